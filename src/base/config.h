@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Configuration by one table.
+ *
+ * A service describes each key once, as a row. Parser, environment, defaults, validation, `--help` and the
+ * configuration reference are made from the rows. Precedence: default < TOML file < environment. An alias is a second
+ * row with the same offset.
+ *
+ * Environment name: prefix + path in upper case, "." written "__": KMS_CONNECTOR_ + decryption_contract.address =
+ * KMS_CONNECTOR_DEcrypto_depPTION_CONTRACT__ADDRESS. Unknown keys are tolerated (operators share files between services and
+ * versions); config_unknown lists them for a warning.
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include "base/json.h"
+#include "base/secret.h"
+
+enum config_type {
+	CONFIG_STRING,   /* char *, owned by the arena */
+	CONFIG_U64,      /* uint64_t */
+	CONFIG_BOOL,     /* bool */
+	CONFIG_DURATION, /* int64_t ms; humantime text "500ms", "1h 30m"; a bare integer is refused */
+	CONFIG_ADDRESS,  /* struct address; "0x" and 40 digits */
+	CONFIG_URL,      /* char *; http or https with a host */
+	CONFIG_ENDPOINT, /* char *; "ip:port" to listen on */
+	CONFIG_SECRET32, /* struct secret32 + presence; 64 hex digits, optional 0x */
+	CONFIG_STRINGS,  /* struct config_strings; TOML array, or comma list in the environment */
+	CONFIG_JSON,     /* json_t *; TOML array/table, or JSON text in the environment */
+};
+
+struct config_strings {
+	char **v;
+	size_t n;
+};
+
+struct config_row {
+	const char *path;      /* "decryption_contract.address" */
+	enum config_type type;
+	size_t offset;         /* into the service's struct */
+	size_t present_offset; /* of a bool "was given", SIZE_MAX if not wanted */
+	const char *def;       /* textual default; NULL = none */
+	uint64_t min, max;     /* for numbers and durations; 0,0 = unbounded */
+	unsigned services;     /* bit set of those that read it */
+	bool required;
+	const char *doc;       /* one sentence */
+};
+
+struct config_table {
+	const char *env_prefix; /* "KMS_CONNECTOR_" */
+	const struct config_row *rows;
+	size_t rows_n;
+};
+
+struct config_source {
+	const char *file; /* path shown in errors; NULL = no file */
+	struct bytes text; /* the file's content */
+	const char *const *env; /* environ-shaped list; NULL = none */
+};
+
+struct arena;
+
+/*
+ * Fill `target` (zeroed by the caller) for the services in `services`. Every error is ERR_CONFIG_VALUE or
+ * ERR_CONFIG_FILE and its note says file and line (or variable), key, what was found, what is expected; secret values
+ * are never repeated. Strings live in `arena`, JSON values are owned by the target (json_decref).
+ */
+enum err config_load(const struct config_table *table, unsigned services, const struct config_source *src, void *target,
+		     struct arena *arena, struct err_note *note) MUST_USE;
+
+/* Calls `fn` for each file key or prefixed variable that no row knows. */
+typedef void config_unknown_fn(void *ctx, const char *where, const char *key);
+enum err config_unknown(const struct config_table *table, const struct config_source *src, config_unknown_fn *fn,
+			void *ctx) MUST_USE;
+
+/* Markdown table of all rows: what the configuration reference is made from. */
+enum err config_reference(const struct config_table *table, struct buf *out) MUST_USE;
+
+/* "500ms", "3s", "1h 30m", "2days": humantime grammar. ERR_MALFORMED, ERR_RANGE. */
+enum err config_parse_duration(int64_t *ret_ms, struct bytes text) MUST_USE;
+
+/* Reads a whole file, at most size_max bytes. ERR_CONFIG_FILE with a note, ERR_TOO_BIG. */
+enum err config_read_file(struct buf *out, const char *path, struct err_note *note) MUST_USE;
+
+#endif
