@@ -7,7 +7,7 @@
  * row with the same offset.
  *
  * Environment name: prefix + path in upper case, "." written "__": KMS_CONNECTOR_ + decryption_contract.address =
- * KMS_CONNECTOR_DEcrypto_depPTION_CONTRACT__ADDRESS. Unknown keys are tolerated (operators share files between services and
+ * KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS. Unknown keys are tolerated (operators share files between services and
  * versions); config_unknown lists them for a warning.
  */
 #ifndef BASE_CONFIG_H

@@ -67,7 +67,7 @@ enum err {
 	ERR_INTERNAL = ERR_CLASS_INTERNAL << 16,
 	ERR_NOMEM,
 	ERR_IO,      /* disk or descriptor failure */
-	ERR_crypto_depPTO,  /* a library that cannot fail failed */
+	ERR_CRYPTO,  /* a library that cannot fail failed */
 	ERR_RANGE,   /* a caller broke a documented limit */
 	ERR_CORRUPT, /* our own stored data does not decode */
 };

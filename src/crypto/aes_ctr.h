@@ -6,14 +6,14 @@
  *
  * The object is used by one thread at a time; free wipes it.
  */
-#ifndef crypto_depPTO_AES_CTR_H
-#define crypto_depPTO_AES_CTR_H
+#ifndef CRYPTO_AES_CTR_H
+#define CRYPTO_AES_CTR_H
 
 #include "base/secret.h"
 
 struct aes_ctr;
 
-/* counter0: 16 bytes little endian; first_byte: where in block 0 the stream starts (0..15). ERR_NOMEM, ERR_crypto_depPTO. */
+/* counter0: 16 bytes little endian; first_byte: where in block 0 the stream starts (0..15). ERR_NOMEM, ERR_CRYPTO. */
 enum err aes_ctr_new(struct aes_ctr **ret_c, const uint8_t key[16], const uint8_t counter0[16],
 		     unsigned first_byte) MUST_USE;
 

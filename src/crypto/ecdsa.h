@@ -5,8 +5,8 @@
  * Secret scalars come as `struct secret32`; signing is constant time, nonces are RFC 6979, s is in the lower half.
  * A context is created once per process (ecdsa_new) and is immutable after: any thread may use it.
  */
-#ifndef crypto_depPTO_ECDSA_H
-#define crypto_depPTO_ECDSA_H
+#ifndef CRYPTO_ECDSA_H
+#define CRYPTO_ECDSA_H
 
 #include "base/secret.h"
 #include "base/u256.h"
@@ -28,7 +28,7 @@ struct public_key33 {
 	uint8_t b[33];
 };
 
-/* Blinded with 32 bytes of `seed` (from rng_system). ERR_NOMEM, ERR_crypto_depPTO. */
+/* Blinded with 32 bytes of `seed` (from rng_system). ERR_NOMEM, ERR_CRYPTO. */
 enum err ecdsa_new(struct ecdsa **ret_e, const uint8_t seed[32]) MUST_USE;
 void ecdsa_free(struct ecdsa *e);
 

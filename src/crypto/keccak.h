@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Keccak-256 as Ethereum uses it (the pre-FIPS-202 padding 0x01, rate 136). Own code: OpenSSL has it from 3.2 on only. */
-#ifndef crypto_depPTO_KECCAK_H
-#define crypto_depPTO_KECCAK_H
+#ifndef CRYPTO_KECCAK_H
+#define CRYPTO_KECCAK_H
 
 #include "base/u256.h"
 

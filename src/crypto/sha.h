@@ -3,8 +3,8 @@
  * SHA-256 and SHAKE-256 (FIPS 180-4, FIPS 202) by OpenSSL, algorithms fetched once per process.
  * The KMS prefixes every hashed message with an 8-byte domain separator: `dsep8` must be exactly 8 characters.
  */
-#ifndef crypto_depPTO_SHA_H
-#define crypto_depPTO_SHA_H
+#ifndef CRYPTO_SHA_H
+#define CRYPTO_SHA_H
 
 #include "base/u256.h"
 
