@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Seam 4 of 5: unary gRPC, call -> reply, asynchronous.
+ *
+ * The real one (channel_grpc) is our HTTP/2 client on nghttp2: one connection per channel, made at the first call and
+ * made again when lost. Calls on the loop thread; `done` exactly once, always later, unless cancelled.
+ */
+#ifndef NET_CHANNEL_H
+#define NET_CHANNEL_H
+
+#include "base/bytes.h"
+#include "net/loop.h"
+
+/* The codes of gRPC, by their numbers on the wire. */
+enum grpc_status {
+	GRPC_OK = 0,
+	GRPC_CANCELLED = 1,
+	GRPC_UNKNOWN = 2,
+	GRPC_INVALID_ARGUMENT = 3,
+	GRPC_DEADLINE_EXCEEDED = 4,
+	GRPC_NOT_FOUND = 5,
+	GRPC_ALREADY_EXISTS = 6,
+	GRPC_PERMISSION_DENIED = 7,
+	GRPC_RESOURCE_EXHAUSTED = 8,
+	GRPC_FAILED_PRECONDITION = 9,
+	GRPC_ABORTED = 10,
+	GRPC_OUT_OF_RANGE = 11,
+	GRPC_UNIMPLEMENTED = 12,
+	GRPC_INTERNAL = 13,
+	GRPC_UNAVAILABLE = 14,
+	GRPC_DATA_LOSS = 15,
+	GRPC_UNAUTHENTICATED = 16,
+};
+
+/* "NOT_FOUND"; "UNKNOWN" for a number outside the list. */
+const char *grpc_status_name(enum grpc_status s);
+
+struct rpc_call {
+	const char *path;     /* "/kms_service.v1.CoreServiceEndpoint/PublicDecrypt" */
+	struct bytes message; /* the packed request; copied */
+	int64_t timeout_ms;   /* > 0; also sent as grpc-timeout */
+	size_t reply_max;     /* <= GRPC_MESSAGE_MAX */
+};
+
+/* Transport failures are statuses too, as gRPC defines them: no connection = UNAVAILABLE, deadline = DEADLINE_EXCEEDED. */
+struct rpc_reply {
+	enum grpc_status status;
+	const char *text;     /* grpc-message, decoded, printable; "" if none */
+	struct bytes message; /* GRPC_OK only; valid during the callback */
+};
+
+typedef void rpc_done_fn(void *ctx, const struct rpc_reply *reply);
+
+struct channel;
+
+struct rpc_ticket {
+	uint64_t id;
+};
+
+struct channel_ops {
+	enum err (*call)(struct channel *c, struct rpc_ticket *ret_ticket, const struct rpc_call *call,
+			 rpc_done_fn *done, void *ctx);
+	void (*cancel)(struct channel *c, struct rpc_ticket ticket);
+	void (*free)(struct channel *c); /* cancels all */
+};
+
+struct channel {
+	const struct channel_ops *ops;
+};
+
+static inline MUST_USE enum err channel_call(struct channel *c, struct rpc_ticket *ret_ticket,
+					     const struct rpc_call *call, rpc_done_fn *done, void *ctx)
+{
+	return c->ops->call(c, ret_ticket, call, done, ctx);
+}
+static inline void channel_cancel(struct channel *c, struct rpc_ticket ticket)
+{
+	c->ops->cancel(c, ticket);
+}
+static inline void channel_free(struct channel *c)
+{
+	if (c)
+		c->ops->free(c);
+}
+
+/*
+ * `url`: "http://host:port" (HTTP/2 with prior knowledge) or "unix:PATH". "https://…" is refused with ERR_UNSUPPORTED
+ * until TLS comes with its own options. No connection is made yet.
+ */
+enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
+			  struct err_note *note) MUST_USE;
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Seam 3 of 5: HTTP, request -> reply, asynchronous. JSON-RPC, object stores and AWS go through it.
+ *
+ * The real one (transport_curl) is libcurl multi on the loop, HTTP/1.1, no redirects, http and https only. Tests and
+ * the simulator give their own. Called on the loop thread; `done` is called exactly once per request, always later
+ * (never from inside send), unless the request was cancelled: then never.
+ */
+#ifndef NET_TRANSPORT_H
+#define NET_TRANSPORT_H
+
+#include "base/bytes.h"
+#include "net/loop.h"
+
+struct http_header {
+	const char *name;
+	const char *value;
+};
+
+struct http_request {
+	const char *method; /* "GET", "HEAD", "POST" */
+	const char *url;
+	const struct http_header *headers;
+	size_t headers_n;
+	struct bytes body; /* copied */
+	int64_t timeout_ms; /* whole request, > 0 */
+	int64_t connect_timeout_ms; /* 0 = timeout_ms */
+	size_t body_max;    /* reply body ceiling: ERR_TOO_BIG beyond, also by Content-Length before any byte */
+};
+
+struct http_reply {
+	enum err err;      /* ERR_OK: status, headers and body are there, whatever the status says */
+	struct err_note note;
+	int status;        /* 200, 404, … */
+	struct bytes body; /* valid during the callback only; `take` below moves it out */
+	struct buf *owner; /* the buffer under body: a callback may buf_take it */
+	const struct http_header *headers; /* names in lower case */
+	size_t headers_n;
+};
+
+typedef void http_done_fn(void *ctx, const struct http_reply *reply);
+
+struct transport;
+
+/* Identifies a running request for cancelling; 0 is never used. */
+struct http_ticket {
+	uint64_t id;
+};
+
+struct transport_ops {
+	/* Everything in `req` is copied. ERR_BUSY at HTTP_IN_FLIGHT_MAX, ERR_BAD_REQUEST for a URL that is none. */
+	enum err (*send)(struct transport *t, struct http_ticket *ret_ticket, const struct http_request *req,
+			 http_done_fn *done, void *ctx);
+	void (*cancel)(struct transport *t, struct http_ticket ticket); /* unknown or finished tickets are fine */
+	void (*free)(struct transport *t);                              /* cancels all */
+};
+
+struct transport {
+	const struct transport_ops *ops;
+};
+
+static inline MUST_USE enum err transport_send(struct transport *t, struct http_ticket *ret_ticket,
+					       const struct http_request *req, http_done_fn *done, void *ctx)
+{
+	return t->ops->send(t, ret_ticket, req, done, ctx);
+}
+static inline void transport_cancel(struct transport *t, struct http_ticket ticket)
+{
+	t->ops->cancel(t, ticket);
+}
+static inline void transport_free(struct transport *t)
+{
+	if (t)
+		t->ops->free(t);
+}
+
+/* Value of a header by lower-case name; NULL if absent. */
+const char *http_reply_header(const struct http_reply *reply, const char *name);
+
+enum err transport_curl_new(struct transport **ret_transport, struct loop *loop) MUST_USE;
+
+#endif

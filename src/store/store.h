@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Seam 5 of 5: durable state, batch -> result, asynchronous.
+ *
+ * A batch is a list of SQL statements that happens whole or not at all. The store thread owns the writing connection;
+ * it drains its queue, runs each batch in its own savepoint, and commits once per drained queue: `done` of a batch is
+ * called on the loop thread only after the commit that holds it is on disk. A batch whose expectation fails (a
+ * compare-and-set that changed no row) is rolled back alone and ends ERR_STATE_MOVED.
+ *
+ * SQL is written once for both engines: numbered parameters $1, $2 …, only types INTEGER, TEXT and BLOB, RETURNING
+ * where needed. What differs (claiming, notification) is asked of the store by name, not written twice by callers.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+
+enum store_type { STORE_NULL, STORE_INT, STORE_TEXT, STORE_BLOB };
+
+struct store_value {
+	enum store_type type;
+	int64_t i;
+	struct bytes b; /* TEXT (UTF-8, no NUL) and BLOB */
+};
+
+static inline struct store_value store_null(void)
+{
+	return (struct store_value){0};
+}
+static inline struct store_value store_int(int64_t v)
+{
+	return (struct store_value){.type = STORE_INT, .i = v};
+}
+static inline struct store_value store_text(const char *v)
+{
+	return v ? (struct store_value){.type = STORE_TEXT, .b = bytes_str(v)} : store_null();
+}
+static inline struct store_value store_blob(struct bytes v)
+{
+	return (struct store_value){.type = STORE_BLOB, .b = v};
+}
+
+enum store_expect {
+	STORE_ANY = 0,     /* any number of rows changed or returned */
+	STORE_ONE = 1,     /* exactly one row changed or returned, or the batch is rolled back: ERR_STATE_MOVED */
+};
+
+struct store_statement {
+	const char *sql; /* must live as long as the store: literals (prepared statements are cached by pointer) */
+	const struct store_value *args;
+	size_t args_n;
+	enum store_expect expect;
+};
+
+/*
+ * A batch is built in an arena that it owns: statements, arguments and their bytes are copied by store_batch_add, so
+ * the caller's memory is free again at once. All-zero plus an arena maximum is an empty batch.
+ */
+struct store_batch {
+	struct arena arena;
+	struct store_statement *v;
+	size_t n, cap;
+};
+
+static inline struct store_batch store_batch_make(size_t size_max)
+{
+	return (struct store_batch){.arena = arena_make(size_max)};
+}
+enum err store_batch_add(struct store_batch *b, const char *sql, const struct store_value *args, size_t args_n,
+			 enum store_expect expect) MUST_USE;
+void store_batch_free(struct store_batch *b);
+
+#define STORE_ADD(batch, expect, sql, ...)                                                                              \
+	store_batch_add(batch, sql, (struct store_value[]){{0}, ##__VA_ARGS__} + 1,                                     \
+			ARRAY_LEN(((struct store_value[]){{0}, ##__VA_ARGS__})) - 1, expect)
+
+struct store_rows {
+	const struct store_value *cells; /* row-major */
+	size_t rows_n, columns_n;
+	int64_t changed; /* rows changed by the statement */
+};
+
+struct store_result {
+	enum err err; /* ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT */
+	struct err_note note;
+	const struct store_rows *rows; /* one per statement; valid during the callback */
+	size_t rows_n;
+};
+
+typedef void store_done_fn(void *ctx, const struct store_result *result);
+
+struct store;
+
+struct store_ops {
+	/* Takes the batch in every case (it is empty afterwards). ERR_BUSY at STORE_QUEUE_MAX. `done` may be NULL. */
+	enum err (*submit)(struct store *s, struct store_batch *batch, store_done_fn *done, void *ctx);
+	/* fn(ctx) on the loop thread after any commit of anybody that named `topic`; one subscriber per topic. */
+	void (*on_notify)(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx);
+	/* Wakes the subscriber of `topic` after this process's (PostgreSQL: any process's) next commit. */
+	enum err (*notify)(struct store *s, const char *topic);
+	void (*free)(struct store *s); /* finishes what is queued, closes */
+};
+
+struct store {
+	const struct store_ops *ops;
+};
+
+static inline MUST_USE enum err store_submit(struct store *s, struct store_batch *batch, store_done_fn *done, void *ctx)
+{
+	return s->ops->submit(s, batch, done, ctx);
+}
+static inline void store_on_notify(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx)
+{
+	s->ops->on_notify(s, topic, fn, ctx);
+}
+static inline MUST_USE enum err store_notify(struct store *s, const char *topic)
+{
+	return s->ops->notify(s, topic);
+}
+static inline void store_free(struct store *s)
+{
+	if (s)
+		s->ops->free(s);
+}
+
+static inline const struct store_value *store_cell(const struct store_rows *r, size_t row, size_t column)
+{
+	CHECK(row < r->rows_n && column < r->columns_n);
+	return &r->cells[row * r->columns_n + column];
+}
+
+/* Append-only list of schema steps of one owner ("connector", "core"); the number applied is stored beside them. */
+struct store_migrations {
+	const char *owner;
+	const char *const *sql; /* each may hold several statements */
+	size_t n;
+};
+
+/* How results come back to the loop: the store knows no loop, its user hands it this. */
+struct store_executor {
+	enum err (*post)(void *loop, void (*fn)(void *ctx), void *ctx);
+	void *loop;
+};
+
+/*
+ * SQLite, WAL, synchronous=FULL, foreign keys on, one process at a time (an advisory lock file tells a second one so:
+ * ERR_CONFIG_VALUE). Creates the file with mode 0600 and migrates. A file from a newer version is refused.
+ */
+enum err store_sqlite_open(struct store **ret_store, const struct store_executor *executor, const char *path,
+			   const struct store_migrations *migrations, struct err_note *note) MUST_USE;
+
+/* The same connection settings, read-only, no lock, synchronous: for `inspect` beside a running service. */
+enum err store_sqlite_query(const char *path, const char *sql, const struct store_value *args, size_t args_n,
+			    void (*row)(void *ctx, const struct store_value *cells, size_t n), void *ctx,
+			    struct err_note *note) MUST_USE;
+
+#endif
