@@ -27,12 +27,13 @@ void *arena_alloc(struct arena *a, size_t n);
 /* n elements of `size`; NULL on overflow as well. */
 void *arena_alloc_array(struct arena *a, size_t n, size_t size);
 
-/* Copies; {NULL,0} with n > 0 requested means failure. */
+/* A copy of the bytes. ERR_NOMEM as above. */
 enum err arena_copy(struct arena *a, struct bytes *ret_copy, struct bytes from) MUST_USE;
 
 /* A NUL-terminated copy. NULL on failure. */
 char *arena_strndup(struct arena *a, struct bytes text);
 
+/* Frees everything; the arena is empty and usable again. NULL is allowed. */
 void arena_free(struct arena *a);
 
 #endif

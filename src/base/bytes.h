@@ -47,6 +47,9 @@ static inline bool bytes_eq_var(struct bytes a, struct bytes b)
 /* The part of `b` from `at`, `n` long; empty view if it does not lie inside. */
 struct bytes bytes_sub(struct bytes b, size_t at, size_t n);
 
+/* Length (1..4) of the UTF-8 character that `b` starts with; 0 if it is empty, cut or not well formed. */
+size_t bytes_utf8_step(struct bytes b);
+
 /* ---- owner ---- */
 
 struct buf {

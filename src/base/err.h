@@ -86,7 +86,8 @@ enum err err_from_name(const char *name);
 
 enum { ERR_NOTE_SIZE = 256 };
 
-/* A sentence for a person; all-zero is the valid empty note. Text is cut at a UTF-8 boundary, control bytes become '?'. */
+/* A sentence for a person; all-zero is the valid empty note. Text is cut at a UTF-8 boundary; control and
+ * ill-formed bytes become '?'. */
 struct err_note {
 	char text[ERR_NOTE_SIZE];
 };
