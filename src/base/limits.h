@@ -11,6 +11,10 @@
 	X(SECRET_SIZE_MAX, 64 << 20, "one secret allocation")                                                           \
 	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                                        \
 	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON")                                                                 \
+	X(LOG_LINE_MAX, 8192, "one log line")                                                                           \
+	X(LOG_VALUE_MAX, 1024, "text of one value in a log line")                                                       \
+	X(LOG_HEX_MAX, 64, "bytes shown of a hexadecimal value in a log line")                                          \
+	X(LOG_BURST, 100, "lines of one log event in a second")                                                         \
 	X(JSON_RPC_BODY_MAX, 32 << 20, "one JSON-RPC reply")                                                            \
 	X(JSON_RPC_REQUEST_MAX, 4 << 20, "one JSON-RPC request")                                                        \
 	X(HTTP_HEADER_BYTES_MAX, 64 << 10, "all headers of an HTTP reply")                                              \
