@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* The value types of FHEVM (tfhe-rs FheTypes numbering; byte 30 of a handle; fhe_type in gRPC) and ciphertext formats. */
+/* The value types of FHEVM (tfhe-rs FheTypes numbering; byte 30 of a handle; fhe_type in gRPC) and
+ * ciphertext formats. */
 #ifndef FHE_TYPES_H
 #define FHE_TYPES_H
 
@@ -19,23 +20,26 @@ enum fhe_type {
 	FHE_UINT1024 = 10,
 	FHE_UINT2048 = 11,
 };
-enum { FHE_TYPE_LAST_KNOWN = 83 };
+enum {
+	FHE_TYPE_LAST_KNOWN = 83
+};
 
 /* gRPC kms.v1.CiphertextFormat */
 enum fhe_format {
 	FHE_SMALL_COMPRESSED = 0, /* CompressedCiphertextList, element 0 */
 	FHE_SMALL_EXPANDED = 1,   /* FheBool / FheUint */
-	FHE_BIG_COMPRESSED = 2,   /* CompressedSquashedNoiseCiphertextList, element 0: what coprocessors store */
-	FHE_BIG_EXPANDED = 3,     /* SquashedNoiseFheBool / SquashedNoiseFheUint */
+	FHE_BIG_COMPRESSED =
+		2, /* CompressedSquashedNoiseCiphertextList, element 0: what coprocessors store */
+	FHE_BIG_EXPANDED = 3, /* SquashedNoiseFheBool / SquashedNoiseFheUint */
 };
 
 struct fhe_type_row {
 	enum fhe_type type;
-	const char *name;    /* "uint64" */
-	unsigned bits;       /* 1 for bool */
-	unsigned blocks;     /* 2-bit radix blocks; bool 1 */
-	unsigned size;       /* plaintext bytes */
-	bool decryptable;    /* end to end through the gateway */
+	const char *name; /* "uint64" */
+	unsigned bits;    /* 1 for bool */
+	unsigned blocks;  /* 2-bit radix blocks; bool 1 */
+	unsigned size;    /* plaintext bytes */
+	bool decryptable; /* end to end through the gateway */
 };
 
 /* NULL for an unknown number. */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Layouts: the byte form of a TFHE object as one table, from which both the reader and the writer
+ * work, so that they cannot drift apart. A row is one field: what it looks like on the wire, where
+ * it lives in the C struct, and which values we accept. Source of all rows: tfhe-rs 1.6 to 1.7
+ * "versionize" forms, in bincode (see codec/bincode.h).
+ *
+ * Reading never allocates: arrays become views into the input. Internal to fhe/.
+ */
+#ifndef FHE_LAYOUT_H
+#define FHE_LAYOUT_H
+
+#include "codec/bincode.h"
+
+enum layout_kind {
+	LAYOUT_VERSION,    /* u32 in [min, max], not stored; written as max */
+	LAYOUT_VARIANT,    /* u32 version 0, u32 in [min, max]: uint32_t */
+	LAYOUT_COUNT,      /* u32 version 0, u64 in [min, max]: uint64_t */
+	LAYOUT_U64,        /* bare u64 in [min, max]: uint64_t */
+	LAYOUT_F64,        /* bare f64: double */
+	LAYOUT_TUNIFORM,   /* DynamicDistribution::TUniform, bound_log2 in [min, max]: uint32_t */
+	LAYOUT_MODULUS,    /* native ciphertext modulus of `max` bits, not stored */
+	LAYOUT_MOD_SWITCH, /* ModulusSwitchType: struct fhe_mod_switch */
+	LAYOUT_EXPANSION,  /* CompactCiphertextListExpansionKind: uint32_t variant 0 or 1 */
+	LAYOUT_WORDS,  /* u64 count in [min, max], words of `width` bytes: struct bytes, a view */
+	LAYOUT_KEY,    /* the same, each word 0 or 1: struct fhe_key_part */
+	LAYOUT_TAG,    /* u32 version 0, u64 length <= max, bytes: struct bytes, a view */
+	LAYOUT_OPTION, /* u8 0 or 1: bool; `sub` follows if 1. Without `sub` only 0 is accepted,
+			  nothing stored */
+	LAYOUT_SUB,    /* `sub`, on the nested struct at `offset` */
+};
+
+struct layout;
+
+struct layout_row {
+	enum layout_kind kind;
+	const char *name;
+	size_t offset;
+	uint64_t min, max;
+	unsigned width;
+	const struct layout *sub; /* for OPTION: works on the same struct */
+};
+
+struct layout {
+	const char *name;
+	const struct layout_row *rows;
+	size_t rows_n;
+};
+
+/* A binary secret key: where its words stand in the input (reading), its bits one per byte (in
+ * memory and for writing). */
+struct fhe_key_part {
+	struct bytes words;
+	struct bytes bits; /* secret */
+	unsigned width;
+};
+
+#define LAYOUT_OF(title, table)                                                                    \
+	{                                                                                          \
+		.name = (title), .rows = (table), .rows_n = ARRAY_LEN(table)                       \
+	}
+
+/*
+ * Latches like every reader: ERR_UNSUPPORTED for a version, variant or value outside its row,
+ * ERR_TOO_BIG for a count past its maximum, ERR_TRUNCATED, ERR_MALFORMED. The note names object,
+ * field and what was found.
+ */
+void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note);
+
+/* The object's values must satisfy the rows. */
+void layout_write(struct bincode_writer *w, const struct layout *l, const void *object);
+
+#endif
