@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The connector's configuration: one struct for all three services, filled from one table of rows (connector_config).
+ * Key names, variables (KMS_CONNECTOR_…) and defaults are upstream's, so that an operator changes the binary and not
+ * the configuration.
+ */
+#ifndef CONNECTOR_CONFIG_H
+#define CONNECTOR_CONFIG_H
+
+#include "base/arena.h"
+#include "base/config.h"
+
+enum connector_service {
+	SERVICE_LISTENER = 1 << 0,
+	SERVICE_WORKER = 1 << 1,
+	SERVICE_SENDER = 1 << 2,
+	SERVICE_ALL = 7,
+};
+
+struct contract_config {
+	struct address address;
+	const char *domain_name;
+	const char *domain_version;
+};
+
+struct host_chain_config {
+	const char *url;
+	struct chain_id chain_id;
+	struct address acl;
+};
+
+struct connector_config {
+	/* all services */
+	const char *database_url; /* "sqlite:PATH"; NULL = ./kms-connector.db */
+	const char *gateway_url;
+	uint64_t gateway_chain_id;
+	const char *ethereum_url;
+	uint64_t ethereum_chain_id;
+	struct contract_config decryption_contract;
+	const char *monitoring_endpoint;
+	int64_t healthcheck_timeout_ms;
+	uint64_t task_limit;
+	const char *log_level, *log_format;
+
+	/* listener */
+	int64_t decryption_polling_ms;
+	uint64_t get_logs_batch_size;
+	uint64_t decryption_from_block_number;
+	bool decryption_from_block_number_given;
+
+	/* worker */
+	struct contract_config gateway_config_contract;
+	struct host_chain_config *host_chains; /* in the arena */
+	size_t host_chains_n;
+	json_t *host_chains_json; /* as configured; decoded into the above */
+	struct config_strings kms_core_endpoints;
+	uint64_t events_batch_size;
+	uint64_t max_decryption_attempts;
+	uint64_t s3_ciphertext_retrieval_attempts;
+	int64_t s3_connect_timeout_ms, s3_head_timeout_ms, s3_get_timeout_ms;
+	uint64_t s3_max_ciphertext_size;
+	int64_t copro_registry_refresh_ms;
+	uint64_t host_rpc_max_concurrent_calls;
+	int64_t host_rpc_call_timeout_ms;
+	int64_t acl_grace_ms; /* ours: how long an ACL "no" may be a lagging node */
+	int64_t decryption_expiry_ms;
+
+	/* sender */
+	struct secret32 private_key;
+	bool private_key_given;
+	uint64_t responses_batch_size;
+	uint64_t gas_multiplier_percent;
+	int64_t tx_retry_interval_ms;
+};
+
+extern const struct config_table connector_config;
+
+/* Table, then what a table cannot say: host chains decoded and unique, at least one signer. Notes as config_load. */
+enum err connector_config_load(struct connector_config *ret_config, unsigned services, const struct config_source *src,
+			       struct arena *arena, struct err_note *note) MUST_USE;
+void connector_config_free(struct connector_config *c); /* wipes the key */
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The connector's tables. Steps are only ever appended. SQL here is the dialect that both engines share (store/README).
+ * Request ids, hashes and addresses are big-endian blobs; times are Unix milliseconds; states and kinds are their names,
+ * so that an operator who opens the database can read it.
+ */
+#include "connector/operation.h"
+
+static const char *const steps[] = {
+	/* 1: the frame */
+	"CREATE TABLE operation ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" contract BLOB NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" request_id BLOB NOT NULL,"
+	" content_digest BLOB NOT NULL,"
+	" state TEXT NOT NULL,"
+	" block INTEGER NOT NULL,"
+	" block_hash BLOB NOT NULL,"
+	" tx_hash BLOB NOT NULL,"
+	" log_index INTEGER NOT NULL,"
+	" content BLOB NOT NULL,"
+	" materials BLOB NOT NULL,"
+	" proof BLOB NOT NULL,"
+	" answer BLOB NOT NULL,"
+	" error TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" updated_ms INTEGER NOT NULL,"
+	" due_ms INTEGER NOT NULL,"
+	" refused_since_ms INTEGER NOT NULL,"
+	" lease_owner TEXT,"
+	" lease_until_ms INTEGER NOT NULL,"
+	" UNIQUE (chain, contract, kind, request_id, content_digest)) STRICT;"
+	"CREATE INDEX operation_due ON operation (state, due_ms) WHERE state IN"
+	" ('seen','ready','computing','answered','sending');"
+	"CREATE INDEX operation_request ON operation (request_id);"
+
+	/* One row per nonce of ours: stored before it is signed, raw bytes stored before they are broadcast. */
+	"CREATE TABLE tx ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" account BLOB NOT NULL,"
+	" nonce INTEGER NOT NULL,"
+	" operation INTEGER REFERENCES operation (id),"
+	" state TEXT NOT NULL," /* allocated, signed, broadcast, mined, free */
+	" raw BLOB NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" fee_max BLOB NOT NULL,"
+	" priority_fee BLOB NOT NULL,"
+	" gas INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" block INTEGER NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" updated_ms INTEGER NOT NULL,"
+	" UNIQUE (chain, account, nonce)) STRICT;"
+	"CREATE INDEX tx_operation ON tx (operation);"
+
+	/* Where the listener stands; moved in the same batch as the rows it covers. */
+	"CREATE TABLE cursor ("
+	" chain INTEGER PRIMARY KEY,"
+	" block INTEGER NOT NULL,"
+	" block_hash BLOB NOT NULL,"
+	" updated_ms INTEGER NOT NULL) STRICT;"
+
+	/* Logs that matched the filter and could not be decoded: kept, never dropped, never in the way. */
+	"CREATE TABLE quarantine ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" contract BLOB NOT NULL,"
+	" block INTEGER NOT NULL,"
+	" block_hash BLOB NOT NULL,"
+	" tx_hash BLOB NOT NULL,"
+	" log_index INTEGER NOT NULL,"
+	" topics BLOB NOT NULL,"
+	" data BLOB NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" UNIQUE (chain, block_hash, log_index)) STRICT;",
+};
+
+const struct store_migrations connector_migrations = {
+	.owner = "connector",
+	.sql = steps,
+	.n = ARRAY_LEN(steps),
+};

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The three services and what they stand on.
+ *
+ * A service sees the world only through `struct connector_env`: five seams, a log, a configuration. cmd/ fills it with
+ * the real ones, the simulator with its own. All three services may run in one process on one loop.
+ */
+#ifndef CONNECTOR_SERVICE_H
+#define CONNECTOR_SERVICE_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "connector/config.h"
+#include "connector/operation.h"
+#include "eth/provider.h"
+#include "eth/signer.h"
+#include "net/channel.h"
+#include "net/transport.h"
+
+struct connector_env {
+	struct clock *clock;
+	struct rng *rng;
+	struct transport *transport;
+	struct store *store;
+	struct channel *const *cores; /* one per kms_core_endpoints */
+	size_t cores_n;
+	const struct ecdsa *ecdsa;
+	struct signer *signer;     /* sender only */
+	struct provider *gateway;  /* shared by the three */
+	struct provider *const *hosts; /* one per host_chains, same order; worker only */
+	size_t hosts_n;
+	const struct connector_config *config;
+	const struct log *log;
+	const char *owner; /* unique per process start: the lease owner */
+	void (*fatal)(void *ctx, enum err err, const char *why); /* the process should end with exit 1 */
+	void *fatal_ctx;
+};
+
+/* ---- listener: chain -> rows (connector/listener/) ---- */
+struct listener;
+enum err listener_start(struct listener **ret_listener, const struct connector_env *env) MUST_USE;
+void listener_stop(struct listener *l); /* no callback runs after it; NULL allowed */
+
+/* ---- worker: rows -> proofs -> core -> answers (connector/worker/) ---- */
+struct worker;
+enum err worker_start(struct worker **ret_worker, const struct connector_env *env) MUST_USE;
+void worker_stop(struct worker *w);
+
+/* ---- sender: answers -> transactions (connector/sender/) ---- */
+struct sender;
+enum err sender_start(struct sender **ret_sender, const struct connector_env *env) MUST_USE;
+void sender_stop(struct sender *s);
+
+/*
+ * Retry: one mechanism for all, keyed by error class. Gives the delay before attempt `attempts` + 1 with exponential
+ * back-off and full jitter, or false when the class is terminal or `attempts_max` is reached.
+ */
+struct retry_policy {
+	int64_t first_ms, cap_ms;
+	int64_t attempts_max; /* 0 = no end by count */
+};
+bool retry_after(const struct retry_policy *p, enum err e, int64_t attempts, struct rng *rng, int64_t *ret_delay_ms);
+
+
+#endif
