@@ -13,16 +13,21 @@
 
 struct aes_ctr;
 
-/* counter0: 16 bytes little endian; first_byte: where in block 0 the stream starts (0..15). ERR_NOMEM, ERR_CRYPTO. */
+enum { AES_CTR_XOF_SEED_MAX = 4096 };
+
+/* counter0: 16 bytes little endian; first_byte: where in block 0 the stream starts (0..15, else
+ * ERR_RANGE). ERR_NOMEM, ERR_CRYPTO. */
 enum err aes_ctr_new(struct aes_ctr **ret_c, const uint8_t key[16], const uint8_t counter0[16],
 		     unsigned first_byte) MUST_USE;
 
 /* Seed of kind "Ctr": the key is the seed, little endian; counter0 = 0. */
 enum err aes_ctr_new_seed(struct aes_ctr **ret_c, const uint8_t seed[16], unsigned first_byte) MUST_USE;
 
-/* Seed of kind "Xof": key and counter0 derived from domain separator (8 bytes) || seed by the AES chain of tfhe-csprng. */
+/* Seed of kind "Xof": key and counter0 derived from domain separator (8 bytes) || seed by the AES chain of tfhe-csprng.
+ * ERR_RANGE when dsep8 is not 8 long or the seed passes AES_CTR_XOF_SEED_MAX. */
 enum err aes_ctr_new_xof(struct aes_ctr **ret_c, const char *dsep8, struct bytes seed) MUST_USE;
 
+/* The next n bytes. After ERR_CRYPTO neither the output nor the stream is good for anything. */
 enum err aes_ctr_fill(struct aes_ctr *c, uint8_t *out, size_t n) MUST_USE;
 
 /* Blocks consumed so far, counting a block begun as consumed; the next byte's place inside its block. */

@@ -40,6 +40,7 @@ enum err ecdsa_address(const struct ecdsa *e, struct address *ret_address, const
 /* Address of a SEC1 point, compressed (33) or uncompressed (65). ERR_MALFORMED. */
 enum err ecdsa_address_of_point(const struct ecdsa *e, struct address *ret_address, struct bytes sec1) MUST_USE;
 
+/* Errors: ERR_BAD_REQUEST for a key that ecdsa_key_check refuses, ERR_CRYPTO. */
 enum err ecdsa_sign65(const struct ecdsa *e, struct signature65 *ret_sig, const struct secret32 *key,
 		      struct hash32 digest) MUST_USE;
 enum err ecdsa_sign64(const struct ecdsa *e, struct signature64 *ret_sig, const struct secret32 *key,
@@ -49,11 +50,11 @@ enum err ecdsa_sign64(const struct ecdsa *e, struct signature64 *ret_sig, const 
 enum err ecdsa_recover(const struct ecdsa *e, struct address *ret_signer, struct bytes signature65,
 		       struct hash32 digest) MUST_USE;
 
-/* ERR_MISMATCH when it does not verify or s is high. */
+/* ERR_MISMATCH when it does not verify or s is high; ERR_MALFORMED when `pk` is no point. */
 enum err ecdsa_verify64(const struct ecdsa *e, struct public_key33 pk, struct signature64 sig,
 			struct hash32 digest) MUST_USE;
 
-/* The KMS's "internal" signature: ECDSA over SHA-256(dsep8 || message). */
+/* The KMS's "internal" signature: ECDSA over SHA-256(dsep8 || message). ERR_RANGE if dsep8 is not 8 long. */
 enum err ecdsa_sign_kms(const struct ecdsa *e, struct signature64 *ret_sig, const struct secret32 *key,
 			const char *dsep8, struct bytes message) MUST_USE;
 

@@ -8,11 +8,13 @@
 
 #include "base/u256.h"
 
+enum { KMS_DSEP_SIZE = 8 };
+
 /* parts are hashed as if concatenated. */
 enum err sha256(struct hash32 *ret_digest, const struct bytes *parts, size_t parts_n) MUST_USE;
 enum err shake256(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n) MUST_USE;
 
-/* SHAKE-256(dsep8 || data), 32 bytes: the KMS digest, e.g. dsep8 "PDAT_KEY". */
+/* SHAKE-256(dsep8 || data), 32 bytes: the KMS digest, e.g. dsep8 "PDAT_KEY". ERR_RANGE if dsep8 is not 8 long. */
 enum err kms_digest(struct hash32 *ret_digest, const char *dsep8, struct bytes data) MUST_USE;
 
 #endif
