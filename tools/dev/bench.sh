@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause-Clear
+# Figures with their conditions. Never part of a test: timings on a shared machine are not verdicts.
+# shellcheck source=tools/dev/common.sh
+. "$CLAVIGER_ROOT/tools/dev/common.sh"
+
+case ${1:-} in
+-h | --help)
+	say "usage: ./dev bench [NAME]   NAME: fhe, crypto, store, connector, build; all without a name"
+	exit 0
+	;;
+esac
+only=${1:-}
+wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+
+setup
+build_release
+compile bench -- -Dbuildtype=release -Dtests=true
+
+printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
+printf 'compiler: %s\n' "$(cc --version | head -n 1)"
+for program in "$build"/bench/tests/bench/bench_*; do
+	[ -x "$program" ] && [ -f "$program" ] || continue
+	name=${program##*/bench_}
+	wanted "$name" || continue
+	printf '\n== %s\n' "$name"
+	"$program"
+done
+if wanted connector; then
+	build_contracts
+	printf '\n== connector\n'
+	node "$root/tests/bench/connector.mjs"
+fi
+if wanted build; then
+	printf '\n== build\n'
+	rm -rf "$build/bench-build"
+	begun=$(date +%s%N)
+	CCACHE_DISABLE=1 meson setup "$build/bench-build" "$root" -Dbuildtype=release -Dtests=false >/dev/null
+	CCACHE_DISABLE=1 ninja -C "$build/bench-build" >/dev/null
+	printf 'clean release build: %d ms (%d jobs; target <= 180000 ms on two cores)\n' \
+		"$((($(date +%s%N) - begun) / 1000000))" "$(nproc)"
+	rm -rf "$build/bench-build"
+fi

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause-Clear
+# Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
+# (our bytes against the real client library), e2e (real chain, object store and client library), lint is ./dev lint.
+# shellcheck source=tools/dev/common.sh
+. "$CLAVIGER_ROOT/tools/dev/common.sh"
+
+suites=(unit contracts interop e2e)
+if [ $# -gt 0 ]; then
+	case $1 in
+	-h | --help)
+		say "usage: ./dev test [SUITE…]   suites: ${suites[*]}"
+		exit 0
+		;;
+	esac
+	suites=("$@")
+fi
+
+results=$build/test
+rm -rf "$results"
+mkdir -p "$results"
+passed=0
+failed=0
+
+# tally NAME LOG: adds what tools/dev/tally.mjs counts in LOG; a suite that ran no test has failed.
+tally() {
+	local counts p f
+	counts=$(node "$root/tools/dev/tally.mjs" "$3" "$2") || counts="0 1"
+	read -r p f <<<"$counts"
+	if [ "$((p + f))" -eq 0 ]; then
+		say "  $1 ran no test: that counts as a failure (log: $2)"
+		f=1
+	fi
+	if [ "$f" -gt 0 ]; then
+		grep -E -B2 -A12 '^ *not ok|\[FAIL|"status": *"Failure"' "$2" | head -n 80 >&2 || tail -n 40 "$2" >&2
+		say "  the whole log of $1: $2"
+	fi
+	say "$(printf '  %-12s %5d passed, %d failed' "$1" "$p" "$f")"
+	passed=$((passed + p))
+	failed=$((failed + f))
+}
+
+suite_unit() {
+	build_sanitized
+	say "unit tests (ASan, UBSan) …"
+	meson test -C "$build/sanitized" --no-rebuild --num-processes "$(nproc)" --suite unit \
+		>"$results/unit.out" 2>&1 || true
+	tally unit "$build/sanitized/meson-logs/testlog.json" meson
+}
+
+suite_contracts() {
+	build_contracts
+	say "contract tests …"
+	(cd "$root/contracts" && forge test --json >"$results/forge.json" 2>"$results/forge.err") || true
+	tally forge "$results/forge.json" forge
+	node "$root/contracts/test/abi.mjs" >"$results/abi.tap" 2>&1 || true
+	tally abi "$results/abi.tap" tap
+}
+
+node_suite() {
+	local name=$1
+	node --test --test-reporter=tap --test-concurrency=1 "$root/tests/$name/"*.test.mjs >"$results/$name.tap" 2>&1 || true
+	tally "$name" "$results/$name.tap" node
+}
+
+suite_interop() {
+	build_release
+	say "interop with node-tfhe …"
+	node_suite interop
+}
+
+suite_e2e() {
+	build_release
+	build_contracts
+	say "end to end: chains, object store, core, connector, client library …"
+	node_suite e2e
+}
+
+setup
+for suite in "${suites[@]}"; do
+	declare -F "suite_$suite" >/dev/null || die "no test suite \"$suite\""
+	"suite_$suite"
+done
+
+[ "$failed" -eq 0 ] && status=0 || status=1
+printf '%d passed, %d failed\n' "$passed" "$failed"
+exit "$status"
