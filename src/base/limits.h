@@ -10,7 +10,8 @@
 #define LIMITS(X)                                                                                                       \
 	X(SECRET_SIZE_MAX, 64 << 20, "one secret allocation")                                                           \
 	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                                        \
-	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON")                                                                 \
+	X(TOML_DOTS_MAX, 4096, "dots in a TOML text: bounds the depth of dotted keys")                                  \
+	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON and TOML")                                                        \
 	X(LOG_LINE_MAX, 8192, "one log line")                                                                           \
 	X(LOG_VALUE_MAX, 1024, "text of one value in a log line")                                                       \
 	X(LOG_HEX_MAX, 64, "bytes shown of a hexadecimal value in a log line")                                          \
