@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-pragma solidity 0.8.24;
+pragma solidity ^0.8.24;
 
 /// @notice The part of the ACL that the stand-in uses.
 interface IAllow {
@@ -19,7 +19,7 @@ interface IAllow {
 }
 
 /// @title Stand-in for the FHE executor on the local network
-/// @notice Admits user ciphertexts into the ACL. The real executor first checks the coprocessors' signatures on the
+/// @notice Admits user ciphertexts into the acl. The real executor first checks the coprocessors' signatures on the
 /// input and computes on ciphertexts; the local network has one coprocessor stand-in, and this contract believes it.
 /// It is deployed on the local network only.
 contract ExecutorStandIn {
@@ -27,31 +27,27 @@ contract ExecutorStandIn {
     /// @param sender Who tried.
     error NotCoprocessor(address sender);
 
-    /// @notice The access control list whose executor this contract is.
-    IAllow public immutable ACL;
-
     /// @notice The account that may admit ciphertexts.
     address public immutable COPROCESSOR;
 
-    /// @param acl The ACL proxy.
     /// @param coprocessor The coprocessor stand-in's account.
-    constructor(IAllow acl, address coprocessor) {
-        ACL = acl;
+    constructor(address coprocessor) {
         COPROCESSOR = coprocessor;
     }
 
     /// @notice Let `account` use the ciphertext and, if asked, let everybody have it decrypted.
+    /// @param acl The ACL whose executor this contract is.
     /// @param ctHandle The ciphertext.
     /// @param account Its first owner.
     /// @param forDecryption Whether its value may be decrypted in public.
-    function admit(bytes32 ctHandle, address account, bool forDecryption) external {
+    function admit(IAllow acl, bytes32 ctHandle, address account, bool forDecryption) external {
         if (msg.sender != COPROCESSOR) revert NotCoprocessor(msg.sender);
-        ACL.allowTransient(ctHandle, address(this));
-        ACL.allow(ctHandle, account);
+        acl.allowTransient(ctHandle, address(this));
+        acl.allow(ctHandle, account);
         if (forDecryption) {
             bytes32[] memory handles = new bytes32[](1);
             handles[0] = ctHandle;
-            ACL.allowForDecryption(handles);
+            acl.allowForDecryption(handles);
         }
     }
 }

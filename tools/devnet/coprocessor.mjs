@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause-Clear
+// Coprocessor stand-in of the local network.
+//
+// A real coprocessor computes on ciphertexts and squashes their noise with the server key. This one holds the network's
+// client key: it decrypts the user's CompactCiphertextList and encrypts each value anew as a ct128 object under the
+// noise-squashing-compression key (kms-dev-dealer does both). All that it publishes has production format: the objects,
+// where they lie, the digests on the gateway, the attestation, the permission on the host chain.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Contract, JsonRpcProvider, NonceManager, Wallet, concat, getBytes, hexlify, keccak256, toBeHex, toUtf8Bytes } from 'ethers';
+
+const run = promisify(execFile);
+
+export const contextId = 1n; // the coprocessor context: one so far
+export const format = { name: 'compressed_on_cpu', code: 11 };
+
+const commitsAbi = ['function addCiphertextMaterial(bytes32 ctHandle, uint256 keyId, bytes32 ciphertextDigest, bytes32 snsCiphertextDigest)'];
+const executorAbi = ['function admit(address acl, bytes32 ctHandle, address account, bool forDecryption)'];
+
+// The handle of value `index` of an input blob, as the protocol derives it for user inputs.
+export function inputHandle({ blob, index, acl, chainId, fheType }) {
+	const blobHash = keccak256(concat([toUtf8Bytes('ZK-w_rct'), blob]));
+	const hash = keccak256(concat([toUtf8Bytes('ZK-w_hdl'), blobHash, toBeHex(index, 1), acl, toBeHex(chainId, 32)]));
+	return concat([hash.slice(0, 2 + 42), toBeHex(index, 1), toBeHex(chainId, 8), toBeHex(fheType, 1), '0x00']);
+}
+
+// The 170 bytes of a ciphertext attestation (RFC-023), signed raw: no EIP-191 prefix.
+export const attestationBytes = ({ handle, keyId, digest, snsDigest }) =>
+	concat([toUtf8Bytes('FHEVMCTA'), '0x01', handle, toBeHex(keyId, 32), toBeHex(contextId, 32), digest, snsDigest, toBeHex(format.code, 1)]);
+
+export class Coprocessor {
+	// devnet: what devnet.json says; devnet.coprocessor adds what only the stand-in may know.
+	constructor(devnet) {
+		const { privateKey } = devnet.coprocessor;
+		this.devnet = devnet;
+		this.host = devnet.hosts[0];
+		this.wallet = new Wallet(privateKey);
+		this.providers = [devnet.gateway.rpc, this.host.rpc].map((url) => new JsonRpcProvider(url, undefined, { pollingInterval: 50, cacheTimeout: -1 }));
+		const [gateway, host] = this.providers.map((provider) => new NonceManager(new Wallet(privateKey, provider)));
+		this.commits = new Contract(devnet.gateway.contracts.CiphertextCommits, commitsAbi, gateway);
+		this.executor = new Contract(this.host.contracts.FHEVMExecutor, executorAbi, host);
+	}
+
+	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order.
+	async publish(blob, { account, allowPublic }) {
+		const digest = keccak256(blob);
+		await this.#put(hexlify(digest).slice(2), blob, {});
+		const objects = await this.#squash(blob);
+		return Promise.all(objects.map((object) => this.#publishOne(object, { blob, digest, account, allowPublic })));
+	}
+
+	close() {
+		for (const provider of this.providers) provider.destroy();
+	}
+
+	async #squash(blob) {
+		const { dealer, clientKey } = this.devnet.coprocessor;
+		const dir = mkdtempSync(join(tmpdir(), 'claviger-squash-'));
+		try {
+			const list = join(dir, 'list.bin');
+			writeFileSync(list, blob);
+			const { stdout } = await run(dealer, ['squash', '--client-key', clientKey, '--list', list, '--out', dir]);
+			return stdout.trim().split('\n').map((line) => {
+				const { index, fhe_type: fheType, file } = JSON.parse(line);
+				return { index, fheType, bytes: readFileSync(file) };
+			});
+		} finally {
+			rmSync(dir, { recursive: true });
+		}
+	}
+
+	async #publishOne({ index, fheType, bytes }, { blob, digest, account, allowPublic }) {
+		const keyId = BigInt(`0x${this.devnet.keys.keyId}`);
+		const handle = inputHandle({ blob, index, acl: this.host.contracts.ACL, chainId: this.host.chainId, fheType });
+		const snsDigest = keccak256(bytes);
+		const signature = this.wallet.signingKey.sign(keccak256(attestationBytes({ handle, keyId, digest, snsDigest }))).serialized;
+		const metadata = {
+			'x-amz-meta-ct-format': format.name,
+			'x-amz-meta-ct-attestation': JSON.stringify({
+				version: 1,
+				key_id: toBeHex(keyId, 32),
+				ciphertext_digest: digest,
+				sns_ciphertext_digest: snsDigest,
+				format: format.name,
+				signer: this.wallet.address,
+				signature,
+			}),
+		};
+		await Promise.all([
+			this.#put(snsDigest.slice(2), bytes, metadata),
+			this.#put(`ct128/${handle.slice(2)}/${contextId}`, bytes, metadata),
+		]);
+		const sent = await Promise.all([
+			this.commits.addCiphertextMaterial(handle, keyId, digest, snsDigest),
+			this.executor.admit(this.host.contracts.ACL, handle, account, allowPublic),
+		]);
+		await Promise.all(sent.map((transaction) => transaction.wait()));
+		return { handle, fheType, digest, snsDigest, size: getBytes(bytes).length };
+	}
+
+	async #put(key, body, headers) {
+		const { url, bucket } = this.devnet.objectStore;
+		const reply = await fetch(`${url}/${bucket}/${key}`, { method: 'PUT', body, headers });
+		if (!reply.ok) throw new Error(`object store: PUT ${key}: HTTP ${reply.status}: ${await reply.text()}`);
+	}
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-3-Clause-Clear
+// The local network: two chains, the contracts, an object store, one KMS node (core and connector). Everything runs on
+// loopback; everything it writes is below one directory; devnet.json says all that a script needs to use it.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ContractFactory, HDNodeWallet, JsonRpcProvider, Mnemonic, Wallet } from 'ethers';
+import { addHostChain, artifact, deployGateway, deployHost } from './deploy.mjs';
+import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
+import { UsageError } from './types.mjs';
+
+const run = promisify(execFile);
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+export const defaultDir = join(root, 'build/devnet');
+export const devnetFile = (dir = defaultDir) => join(dir, 'devnet.json');
+
+const programs = process.env.CLAVIGER_PROGRAMS ?? join(root, 'build/release/src/cmd');
+const npmProgram = (name) => join(root, 'node_modules/.bin', name);
+
+const mnemonic = 'test test test test test test test test test test test junk';
+const chains = { gateway: 54321, host: 12345 };
+const keyId = `04${'0'.repeat(61)}1`; // the first id that a key generation on chain would give
+const epochId = `08${'0'.repeat(61)}1`;
+const bucket = 'copro-1';
+
+// The accounts that every anvil funds, by the role they play here.
+const roles = ['owner', 'coprocessor', 'connector', 'user', 'relayer'];
+function accountsByRole() {
+	const base = Mnemonic.fromPhrase(mnemonic);
+	return Object.fromEntries(
+		roles.map((role, index) => {
+			const { address, privateKey } = HDNodeWallet.fromMnemonic(base, `m/44'/60'/0'/0/${index}`);
+			return [role, { address, privateKey }];
+		}),
+	);
+}
+
+export function readDevnet(dir = defaultDir) {
+	if (!existsSync(devnetFile(dir))) throw new UsageError('the local network is not running: start it with ./dev up');
+	const devnet = JSON.parse(readFileSync(devnetFile(dir), 'utf8'));
+	const gone = devnet.processes.filter((entry) => !isRunning(entry));
+	if (gone.length > 0)
+		throw new UsageError(`the local network is broken: ${gone.map((entry) => entry.name).join(', ')} ended; ./dev down, then ./dev up (logs: ${devnet.logs})`);
+	return devnet;
+}
+
+export class Network {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {} } = {}) {
+		this.dir = dir;
+		this.report = report;
+		this.connectorOptions = connector;
+		this.ports = Object.fromEntries(
+			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring'].map((name, index) => [name, portBase + index]),
+		);
+		this.processes = [];
+		this.accounts = accountsByRole();
+	}
+
+	path(...parts) {
+		return join(this.dir, ...parts);
+	}
+
+	// Starts everything; on failure stops what it had started. Returns what devnet.json says.
+	async start() {
+		rmSync(this.dir, { recursive: true, force: true });
+		for (const part of ['log', 'config', 'objects', 'node-1']) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
+		try {
+			await this.#freePorts();
+			await Promise.all([this.#startChain('gateway'), this.#startChain('host'), this.#startObjectStore(), this.#makeKeys()]);
+			await this.#deploy();
+			await this.#startCore();
+			await this.startConnector();
+			this.#write();
+			return this.devnet;
+		} catch (error) {
+			await this.stop();
+			throw error;
+		}
+	}
+
+	async stop() {
+		for (const entry of [...this.processes].reverse()) await stop(entry);
+		this.processes = [];
+	}
+
+	#start(name, program, args, options = {}) {
+		const entry = start(name, program, args, { log: this.path('log', `${name}.log`), ...options });
+		this.processes.push(entry);
+		return entry;
+	}
+
+	async #freePorts() {
+		for (const [name, port] of Object.entries(this.ports))
+			if (await portOpen(port)) throw new UsageError(`port ${port} (${name}) is in use: stop what listens there, or choose other ports with --port-base`);
+	}
+
+	// Blocks at once for transactions and one every second besides, so that time passes on chain as well.
+	async #startChain(name) {
+		const port = this.ports[name];
+		const entry = this.#start(`chain-${name}`, npmProgram('anvil'), [
+			'--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chains[name]),
+			'--mnemonic', mnemonic, '--accounts', '10', '--block-time', '1', '--mixed-mining', '--quiet',
+		]);
+		await waitFor(`${name} chain`, () => portOpen(port), { entry });
+		this.report(`${name} chain ${chains[name]} on port ${port}`);
+	}
+
+	async #startObjectStore() {
+		const port = this.ports.objectStore;
+		const entry = this.#start('object-store', npmProgram('s3rver'), ['--address', '127.0.0.1', '--port', String(port), '--directory', this.path('objects'), '--configure-bucket', bucket, '--silent']);
+		await waitFor('object store', () => portOpen(port), { entry });
+		this.report(`object store on port ${port}, bucket ${bucket}`);
+	}
+
+	// Signing key by kms-gen-keys, FHE key by the dealer (the one thing here that no operator does).
+	async #makeKeys() {
+		const vault = this.path('node-1', 'keys');
+		mkdirSync(vault, { mode: 0o700 });
+		const file = this.path('config', 'kms-gen-keys.toml');
+		writeFileSync(file, this.#vaults());
+		await run(join(programs, 'kms-gen-keys'), ['-f', file]);
+		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault]);
+		const { stdout } = await run('find', [join(vault, 'PUB', 'VerfAddress'), '-type', 'f']);
+		this.kmsSigner = readFileSync(stdout.trim().split('\n')[0], 'utf8').trim();
+		this.report(`KMS signing key ${this.kmsSigner}; FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with production parameters`);
+	}
+
+	#vaults() {
+		const vault = this.path('node-1', 'keys');
+		return ['public_vault', 'private_vault']
+			.map((name) => `[${name}.storage.file]\npath = "${vault}"\nprefix = "${name === 'public_vault' ? 'PUB' : 'PRIV'}"\n`)
+			.join('\n');
+	}
+
+	async #deploy() {
+		const { owner, coprocessor, connector } = this.accounts;
+		const rpc = (name) => `http://127.0.0.1:${this.ports[name]}`;
+		const deployerKey = owner.privateKey;
+		const kmsNodes = [{ txSender: connector.address, signer: this.kmsSigner, storageUrl: '' }];
+		const thresholds = { publicDecryption: 1, userDecryption: 1, kmsGen: 1, mpc: 0 };
+		const s3BucketUrl = `http://127.0.0.1:${this.ports.objectStore}/${bucket}`;
+		const coprocessors = [{ txSender: coprocessor.address, signer: coprocessor.address, s3BucketUrl }];
+		this.gateway = await deployGateway({ rpc: rpc('gateway'), deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold: 1 });
+		const fhevmExecutor = await this.#deployExecutor(rpc('host'), deployerKey, coprocessor.address);
+		this.host = await deployHost({ rpc: rpc('host'), deployerKey, gateway: this.gateway, fhevmExecutor, kmsNodes, thresholds });
+		this.host.contracts.FHEVMExecutor = fhevmExecutor;
+		await addHostChain({ gateway: this.gateway, host: this.host, deployerKey, fhevmExecutor });
+		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.host.contracts.ACL} (host)`);
+	}
+
+	async #deployExecutor(rpc, key, coprocessor) {
+		const provider = new JsonRpcProvider(rpc, undefined, { pollingInterval: 20, cacheTimeout: -1 });
+		const { abi, bytecode } = artifact('ExecutorStandIn');
+		const contract = await new ContractFactory(abi, bytecode, new Wallet(key, provider)).deploy(coprocessor);
+		await contract.waitForDeployment();
+		provider.destroy();
+		return contract.getAddress();
+	}
+
+	async #startCore() {
+		const file = this.path('config', 'kms-server.toml');
+		writeFileSync(
+			file,
+			`[service]\nlisten_address = "127.0.0.1"\nlisten_port = ${this.ports.core}\n\n` +
+				`[telemetry]\nmetrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"\n\n${this.#vaults()}`,
+		);
+		const entry = this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
+		await waitFor('kms-server', () => portOpen(this.ports.core), { entry });
+		this.report(`kms-server (centralised) on port ${this.ports.core}`);
+	}
+
+	connectorConfig() {
+		const { gateway, host } = this;
+		const settings = {
+			database_url: `sqlite:${this.path('node-1', 'kms-connector.db')}`,
+			gateway_url: gateway.rpc,
+			gateway_chain_id: gateway.chainId,
+			ethereum_url: host.rpc,
+			ethereum_chain_id: host.chainId,
+			monitoring_endpoint: `127.0.0.1:${this.ports.connectorMonitoring}`,
+			kms_core_endpoints: [`http://127.0.0.1:${this.ports.core}`],
+			private_key: this.accounts.connector.privateKey,
+			decryption_polling: '100ms',
+			decryption_from_block_number: 0,
+			acl_grace: '2s',
+			...this.connectorOptions,
+		};
+		const tables = {
+			decryption_contract: gateway.contracts.Decryption,
+			gateway_config_contract: gateway.contracts.GatewayConfig,
+			protocol_config_contract: host.contracts.ProtocolConfig,
+			kms_generation_contract: host.contracts.ProtocolConfig,
+		};
+		const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
+		lines.push('', '[[host_chains]]', `url = "${host.rpc}"`, `chain_id = ${host.chainId}`, `acl_address = "${host.contracts.ACL}"`, '');
+		return lines.join('\n');
+	}
+
+	// Public because tests kill the connector and start it again.
+	async startConnector() {
+		const file = this.path('config', 'kms-connector.toml');
+		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
+		const entry = this.#start('kms-connector', join(programs, 'kms-connector'), ['start', '-c', file], { cwd: this.path('node-1') });
+		const port = this.ports.connectorMonitoring;
+		await waitFor('kms-connector', async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry });
+		this.connectorFile = file;
+		this.connector = entry;
+		this.report(`kms-connector (listener, worker, sender; SQLite) monitored on port ${port}`);
+		return entry;
+	}
+
+	get devnet() {
+		const { ports, accounts, gateway, host } = this;
+		const pid = (name) => this.processes.findLast((entry) => entry.name === name)?.pid;
+		return {
+			gateway,
+			hosts: [host],
+			nodes: [
+				{
+					party: 1,
+					signer: this.kmsSigner,
+					txSender: accounts.connector.address,
+					core: `http://127.0.0.1:${ports.core}`,
+					monitoring: `http://127.0.0.1:${ports.connectorMonitoring}`,
+					coreMonitoring: `http://127.0.0.1:${ports.coreMonitoring}`,
+					pid: { server: pid('kms-server'), connector: pid('kms-connector') },
+					data: this.path('node-1'),
+					config: { server: this.path('config', 'kms-server.toml'), connector: this.path('config', 'kms-connector.toml') },
+				},
+			],
+			objectStore: { url: `http://127.0.0.1:${ports.objectStore}`, bucket },
+			keys: { keyId, epochId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: 'default' },
+			// The coprocessor stand-in's own: no real network hands this out.
+			coprocessor: { privateKey: accounts.coprocessor.privateKey, clientKey: this.path('node-1', 'keys', 'client_key.bin'), dealer: join(programs, 'kms-dev-dealer') },
+			accounts: [accounts.user, accounts.relayer],
+			threshold: 1,
+			logs: this.path('log'),
+			processes: this.processes.map(({ name, pid, started, log }) => ({ name, pid, started, log })),
+		};
+	}
+
+	// Whole or not at all: a reader never sees half a file.
+	#write() {
+		const file = devnetFile(this.dir);
+		writeFileSync(`${file}.new`, `${JSON.stringify(this.devnet, null, 2)}\n`, { mode: 0o600 });
+		renameSync(`${file}.new`, file);
+	}
+}
+
+// Stops what devnet.json lists and removes it, so that the next ./dev up starts afresh. Logs and data stay.
+export async function stopRecorded(dir = defaultDir, report = () => {}) {
+	const file = devnetFile(dir);
+	if (!existsSync(file)) return false;
+	const { processes } = JSON.parse(readFileSync(file, 'utf8'));
+	for (const entry of [...processes].reverse()) report(`${entry.name} (pid ${entry.pid}): ${await stop(entry)}`);
+	rmSync(file);
+	return true;
+}
