@@ -18,6 +18,10 @@ struct rng;
 
 /* ---- random streams ---- */
 
+/* A stream under 16 fresh bytes of `rng`; free suits CLEANUP. */
+enum err fhe_stream_new_random(struct aes_ctr **ret_stream, struct rng *rng) MUST_USE;
+void fhe_stream_free(struct aes_ctr **stream);
+
 /*
  * TUniform(bound_log2): an integer in [-2^b, 2^b], ends half as likely as the rest; tfhe-rs' form
  * takes ceil((b+2)/8) bytes, little endian, keeps v = the low b+2 bits and gives (v >> 1) + (v & 1)
@@ -35,7 +39,8 @@ enum err fhe_tuniform_draw(struct aes_ctr *stream, unsigned bound_log2,
 enum err fhe_client_key_generate(struct fhe_client_key **ret_key, const struct fhe_params *params,
 				 struct bytes tag, const uint8_t seed[16]) MUST_USE;
 
-/* Appends safe_serialize(high_level_api::ClientKey). `out` then holds a secret: buf_wipe it. */
+/* Appends safe_serialize(high_level_api::ClientKey). `out` (CLIENT_KEY_SIZE_MAX must fit) then
+ * holds a secret: buf_wipe it. */
 enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out) MUST_USE;
 
 /*
@@ -46,7 +51,8 @@ enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out) M
 enum err fhe_compact_public_key_generate(const struct fhe_client_key *k, struct rng *rng,
 					 struct buf *out) MUST_USE;
 
-/* Appends safe_serialize(KmsFheKeyHandles) without DecompressionKey. A secret as well. */
+/* Appends safe_serialize(KmsFheKeyHandles) without DecompressionKey. As secret and as large as a
+ * ClientKey. */
 enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
 				   const struct fhe_key_metadata *metadata,
 				   struct buf *out) MUST_USE;

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * kms-dev-dealer: FHE keys in the clear for the local network, and the ciphertexts that a
+ * coprocessor would hold there. Built only with the local network, never installed. Exit codes: 0
+ * done, 1 failed, 2 not understood.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/rng.h"
+#include "codec/safe_serialize.h"
+#include "crypto/keccak.h"
+#include "crypto/sha.h"
+#include "fhe/dealer/dealer.h"
+#include "fhe/squashed_list.h"
+
+enum {
+	EXIT_USAGE = 2,
+	PATH_SIZE_MAX = 4096,
+	HANDLES_SIZE_MAX = CLIENT_KEY_SIZE_MAX + (1 << 16)
+};
+
+/* The epoch that a KMS starts with. */
+static const char epoch_default[] =
+	"0800000000000000000000000000000000000000000000000000000000000001";
+
+static const char usage_text[] =
+	"usage: kms-dev-dealer COMMAND [OPTIONS]\n"
+	"\n"
+	"Deals FHE keys in the clear for a local network. Never use its keys for anything else.\n"
+	"\n"
+	"  keygen --key-id HEX64 --out DIR [--params default|v1_6|test] [--epoch HEX64]\n"
+	"      make a key: DIR/client_key.bin, DIR/public_key.bin and the two objects of a\n"
+	"      centralised KMS, DIR/PRIV/FhePrivateKey/EPOCH/KEY and DIR/PUB/PublicKey/KEY\n"
+	"  squash --client-key FILE --list FILE --out DIR\n"
+	"      decrypt a CompactCiphertextList and write each value as the ct128 that a\n"
+	"      coprocessor would store, DIR/INDEX.ct128; one JSON line per value\n"
+	"  inspect FILE\n"
+	"      say what a serialised TFHE object is\n"
+	"  --help, --version\n";
+
+/* ---- files ---- */
+
+static enum err file_read(struct buf *out, const char *path, struct err_note *note)
+{
+	struct stat st;
+	uint8_t *place;
+	size_t done = 0;
+	enum err e = ERR_OK;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+		e = err_say(note, ERR_IO, "cannot read %s: %s", path,
+			    fd < 0 ? strerror(errno) : "not a file");
+		goto out;
+	}
+	e = buf_add_space(out, (size_t)st.st_size, &place);
+	if (e != ERR_OK) {
+		e = err_say(note, e, "%s is too big", path);
+		goto out;
+	}
+	while (done < (size_t)st.st_size) {
+		ssize_t n = read(fd, &place[done], (size_t)st.st_size - done);
+
+		if (n <= 0) {
+			e = err_say(note, ERR_IO, "cannot read %s", path);
+			goto out;
+		}
+		done += (size_t)n;
+	}
+out:
+	if (fd >= 0)
+		(void)close(fd);
+	return e;
+}
+
+static enum err directory_make(const char *path, mode_t mode, struct err_note *note)
+{
+	if (mkdir(path, mode) != 0 && errno != EEXIST)
+		return err_say(note, ERR_IO, "cannot make %s: %s", path, strerror(errno));
+	return ERR_OK;
+}
+
+static enum err path_print(char out[PATH_SIZE_MAX], const char *dir, const char *name,
+			   struct err_note *note)
+{
+	int n = snprintf(out, PATH_SIZE_MAX, "%s/%s", dir, name);
+
+	return n > 0 && n < PATH_SIZE_MAX ? ERR_OK : err_say(note, ERR_TOO_BIG, "path too long");
+}
+
+/* DIR/NAME with the directories that NAME asks for. An existing object is never overwritten, as in
+ * a vault. */
+static enum err file_write(const char *dir, const char *name, mode_t mode, struct bytes content,
+			   struct err_note *note)
+{
+	mode_t dir_mode = mode == 0600 ? 0700 : 0755;
+	char path[PATH_SIZE_MAX];
+	size_t done = 0;
+	int fd;
+
+	TRY(path_print(path, dir, name, note));
+	for (size_t i = strlen(dir); path[i]; i++) {
+		if (path[i] != '/')
+			continue;
+		path[i] = '\0';
+		TRY(directory_make(path, dir_mode, note));
+		path[i] = '/';
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (fd < 0)
+		return err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+	while (done < content.n) {
+		struct bytes rest = bytes_sub(content, done, content.n - done);
+		ssize_t n = write(fd, rest.p, rest.n);
+
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (fsync(fd) != 0 || close(fd) != 0 || done < content.n)
+		return err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+	return ERR_OK;
+}
+
+/* ---- keygen ---- */
+
+struct keygen_options {
+	const char *key_id, *out, *params, *epoch;
+};
+
+static enum err vault_write(const struct keygen_options *o, const struct fhe_client_key *key,
+			    struct bytes public_key, struct err_note *note)
+{
+	CLEANUP(buf_wipe) struct buf handles = buf_make(HANDLES_SIZE_MAX);
+	struct fhe_key_metadata m = {.digests_n = 1, .digests[0].pub_data = FHE_PUB_PUBLIC_KEY};
+	char name[PATH_SIZE_MAX];
+
+	memcpy(m.key_id.b, fhe_client_key_tag(key).p, sizeof(m.key_id.b));
+	TRY(kms_digest(&m.digests[0].digest, "PDAT_KEY", public_key));
+	TRY(kms_fhe_key_handles_write(key, &m, &handles));
+	(void)snprintf(name, sizeof(name), "PRIV/FhePrivateKey/%s/%s", o->epoch, o->key_id);
+	TRY(file_write(o->out, name, 0600, buf_view(&handles), note));
+	(void)snprintf(name, sizeof(name), "PUB/PublicKey/%s", o->key_id);
+	return file_write(o->out, name, 0644, public_key, note);
+}
+
+static enum err keygen_write(const struct keygen_options *o, const struct fhe_client_key *key,
+			     struct err_note *note)
+{
+	CLEANUP(buf_wipe) struct buf client = buf_make(CLIENT_KEY_SIZE_MAX);
+	CLEANUP(buf_free) struct buf public = buf_make(CLIENT_KEY_SIZE_MAX);
+
+	TRY(fhe_client_key_write(key, &client));
+	TRY(fhe_compact_public_key_generate(key, rng_system(), &public));
+	TRY(file_write(o->out, "client_key.bin", 0600, buf_view(&client), note));
+	TRY(file_write(o->out, "public_key.bin", 0644, buf_view(&public), note));
+	return vault_write(o, key, buf_view(&public), note);
+}
+
+static enum err keygen(const struct keygen_options *o, struct err_note *note)
+{
+	const struct fhe_params *params = fhe_params_by_name(o->params);
+	struct hash32 id, epoch;
+	struct fhe_client_key *key;
+	uint8_t seed[16];
+	enum err e;
+
+	if (!o->key_id || !o->out)
+		return err_say(note, ERR_BAD_REQUEST, "keygen needs --key-id and --out");
+	if (!params || strlen(o->key_id) != 64 ||
+	    hex_decode_fixed(id.b, 32, bytes_str(o->key_id)) != ERR_OK || strlen(o->epoch) != 64 ||
+	    hex_decode_fixed(epoch.b, 32, bytes_str(o->epoch)) != ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "--key-id and --epoch take 64 hexadecimal digits, --params one of "
+			       "default, v1_6, test");
+	rng_fill(rng_system(), seed, sizeof(seed));
+	e = fhe_client_key_generate(&key, params, BYTES_OF(id.b), seed);
+	secret_wipe(seed, sizeof(seed));
+	TRY(e);
+	e = keygen_write(o, key, note);
+	fhe_client_key_free(key);
+	return e;
+}
+
+/* ---- squash ---- */
+
+struct squash_options {
+	const char *client_key, *list, *out;
+};
+
+static void client_key_free(struct fhe_client_key **k)
+{
+	fhe_client_key_free(*k);
+}
+
+static enum err line_print(size_t index, const struct fhe_type_row *type, const char *path,
+			   struct bytes ciphertext)
+{
+	CLEANUP(json_free_ptr) json_t *line = NULL;
+	CLEANUP(buf_free) struct buf text = buf_make(2 * PATH_SIZE_MAX);
+	struct hash32 digest = keccak256(ciphertext);
+	char hex[2 * sizeof(digest.b) + 1];
+	const char *out;
+
+	hex_encode(hex, BYTES_OF(digest.b));
+	line = json_pack("{s:I, s:s, s:i, s:i, s:s, s:I, s:s+}", "index", (json_int_t)index, "type",
+			 type->name, "fheType", (int)type->type, "blocks", (int)type->blocks,
+			 "file", path, "size", (json_int_t)ciphertext.n, "digest", "0x", hex);
+	if (!line)
+		return ERR_NOMEM;
+	TRY(json_print(&text, line));
+	TRY(buf_cstr(&text, &out));
+	return puts(out) < 0 || fflush(stdout) != 0 ? ERR_IO : ERR_OK;
+}
+
+static enum err squash_item(const struct squash_options *o, const struct fhe_client_key *key,
+			    const struct fhe_compact_list *list, size_t index,
+			    struct err_note *note)
+{
+	CLEANUP(buf_free) struct buf ciphertext = buf_make(CIPHERTEXT_SIZE_MAX);
+	const struct fhe_type_row *type;
+	struct fhe_plaintext value;
+	char name[32], path[PATH_SIZE_MAX];
+	enum err e;
+
+	TRY(fhe_compact_list_decrypt(key, list, index, &type, &value, note));
+	e = fhe_squashed_list_encrypt(key, type, &value, rng_system(), &ciphertext);
+	secret_wipe(&value, sizeof(value));
+	if (e != ERR_OK)
+		return err_say(note, e, "item %zu (%s) cannot be encrypted under this key: %s",
+			       index, type->name, err_name(e));
+	(void)snprintf(name, sizeof(name), "%zu.ct128", index);
+	TRY(path_print(path, o->out, name, note));
+	TRY(file_write(o->out, name, 0644, buf_view(&ciphertext), note));
+	return line_print(index, type, path, buf_view(&ciphertext));
+}
+
+static enum err squash(const struct squash_options *o, struct err_note *note)
+{
+	CLEANUP(buf_wipe) struct buf key_bytes = buf_make(CLIENT_KEY_SIZE_MAX);
+	CLEANUP(buf_free) struct buf list_bytes = buf_make(CIPHERTEXT_SIZE_MAX);
+	CLEANUP(client_key_free) struct fhe_client_key *key = NULL;
+	struct fhe_compact_list list;
+
+	if (!o->client_key || !o->list || !o->out)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "squash needs --client-key, --list and --out");
+	TRY(file_read(&key_bytes, o->client_key, note));
+	TRY(file_read(&list_bytes, o->list, note));
+	TRY(fhe_client_key_read(&key, buf_view(&key_bytes), note));
+	TRY(fhe_compact_list_read(&list, buf_view(&list_bytes), note));
+	for (size_t i = 0; i < list.items.n; i++)
+		TRY(squash_item(o, key, &list, i, note));
+	return ERR_OK;
+}
+
+/* ---- inspect ---- */
+
+static enum err tag_print(struct bytes tag)
+{
+	CLEANUP(buf_free) struct buf text = buf_make(2 * FHE_TAG_SIZE_MAX + 3);
+	const char *out;
+
+	TRY(hex_add(&text, tag, true));
+	TRY(buf_cstr(&text, &out));
+	printf("tag %s\n", out);
+	return ERR_OK;
+}
+
+static void items_print(struct fhe_items items)
+{
+	struct fhe_item item;
+
+	for (size_t i = 0; fhe_items_next(&items, &item); i++) {
+		const struct fhe_type_row *type = fhe_item_type(item);
+
+		printf("item %zu: %s, %llu blocks\n", i,
+		       type ? type->name : "of a type that FHEVM does not use",
+		       (unsigned long long)item.blocks);
+	}
+}
+
+static enum err inspect_client_key(struct bytes object, struct err_note *note)
+{
+	static const char *const names[FHE_KEY_COUNT] = {"lwe",
+							 "glwe",
+							 "compression",
+							 "compact",
+							 "noise squashing",
+							 "noise squashing compression",
+							 "oprf"};
+	CLEANUP(client_key_free) struct fhe_client_key *key = NULL;
+
+	TRY(fhe_client_key_read(&key, object, note));
+	for (int i = 0; i < FHE_KEY_COUNT; i++)
+		printf("%s key: %zu bits\n", names[i],
+		       fhe_params_key_bits(&key->params, (enum fhe_key_id)i));
+	return tag_print(fhe_client_key_tag(key));
+}
+
+static enum err inspect_public_key(struct bytes object, struct err_note *note)
+{
+	struct fhe_compact_public_key key;
+
+	TRY(fhe_compact_public_key_read(&key, object, note));
+	printf("dimension %llu, noise TUniform(%u)\n", (unsigned long long)key.params.dimension,
+	       key.params.noise);
+	return tag_print(key.tag);
+}
+
+static enum err inspect_compact_list(struct bytes object, struct err_note *note)
+{
+	struct fhe_compact_list list;
+
+	TRY(fhe_compact_list_read(&list, object, note));
+	printf("%llu ciphertexts of dimension %llu\n", (unsigned long long)list.count,
+	       (unsigned long long)(list.lwe_size - 1));
+	items_print(list.items);
+	return tag_print(list.tag);
+}
+
+static enum err inspect_squashed_list(struct bytes object, struct err_note *note)
+{
+	struct fhe_squashed_list list;
+	enum err e = fhe_squashed_list_read(&list, &fhe_params_v1_7, object, note);
+
+	if (e == ERR_MISMATCH)
+		e = fhe_squashed_list_read(&list, &fhe_params_test, object, note);
+	TRY(e);
+	for (size_t i = 0; i < list.glwe_n; i++)
+		printf("GLWE of dimension %llu x %llu with %llu bodies\n",
+		       (unsigned long long)list.glwe[i].glwe_dimension,
+		       (unsigned long long)list.glwe[i].polynomial_size,
+		       (unsigned long long)list.glwe[i].bodies);
+	items_print(list.items);
+	return tag_print(list.tag);
+}
+
+static enum err inspect_key_handles(struct bytes object, struct err_note *note)
+{
+	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles h = {0};
+
+	TRY(kms_fhe_key_handles_read(&h, object, note));
+	printf("%zu public objects\n", h.metadata.digests_n);
+	return tag_print(BYTES_OF(h.metadata.key_id.b));
+}
+
+struct inspector {
+	const char *name;
+	enum err (*run)(struct bytes object, struct err_note *note);
+};
+
+static const struct inspector inspectors[] = {
+	{"high_level_api::ClientKey", inspect_client_key},
+	{"high_level_api::CompactPublicKey", inspect_public_key},
+	{"high_level_api::CompactCiphertextList", inspect_compact_list},
+	{FHE_SQUASHED_LIST_NAME, inspect_squashed_list},
+	{"KmsFheKeyHandles", inspect_key_handles},
+};
+
+static enum err inspect(const char *path, struct err_note *note)
+{
+	CLEANUP(buf_wipe) struct buf object = buf_make(CIPHERTEXT_SIZE_MAX);
+	const char *names[ARRAY_LEN(inspectors) + 1] = {NULL};
+	struct reader r;
+	size_t index;
+
+	if (!path)
+		return err_say(note, ERR_BAD_REQUEST, "inspect needs a file");
+	for (size_t i = 0; i < ARRAY_LEN(inspectors); i++)
+		names[i] = inspectors[i].name;
+	TRY(file_read(&object, path, note));
+	r = reader_of(buf_view(&object));
+	TRY(safe_serialize_open(&r, names, &index, note));
+	printf("%s, %zu bytes\n", names[index], object.n);
+	return inspectors[index].run(buf_view(&object), note);
+}
+
+/* ---- main ---- */
+
+enum option_code {
+	OPTION_HELP = 'h',
+	OPTION_VERSION = 'V',
+	OPTION_KEY_ID = 256,
+	OPTION_OUT,
+	OPTION_PARAMS,
+	OPTION_EPOCH,
+	OPTION_CLIENT_KEY,
+	OPTION_LIST
+};
+
+static const struct option options[] = {
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"key-id", required_argument, NULL, OPTION_KEY_ID},
+	{"out", required_argument, NULL, OPTION_OUT},
+	{"params", required_argument, NULL, OPTION_PARAMS},
+	{"epoch", required_argument, NULL, OPTION_EPOCH},
+	{"client-key", required_argument, NULL, OPTION_CLIENT_KEY},
+	{"list", required_argument, NULL, OPTION_LIST},
+	{NULL, 0, NULL, 0},
+};
+
+static enum err command_run(const char *command, const char *const given[], const char *argument,
+			    struct err_note *note)
+{
+#define GIVEN(code) given[(code)-OPTION_KEY_ID]
+	if (command && strcmp(command, "keygen") == 0 && !argument)
+		return keygen(&(struct keygen_options){GIVEN(OPTION_KEY_ID), GIVEN(OPTION_OUT),
+						       GIVEN(OPTION_PARAMS), GIVEN(OPTION_EPOCH)},
+			      note);
+	if (command && strcmp(command, "squash") == 0 && !argument)
+		return squash(&(struct squash_options){GIVEN(OPTION_CLIENT_KEY), GIVEN(OPTION_LIST),
+						       GIVEN(OPTION_OUT)},
+			      note);
+	if (command && strcmp(command, "inspect") == 0)
+		return inspect(argument, note);
+#undef GIVEN
+	return err_say(note, ERR_BAD_REQUEST, "%s; see --help",
+		       command ? "no such command" : "no command");
+}
+
+int main(int argc, char **argv)
+{
+	const char *given[OPTION_LIST - OPTION_KEY_ID + 1] = {
+		[OPTION_PARAMS - OPTION_KEY_ID] = "default",
+		[OPTION_EPOCH - OPTION_KEY_ID] = epoch_default};
+	struct err_note note = {0};
+	enum err e;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
+		if (c == OPTION_HELP || c == OPTION_VERSION) {
+			fputs(c == OPTION_HELP ? usage_text
+					       : "kms-dev-dealer " CLAVIGER_VERSION "\n",
+			      stdout);
+			return EXIT_SUCCESS;
+		}
+		if (c < OPTION_KEY_ID)
+			return EXIT_USAGE; /* getopt said why */
+		given[c - OPTION_KEY_ID] = optarg;
+	}
+	if (argc - optind > 2) {
+		fputs("kms-dev-dealer: too many arguments; see --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	e = command_run(optind < argc ? argv[optind] : NULL, given,
+			optind + 1 < argc ? argv[optind + 1] : NULL, &note);
+	if (e == ERR_OK)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "kms-dev-dealer: %s\n", note.text[0] ? note.text : err_name(e));
+	return e == ERR_BAD_REQUEST ? EXIT_USAGE : EXIT_FAILURE;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "fhe/key_handles.h"
+
+#include "base/limits.h"
+#include "codec/safe_serialize.h"
+#include "fhe/client_key.h"
+
+enum {
+	HANDLES_SIZE_MAX = CLIENT_KEY_SIZE_MAX + (1 << 16)
+};
+
+static struct hash32 hash_read(struct reader *r)
+{
+	struct bytes b = reader_bytes(r, sizeof(struct hash32));
+	struct hash32 h = {{0}};
+
+	if (b.p)
+		memcpy(h.b, b.p, sizeof(h.b));
+	return h;
+}
+
+/* A byte string of at most `max`, copied out. */
+static size_t short_vec_read(struct reader *r, uint8_t *out, size_t max)
+{
+	struct bytes b = bincode_vec(r, max);
+
+	if (b.n)
+		memcpy(out, b.p, b.n);
+	return b.n;
+}
+
+static void digests_read(struct reader *r, struct fhe_key_metadata *m)
+{
+	m->digests_n = (size_t)bincode_len(r, FHE_KEY_DIGESTS_MAX);
+	for (size_t i = 0; i < m->digests_n; i++) {
+		bincode_expect_u32(r, 0);
+		m->digests[i].pub_data = reader_u32le(r);
+		if (bincode_len(r, sizeof(struct hash32)) != sizeof(struct hash32))
+			reader_fail(r, ERR_MALFORMED);
+		m->digests[i].digest = hash_read(r);
+	}
+}
+
+static void metadata_read(struct reader *r, struct fhe_key_metadata *m, struct err_note *note)
+{
+	bincode_expect_u32(r, 0); /* KeyGenMetadata */
+	bincode_expect_u32(r, 0); /* Current */
+	bincode_expect_u32(r, 3);
+	if (r->err == ERR_UNSUPPORTED)
+		(void)err_say(note, r->err, "KmsFheKeyHandles: metadata of another version");
+	m->key_id = hash_read(r);
+	m->preproc_id = hash_read(r);
+	digests_read(r, m);
+	m->has_extra = bincode_option(r);
+	if (m->has_extra)
+		m->extra_n = short_vec_read(r, m->extra, sizeof(m->extra));
+	m->external_signature_n =
+		short_vec_read(r, m->external_signature, sizeof(m->external_signature));
+	if (reader_u64le(r) != 0 && r->err == ERR_OK)
+		reader_fail(r,
+			    err_say(note, ERR_UNSUPPORTED, "KmsFheKeyHandles: stored signatures"));
+}
+
+enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct bytes serialized,
+				  struct err_note *note)
+{
+	static const char *const names[] = {"KmsFheKeyHandles", NULL};
+	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles h = {0};
+	struct reader r = reader_of(serialized);
+	size_t index;
+
+	if (serialized.n > HANDLES_SIZE_MAX)
+		return err_say(note, ERR_TOO_BIG, "KmsFheKeyHandles: %zu bytes", serialized.n);
+	TRY(safe_serialize_open(&r, names, &index, note));
+	bincode_expect_u32(&r, 1);
+	h.client_key = fhe_client_key_read_body(&r, note);
+	if (bincode_option(&r))
+		reader_fail(&r,
+			    err_say(note, ERR_UNSUPPORTED, "KmsFheKeyHandles: a DecompressionKey"));
+	metadata_read(&r, &h.metadata, note);
+	TRY(reader_end(&r));
+	*ret_handles = h;
+	h.client_key = NULL; /* handed over */
+	return ERR_OK;
+}
+
+void kms_fhe_key_handles_free(struct fhe_key_handles *h)
+{
+	if (!h)
+		return;
+	fhe_client_key_free(h->client_key);
+	h->client_key = NULL;
+}
