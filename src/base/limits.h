@@ -30,6 +30,8 @@
 	X(GRPC_HEADER_BYTES_MAX, 16 << 10, "header bytes of one gRPC call")                                             \
 	X(GRPC_HANDSHAKE_TIMEOUT_MS, 10000, "from accept to the HTTP/2 preface")                                        \
 	X(GRPC_IDLE_TIMEOUT_MS, 1800000, "an idle server connection")                                                   \
+	X(PROTOBUF_FIELDS_MAX, 16384, "fields of one protocol buffers message, all levels")                             \
+	X(PROTOBUF_DEPTH_MAX, 16, "nesting of a protocol buffers message")                                              \
 	X(STORE_QUEUE_MAX, 4096, "batches waiting for the store thread")                                                \
 	X(STORE_BATCH_STATEMENTS_MAX, 2048, "statements in one batch")                                                  \
 	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                                              \
@@ -45,6 +47,15 @@
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                                       \
 	X(COPROCESSORS_MAX, 64, "registered coprocessors")                                                              \
 	X(HOST_CHAINS_MAX, 64, "configured host chains")                                                                \
+	X(VAULT_OBJECT_SIZE_MAX, 4 << 20, "one object of the vault")                                                    \
+	X(VAULT_ENTRIES_MAX, 4096, "entries of one folder of the vault")                                                \
+	X(VAULT_KEYS_MAX, 256, "FHE keys held by a node")                                                               \
+	X(CORE_DOMAIN_TEXT_MAX, 256, "name or version of an EIP-712 domain")                                            \
+	X(CORE_EXTRA_DATA_MAX, 4096, "extra_data of one request")                                                       \
+	X(CORE_RUNNING_BYTES_MAX, 256 << 20, "request bytes being computed on")                                         \
+	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")                               \
+	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                                         \
+	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                                               \
 	X(URL_SIZE_MAX, 2048, "one URL")                                                                                \
 	X(REASON_SIZE_MAX, 512, "a recorded reason")
 

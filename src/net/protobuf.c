@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "net/protobuf.h"
+
+#include "base/limits.h"
+
+/* Wire types of the protocol buffers encoding; 3 and 4 are groups, which proto3 does not have. */
+enum {
+	WIRE_VARINT = 0,
+	WIRE_FIXED64 = 1,
+	WIRE_BYTES = 2,
+	WIRE_FIXED32 = 5,
+};
+
+static uint64_t varint_read(struct reader *r)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; shift < 70; shift += 7) {
+		uint8_t b = reader_u8(r);
+
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		if (!(b & 0x80))
+			return v;
+	}
+	reader_fail(r, ERR_MALFORMED);
+	return 0;
+}
+
+/* proto3 text is UTF-8; protobuf-c hands it out as a C string, so that a NUL would cut it. */
+static enum err text_check(struct bytes text)
+{
+	for (size_t at = 0; at < text.n;) {
+		size_t step =
+			text.p[at] == 0 ? 0 : bytes_utf8_step(bytes_sub(text, at, text.n - at));
+
+		if (step == 0)
+			return ERR_MALFORMED;
+		at += step;
+	}
+	return ERR_OK;
+}
+
+/* Values in a packed repeated field; each becomes one element of an array. */
+static size_t packed_count(struct bytes value, ProtobufCType type)
+{
+	size_t n = 0;
+
+	switch (type) {
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return value.n / 4;
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return value.n / 8;
+	default:
+		for (size_t i = 0; i < value.n; i++)
+			n += !(value.p[i] & 0x80);
+		return n;
+	}
+}
+
+struct scan {
+	size_t fields_left;
+	unsigned depth_left;
+};
+
+static enum err message_scan(struct scan *s, const ProtobufCMessageDescriptor *d, struct bytes in);
+
+static enum err delimited_scan(struct scan *s, const ProtobufCFieldDescriptor *field,
+			       struct bytes value)
+{
+	if (!field)
+		return ERR_OK;
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		return message_scan(s, field->descriptor, value);
+	if (field->type == PROTOBUF_C_TYPE_STRING)
+		return text_check(value);
+	if (field->type == PROTOBUF_C_TYPE_BYTES)
+		return ERR_OK;
+
+	size_t n = packed_count(value, field->type);
+
+	if (n > s->fields_left)
+		return ERR_TOO_BIG;
+	s->fields_left -= n;
+	return ERR_OK;
+}
+
+static enum err message_scan(struct scan *s, const ProtobufCMessageDescriptor *d, struct bytes in)
+{
+	struct reader r = reader_of(in);
+
+	if (s->depth_left == 0)
+		return ERR_TOO_BIG;
+	s->depth_left--;
+	while (r.err == ERR_OK && r.in.n > 0) {
+		uint64_t key = varint_read(&r);
+		struct bytes value = BYTES_NONE;
+
+		if (key >> 3 == 0 || key >> 32 != 0)
+			return ERR_MALFORMED;
+		if (s->fields_left == 0)
+			return ERR_TOO_BIG;
+		s->fields_left--;
+		switch (key & 7) {
+		case WIRE_VARINT:
+			(void)varint_read(&r);
+			break;
+		case WIRE_FIXED64:
+			(void)reader_bytes(&r, 8);
+			break;
+		case WIRE_FIXED32:
+			(void)reader_bytes(&r, 4);
+			break;
+		case WIRE_BYTES:
+			value = reader_bytes(&r, varint_read(&r));
+			break;
+		default:
+			return ERR_MALFORMED;
+		}
+		if (r.err == ERR_OK && (key & 7) == WIRE_BYTES)
+			TRY(delimited_scan(
+				s, protobuf_c_message_descriptor_get_field(d, (unsigned)(key >> 3)),
+				value));
+	}
+	s->depth_left++;
+	return r.err == ERR_OK ? ERR_OK : ERR_MALFORMED;
+}
+
+/* ---- the allocator that protobuf-c is given ---- */
+
+struct allocation {
+	struct arena *memory;
+	enum err err; /* why it gave NULL */
+};
+
+static void *arena_hook(void *ctx, size_t n)
+{
+	struct allocation *a = ctx;
+	void *p = arena_alloc(a->memory, n);
+
+	if (!p)
+		a->err = n > a->memory->size_max - a->memory->used ? ERR_TOO_BIG : ERR_NOMEM;
+	return p;
+}
+
+static void nothing_hook(void *ctx, void *p)
+{
+	(void)ctx;
+	(void)p;
+}
+
+enum err protobuf_unpack(ProtobufCMessage **ret_message,
+			 const ProtobufCMessageDescriptor *descriptor, struct bytes in,
+			 struct arena *memory)
+{
+	static const uint8_t nothing[1];
+	struct scan scan = {.fields_left = PROTOBUF_FIELDS_MAX, .depth_left = PROTOBUF_DEPTH_MAX};
+	struct allocation allocation = {.memory = memory};
+	ProtobufCAllocator allocator = {
+		.alloc = arena_hook, .free = nothing_hook, .allocator_data = &allocation};
+
+	TRY(message_scan(&scan, descriptor, in));
+
+	ProtobufCMessage *m =
+		protobuf_c_message_unpack(descriptor, &allocator, in.n, in.n ? in.p : nothing);
+
+	if (!m)
+		return allocation.err != ERR_OK ? allocation.err : ERR_MALFORMED;
+	*ret_message = m;
+	return ERR_OK;
+}
+
+enum err protobuf_pack(struct buf *out, const ProtobufCMessage *message)
+{
+	size_t n = protobuf_c_message_get_packed_size(message);
+	uint8_t *place;
+
+	TRY(buf_add_space(out, n, &place));
+	CHECK(n == 0 || protobuf_c_message_pack(message, place) == n);
+	return ERR_OK;
+}
