@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause-Clear
+# shellcheck source=tools/dev/common.sh
+. "$CLAVIGER_ROOT/tools/dev/common.sh"
+install_npm
+exec node "$root/tools/devnet/down.mjs" "$@"

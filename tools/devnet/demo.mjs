@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause-Clear
+// From nothing to a decrypted value and a refusal, with a transcript. Exits 0 only if everything matched.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { main, parsePortBase } from './cli.mjs';
+import { Coprocessor } from './coprocessor.mjs';
+import { inspect, stateOf } from './inspect.mjs';
+import { Network } from './network.mjs';
+import { waitFor } from './processes.mjs';
+import { Relayer } from './request.mjs';
+import { UsageError, formatValue, parseValue, typeByName, types } from './types.mjs';
+import { encryptList } from './user.mjs';
+import { verify } from './verify.mjs';
+
+const usage = `usage: ./dev demo [--value V --type T] [--json FILE] [--port-base N] [--keep]
+  --value, --type   what to encrypt (default: one value each of bool, uint8, uint64, uint256, address)
+  --json FILE       write the same facts as JSON
+  --keep            do not delete the network's files afterwards
+  T: ${types.map((type) => type.name).join(', ')}, or with an "e" in front`;
+
+const options = {
+	value: { type: 'string' },
+	type: { type: 'string' },
+	json: { type: 'string' },
+	'port-base': { type: 'string' },
+	keep: { type: 'boolean', default: false },
+};
+
+const defaults = [
+	['bool', 'true'],
+	['uint8', '201'],
+	['uint64', '1844674407370955'],
+	['uint256', '0xfedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'],
+	['address', '0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed'],
+];
+
+function parseItems({ type, value }) {
+	if ((type === undefined) !== (value === undefined)) throw new UsageError('--value and --type come together');
+	const wanted = type === undefined ? defaults : [[type, value]];
+	return wanted.map(([name, text]) => {
+		const row = typeByName(name);
+		return { type: row, value: parseValue(row, text) };
+	});
+}
+
+class Transcript {
+	begun = performance.now();
+	hops = [];
+
+	section(title) {
+		console.log(`\n${title}`);
+	}
+
+	hop(who, what, facts = {}) {
+		const ms = Math.round(performance.now() - this.begun);
+		this.hops.push({ ms, who, what, ...facts });
+		const where = [facts.block !== undefined && `block ${facts.block}`, facts.transaction && `tx ${facts.transaction}`].filter(Boolean).join(', ');
+		console.log(`  ${(ms / 1000).toFixed(2).padStart(7)} s  ${who.padEnd(12)} ${what}${where ? `\n${' '.repeat(24)}${where}` : ''}`);
+	}
+}
+
+const short = (hex) => `${hex.slice(0, 10)}…${hex.slice(-8)}`;
+
+async function publish(t, devnet, coprocessor, items, allowPublic) {
+	const list = encryptList(devnet.keys.publicKey, items);
+	t.hop('user', `encrypts ${items.map(({ type, value }) => `${type.name} ${formatValue(type, value)}`).join(', ')} under the public key (${list.length} bytes)`);
+	const ciphertexts = await coprocessor.publish(list, { account: devnet.accounts[0].address, allowPublic });
+	for (const { handle, size, snsDigest } of ciphertexts)
+		t.hop('coprocessor', `stores ct128 of ${short(handle)}: ${size} bytes, digest ${short(snsDigest)}; ${allowPublic ? 'public decryption allowed' : 'NOT allowed for public decryption'}`);
+	return ciphertexts.map(({ handle }) => handle);
+}
+
+async function decryptOne(t, devnet, relayer, handles) {
+	const request = await relayer.request(handles);
+	const { block, transaction } = request;
+	t.hop('relayer', `sends publicDecryptionRequest for ${handles.length} handle${handles.length > 1 ? 's' : ''}: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
+	const response = await relayer.response(request);
+	const [call] = await relayer.responseCalls(request);
+	t.hop('connector', 'proved permission and digests, had the core decrypt and sign, and sent publicDecryptionResponse', { block: call.blockNumber, transaction: call.transactionHash });
+	t.hop('gateway', `quorum of ${devnet.threshold} reached: PublicDecryptionResponse`, { block: response.block, transaction: response.transaction });
+	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
+	return request;
+}
+
+// How many decryptions the core was ever asked for, by its own counter.
+async function coreRequests(devnet) {
+	const text = await (await fetch(`${devnet.nodes[0].coreMonitoring}/metrics`)).text();
+	const counter = /^kms_core_public_decrypt_requests_total(?:\{[^}]*\})? (\d+)$/m.exec(text);
+	if (!counter) throw new Error('the core shows no kms_core_public_decrypt_requests_total');
+	return Number(counter[1]);
+}
+
+async function refusal(t, devnet, coprocessor, relayer) {
+	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName('uint64'), value: 7n }], false);
+	const before = await coreRequests(devnet);
+	const { idHex, block, transaction } = await relayer.request([handle]);
+	t.hop('relayer', `asks for it all the same: id ${short(idHex)}`, { block, transaction, id: idHex });
+	await waitFor('the refusal', async () => (await stateOf(devnet, idHex)) === 'refused', { timeoutMs: 60000, intervalMs: 100 });
+	const text = await inspect(devnet, idHex);
+	const reason = /^reason\s+(.*)$/m.exec(text)?.[1];
+	t.hop('connector', `refuses: ${reason}`, { id: idHex, reason });
+	const asked = (await coreRequests(devnet)) - before;
+	if (asked !== 0) throw new Error(`the core was asked ${asked} times for a handle that is not allowed`);
+	t.hop('core', 'was not asked');
+	console.log(`\n  $ kms-connector inspect ${idHex}\n${text.trimEnd().replace(/^/gm, '    ')}`);
+	return { id: idHex, handle, reason, coreAsked: asked };
+}
+
+async function demo(t, network, items) {
+	t.section('1. A local network: two chains, contracts, object store, KMS core, connector');
+	network.report = (line) => t.hop('network', line);
+	const devnet = await network.start();
+	const coprocessor = new Coprocessor(devnet);
+	const relayer = new Relayer(devnet);
+	try {
+		t.section('2. Encrypt, as a user does');
+		const handles = await publish(t, devnet, coprocessor, items, true);
+		t.section('3. Decrypt, through the chain');
+		const request = await decryptOne(t, devnet, relayer, handles);
+		t.section('4. Verify, believing nobody');
+		const verified = await verify(devnet, request.idHex);
+		for (const check of verified.checks) t.hop('verifier', `ok: ${check}`);
+		verified.values.forEach(({ type, value }, index) => {
+			const encrypted = formatValue(items[index].type, items[index].value);
+			if (value !== encrypted) throw new Error(`value ${index}: encrypted ${encrypted}, decrypted ${value}`);
+			t.hop('verifier', `${type} ${value} is what the user encrypted`);
+		});
+		t.section('5. A refusal: a ciphertext that nobody allowed');
+		const refused = await refusal(t, devnet, coprocessor, relayer);
+		return { devnet, decryption: { ...request, id: request.idHex, ...verified }, refused };
+	} finally {
+		coprocessor.close();
+		relayer.close();
+	}
+}
+
+await main(usage, options, async (values) => {
+	const items = parseItems(values);
+	const dir = mkdtempSync(join(tmpdir(), 'claviger-demo-'));
+	const network = new Network({ dir, portBase: parsePortBase(values['port-base'] ?? '18545') });
+	const t = new Transcript();
+	try {
+		const { decryption, refused } = await demo(t, network, items);
+		if (values.json) {
+			const facts = { decryption, refused, hops: t.hops };
+			writeFileSync(values.json, `${JSON.stringify(facts, (key, value) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`);
+		}
+		console.log(`\nEverything matched: ${decryption.values.map(({ type, value }) => `${type} ${value}`).join(', ')}`);
+	} finally {
+		await network.stop();
+		if (values.keep) console.log(`files kept in ${dir}`);
+		else rmSync(dir, { recursive: true, force: true });
+	}
+});

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause-Clear
+import { main } from './cli.mjs';
+import { stopRecorded } from './network.mjs';
+
+await main('usage: ./dev down   stops exactly what ./dev up started', {}, async () => {
+	const was = await stopRecorded(undefined, (line) => console.log(`  ${line}`));
+	console.log(was ? 'The local network is down.' : 'No local network was running.');
+});
