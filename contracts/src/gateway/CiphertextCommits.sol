@@ -83,9 +83,7 @@ contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeabl
     uint64 private constant REINITIALIZER_VERSION = 7;
 
     /// @param gatewayConfig The GatewayConfig proxy.
-    constructor(
-        IGatewayConfig gatewayConfig
-    ) GatewayOwned(gatewayConfig) {
+    constructor(IGatewayConfig gatewayConfig) GatewayOwned(gatewayConfig) {
         _disableInitializers();
     }
 
@@ -135,9 +133,11 @@ contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeabl
     /// @notice The agreed ciphertexts.
     /// @param ctHandles At least one handle, all of them final.
     /// @return ctMaterials One element per handle, in order.
-    function getCiphertextMaterials(
-        bytes32[] calldata ctHandles
-    ) external view returns (CiphertextMaterial[] memory ctMaterials) {
+    function getCiphertextMaterials(bytes32[] calldata ctHandles)
+        external
+        view
+        returns (CiphertextMaterial[] memory ctMaterials)
+    {
         if (ctHandles.length == 0) {
             revert EmptyCtHandles();
         }
@@ -153,9 +153,11 @@ contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeabl
     }
 
     /// @inheritdoc ICiphertextCommits
-    function getSnsCiphertextMaterials(
-        bytes32[] calldata ctHandles
-    ) external view returns (SnsCiphertextMaterial[] memory snsCtMaterials) {
+    function getSnsCiphertextMaterials(bytes32[] calldata ctHandles)
+        external
+        view
+        returns (SnsCiphertextMaterial[] memory snsCtMaterials)
+    {
         if (ctHandles.length == 0) {
             revert EmptyCtHandles();
         }
@@ -178,18 +180,14 @@ contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeabl
     }
 
     /// @inheritdoc ICiphertextCommits
-    function isCiphertextMaterialAdded(
-        bytes32 ctHandle
-    ) external view returns (bool) {
+    function isCiphertextMaterialAdded(bytes32 ctHandle) external view returns (bool) {
         return _storage().isCiphertextMaterialAdded[ctHandle];
     }
 
     /// @notice The coprocessors that voted for the agreed material, late ones included.
     /// @param ctHandle The handle.
     /// @return Their accounts in order of arrival; empty before the material is final.
-    function getAddCiphertextMaterialConsensusTxSenders(
-        bytes32 ctHandle
-    ) external view returns (address[] memory) {
+    function getAddCiphertextMaterialConsensusTxSenders(bytes32 ctHandle) external view returns (address[] memory) {
         return _consensusTxSenders(ctHandle);
     }
 
@@ -199,21 +197,15 @@ contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeabl
         return "CiphertextCommits v0.6.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyGatewayOwner {}
+    function _authorizeUpgrade(address) internal view override onlyGatewayOwner {}
 
-    function _checkFinal(
-        bytes32 ctHandle
-    ) private view {
+    function _checkFinal(bytes32 ctHandle) private view {
         if (!_storage().isCiphertextMaterialAdded[ctHandle]) {
             revert CiphertextMaterialNotFound(ctHandle);
         }
     }
 
-    function _consensusTxSenders(
-        bytes32 ctHandle
-    ) private view returns (address[] memory txSenders) {
+    function _consensusTxSenders(bytes32 ctHandle) private view returns (address[] memory txSenders) {
         CiphertextCommitsStorage storage $ = _storage();
         address decidedAlone = $.priorityConsensusTxSender[ctHandle];
         if (decidedAlone != address(0)) {

@@ -149,10 +149,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
 
     /// @param gatewayConfig The GatewayConfig proxy.
     /// @param ciphertextCommits The CiphertextCommits proxy.
-    constructor(
-        IGatewayConfig gatewayConfig,
-        ICiphertextCommits ciphertextCommits
-    ) GatewayOwned(gatewayConfig) {
+    constructor(IGatewayConfig gatewayConfig, ICiphertextCommits ciphertextCommits) GatewayOwned(gatewayConfig) {
         CIPHERTEXT_COMMITS = ciphertextCommits;
         _disableInitializers();
     }
@@ -174,10 +171,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
     /// @dev Requests are free: the fee has its place between pinning the context and the events.
     /// @param ctHandles At least one handle, all committed under one key, of at most 2048 bits together.
     /// @param extraData Empty or version 0: the current context; version 1 or 2: the context it names.
-    function publicDecryptionRequest(
-        bytes32[] calldata ctHandles,
-        bytes calldata extraData
-    ) external whenNotPaused {
+    function publicDecryptionRequest(bytes32[] calldata ctHandles, bytes calldata extraData) external whenNotPaused {
         if (ctHandles.length == 0) {
             revert EmptyCtHandles();
         }
@@ -251,10 +245,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
     /// @notice Whether a request for these handles would find its ciphertexts. The second parameter has no influence.
     /// @param ctHandles The handles.
     /// @return True if there is at least one handle and all of them have final material.
-    function isPublicDecryptionReady(
-        bytes32[] calldata ctHandles,
-        bytes calldata
-    ) external view returns (bool) {
+    function isPublicDecryptionReady(bytes32[] calldata ctHandles, bytes calldata) external view returns (bool) {
         if (ctHandles.length == 0) {
             return false;
         }
@@ -269,18 +260,14 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
     /// @notice Whether a request has its answer.
     /// @param decryptionId The request.
     /// @return True after the decision.
-    function isDecryptionDone(
-        uint256 decryptionId
-    ) external view returns (bool) {
+    function isDecryptionDone(uint256 decryptionId) external view returns (bool) {
         return _storage().decryptionDone[decryptionId];
     }
 
     /// @notice The nodes that gave the agreed answer, late ones included.
     /// @param decryptionId The request.
     /// @return Their accounts in order of arrival; empty before the decision on a public decryption.
-    function getDecryptionConsensusTxSenders(
-        uint256 decryptionId
-    ) external view returns (address[] memory) {
+    function getDecryptionConsensusTxSenders(uint256 decryptionId) external view returns (address[] memory) {
         DecryptionStorage storage $ = _storage();
         return $.consensusTxSenderAddresses[decryptionId][$.decryptionConsensusDigest[decryptionId]];
     }
@@ -291,17 +278,13 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
         return "Decryption v0.7.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyGatewayOwner {}
+    function _authorizeUpgrade(address) internal view override onlyGatewayOwner {}
 
     /// @dev Checks context and signer of an answer and counts the signer; returns the context.
-    function _checkAnswer(
-        uint256 decryptionId,
-        bytes32 digest,
-        bytes calldata signature,
-        bytes calldata extraData
-    ) private returns (uint256 contextId) {
+    function _checkAnswer(uint256 decryptionId, bytes32 digest, bytes calldata signature, bytes calldata extraData)
+        private
+        returns (uint256 contextId)
+    {
         DecryptionStorage storage $ = _storage();
         contextId = _contextOf(extraData);
         uint256 pinned = $.decryptionContextId[decryptionId];
@@ -319,10 +302,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
         $.kmsNodeAlreadySigned[decryptionId][signer] = true;
     }
 
-    function _pinContext(
-        uint256 decryptionId,
-        bytes calldata extraData
-    ) private {
+    function _pinContext(uint256 decryptionId, bytes calldata extraData) private {
         uint256 contextId = _contextOf(extraData);
         if (!GATEWAY_CONFIG.isValidKmsContext(contextId)) {
             revert InvalidKmsContext(contextId);
@@ -331,9 +311,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
     }
 
     /// @dev The epoch of version 2 means nothing to the gateway; longer data than needed is accepted.
-    function _contextOf(
-        bytes calldata extraData
-    ) private view returns (uint256 contextId) {
+    function _contextOf(bytes calldata extraData) private view returns (uint256 contextId) {
         if (extraData.length == 0 || extraData[0] == 0x00) {
             return GATEWAY_CONFIG.getCurrentKmsContextId();
         }
@@ -350,11 +328,11 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
         }
     }
 
-    function _hashPublicDecryption(
-        bytes32[] memory ctHandles,
-        bytes calldata decryptedResult,
-        bytes calldata extraData
-    ) private view returns (bytes32) {
+    function _hashPublicDecryption(bytes32[] memory ctHandles, bytes calldata decryptedResult, bytes calldata extraData)
+        private
+        view
+        returns (bytes32)
+    {
         return _hashTypedDataV4(
             keccak256(
                 abi.encode(
@@ -367,9 +345,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
         );
     }
 
-    function _checkBitSizes(
-        bytes32[] calldata ctHandles
-    ) private pure {
+    function _checkBitSizes(bytes32[] calldata ctHandles) private pure {
         uint256 total;
         for (uint256 i = 0; i < ctHandles.length; i++) {
             total += ctHandles[i].bitSize();
@@ -379,9 +355,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, Pausa
         }
     }
 
-    function _checkSameKey(
-        SnsCiphertextMaterial[] memory materials
-    ) private pure {
+    function _checkSameKey(SnsCiphertextMaterial[] memory materials) private pure {
         for (uint256 i = 1; i < materials.length; i++) {
             if (materials[i].keyId != materials[0].keyId) {
                 revert DifferentKeyIdsNotAllowed(materials[0], materials[i]);

@@ -13,13 +13,9 @@ contract EmptyUUPSProxyGatewayConfig is UUPSUpgradeable, Ownable2StepUpgradeable
 
     /// @notice Sets the owner.
     /// @param initialOwner The owner of all gateway contracts.
-    function initialize(
-        address initialOwner
-    ) external initializer {
+    function initialize(address initialOwner) external initializer {
         __Ownable_init(initialOwner);
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyOwner {}
+    function _authorizeUpgrade(address) internal view override onlyOwner {}
 }

@@ -49,9 +49,7 @@ abstract contract GatewayChecks is GatewayOwned {
     }
 
     /// @dev Reverts unless the host chain is registered and in service.
-    function _checkHostChain(
-        uint256 chainId
-    ) internal view {
+    function _checkHostChain(uint256 chainId) internal view {
         if (!GATEWAY_CONFIG.isHostChainRegistered(chainId)) {
             revert HostChainNotRegistered(chainId);
         }
@@ -61,10 +59,7 @@ abstract contract GatewayChecks is GatewayOwned {
     }
 
     /// @dev Reverts unless the key belongs to the context and to the node that the sender sends for.
-    function _checkKmsOperator(
-        uint256 contextId,
-        address signer
-    ) internal view {
+    function _checkKmsOperator(uint256 contextId, address signer) internal view {
         if (!GATEWAY_CONFIG.isKmsSignerForContext(contextId, signer)) {
             revert NotKmsSigner(signer);
         }

@@ -98,17 +98,13 @@ contract GatewayConfig is
     );
 
     /// @dev Reverts for a context that was never registered or is destroyed.
-    modifier onlyValidKmsContext(
-        uint256 contextId
-    ) {
+    modifier onlyValidKmsContext(uint256 contextId) {
         _checkKmsContext(contextId);
         _;
     }
 
     /// @param pauserSet The accounts that may pause.
-    constructor(
-        PauserSet pauserSet
-    ) {
+    constructor(PauserSet pauserSet) {
         PAUSER_SET = pauserSet;
         _disableInitializers();
     }
@@ -185,9 +181,7 @@ contract GatewayConfig is
 
     /// @notice Ends a context that is not the current one. Requests pinned to it can no longer be answered.
     /// @param kmsContextId The context.
-    function destroyKmsContext(
-        uint256 kmsContextId
-    ) external onlyOwner {
+    function destroyKmsContext(uint256 kmsContextId) external onlyOwner {
         GatewayConfigStorage storage $ = _storage();
         if (kmsContextId == $.currentKmsContextId) {
             revert CurrentKmsContextCannotBeDestroyed(kmsContextId);
@@ -200,10 +194,11 @@ contract GatewayConfig is
     /// @notice Sets how many corrupted nodes a context's protocols withstand.
     /// @param contextId The context.
     /// @param newMpcThreshold 0 to n - 1.
-    function updateMpcThresholdForContext(
-        uint256 contextId,
-        uint256 newMpcThreshold
-    ) external onlyOwner onlyValidKmsContext(contextId) {
+    function updateMpcThresholdForContext(uint256 contextId, uint256 newMpcThreshold)
+        external
+        onlyOwner
+        onlyValidKmsContext(contextId)
+    {
         _setMpcThreshold(contextId, newMpcThreshold);
         emit UpdateMpcThresholdForContext(contextId, newMpcThreshold);
     }
@@ -211,10 +206,11 @@ contract GatewayConfig is
     /// @notice Sets how many equal answers decide a public decryption.
     /// @param contextId The context.
     /// @param newPublicDecryptionThreshold 1 to n.
-    function updatePublicDecryptionThresholdForContext(
-        uint256 contextId,
-        uint256 newPublicDecryptionThreshold
-    ) external onlyOwner onlyValidKmsContext(contextId) {
+    function updatePublicDecryptionThresholdForContext(uint256 contextId, uint256 newPublicDecryptionThreshold)
+        external
+        onlyOwner
+        onlyValidKmsContext(contextId)
+    {
         _setPublicDecryptionThreshold(contextId, newPublicDecryptionThreshold);
         emit UpdatePublicDecryptionThresholdForContext(contextId, newPublicDecryptionThreshold);
     }
@@ -222,10 +218,11 @@ contract GatewayConfig is
     /// @notice Sets how many answers complete a user decryption.
     /// @param contextId The context.
     /// @param newUserDecryptionThreshold 1 to n.
-    function updateUserDecryptionThresholdForContext(
-        uint256 contextId,
-        uint256 newUserDecryptionThreshold
-    ) external onlyOwner onlyValidKmsContext(contextId) {
+    function updateUserDecryptionThresholdForContext(uint256 contextId, uint256 newUserDecryptionThreshold)
+        external
+        onlyOwner
+        onlyValidKmsContext(contextId)
+    {
         _setUserDecryptionThreshold(contextId, newUserDecryptionThreshold);
         emit UpdateUserDecryptionThresholdForContext(contextId, newUserDecryptionThreshold);
     }
@@ -233,10 +230,11 @@ contract GatewayConfig is
     /// @notice Sets how many equal answers decide a key generation.
     /// @param contextId The context.
     /// @param newKmsGenThreshold 1 to n.
-    function updateKmsGenThresholdForContext(
-        uint256 contextId,
-        uint256 newKmsGenThreshold
-    ) external onlyOwner onlyValidKmsContext(contextId) {
+    function updateKmsGenThresholdForContext(uint256 contextId, uint256 newKmsGenThreshold)
+        external
+        onlyOwner
+        onlyValidKmsContext(contextId)
+    {
         _setKmsGenThreshold(contextId, newKmsGenThreshold);
         emit UpdateKmsGenThresholdForContext(contextId, newKmsGenThreshold);
     }
@@ -244,10 +242,10 @@ contract GatewayConfig is
     /// @notice Replaces all coprocessors.
     /// @param newCoprocessors At least one, accounts and keys unique among them.
     /// @param newCoprocessorThreshold 1 to n.
-    function updateCoprocessors(
-        Coprocessor[] calldata newCoprocessors,
-        uint256 newCoprocessorThreshold
-    ) external onlyOwner {
+    function updateCoprocessors(Coprocessor[] calldata newCoprocessors, uint256 newCoprocessorThreshold)
+        external
+        onlyOwner
+    {
         _removeCoprocessors();
         _addCoprocessors(newCoprocessors);
         _setCoprocessorThreshold(newCoprocessorThreshold);
@@ -256,18 +254,14 @@ contract GatewayConfig is
 
     /// @notice Sets how many equal submissions decide for the coprocessors.
     /// @param newCoprocessorThreshold 1 to n.
-    function updateCoprocessorThreshold(
-        uint256 newCoprocessorThreshold
-    ) external onlyOwner {
+    function updateCoprocessorThreshold(uint256 newCoprocessorThreshold) external onlyOwner {
         _setCoprocessorThreshold(newCoprocessorThreshold);
         emit UpdateCoprocessorThreshold(newCoprocessorThreshold);
     }
 
     /// @notice Replaces all custodians.
     /// @param newCustodians At least one, accounts and keys unique among them.
-    function updateCustodians(
-        Custodian[] calldata newCustodians
-    ) external onlyOwner {
+    function updateCustodians(Custodian[] calldata newCustodians) external onlyOwner {
         _removeCustodians();
         _addCustodians(newCustodians);
         emit UpdateCustodians(newCustodians);
@@ -275,9 +269,7 @@ contract GatewayConfig is
 
     /// @notice Registers a host chain.
     /// @param hostChain The chain; its id is between 1 and 2^64 - 1.
-    function addHostChain(
-        HostChain calldata hostChain
-    ) external onlyOwner {
+    function addHostChain(HostChain calldata hostChain) external onlyOwner {
         GatewayConfigStorage storage $ = _storage();
         uint256 chainId = hostChain.chainId;
         if (chainId == 0) {
@@ -296,9 +288,7 @@ contract GatewayConfig is
 
     /// @notice Takes a host chain out of service: no new requests for its handles.
     /// @param chainId The chain.
-    function disableHostChain(
-        uint256 chainId
-    ) external onlyOwner {
+    function disableHostChain(uint256 chainId) external onlyOwner {
         GatewayConfigStorage storage $ = _storage();
         _checkHostChainRegistered(chainId);
         if ($.disabledHostChains[chainId]) {
@@ -310,9 +300,7 @@ contract GatewayConfig is
 
     /// @notice Puts a host chain back into service.
     /// @param chainId The chain.
-    function enableHostChain(
-        uint256 chainId
-    ) external onlyOwner {
+    function enableHostChain(uint256 chainId) external onlyOwner {
         GatewayConfigStorage storage $ = _storage();
         _checkHostChainRegistered(chainId);
         if (!$.disabledHostChains[chainId]) {
@@ -324,9 +312,7 @@ contract GatewayConfig is
 
     /// @notice Forgets a host chain that is out of service. It can be registered again.
     /// @param chainId The chain.
-    function removeHostChain(
-        uint256 chainId
-    ) external onlyOwner {
+    function removeHostChain(uint256 chainId) external onlyOwner {
         GatewayConfigStorage storage $ = _storage();
         _checkHostChainRegistered(chainId);
         if (!$.disabledHostChains[chainId]) {
@@ -354,18 +340,14 @@ contract GatewayConfig is
     }
 
     /// @inheritdoc IGatewayConfig
-    function isPauser(
-        address account
-    ) external view returns (bool) {
+    function isPauser(address account) external view returns (bool) {
         return PAUSER_SET.isPauser(account);
     }
 
     /// @notice Whether an account sends for a node of the current context.
     /// @param txSenderAddress The account.
     /// @return True if it does.
-    function isKmsTxSender(
-        address txSenderAddress
-    ) external view returns (bool) {
+    function isKmsTxSender(address txSenderAddress) external view returns (bool) {
         GatewayConfigStorage storage $ = _storage();
         return $.isKmsTxSenderForContext[$.currentKmsContextId][txSenderAddress];
     }
@@ -373,9 +355,7 @@ contract GatewayConfig is
     /// @notice Whether a key signs for a node of the current context.
     /// @param signerAddress The key's address.
     /// @return True if it does.
-    function isKmsSigner(
-        address signerAddress
-    ) external view returns (bool) {
+    function isKmsSigner(address signerAddress) external view returns (bool) {
         GatewayConfigStorage storage $ = _storage();
         return $.isKmsSignerForContext[$.currentKmsContextId][signerAddress];
     }
@@ -384,25 +364,27 @@ contract GatewayConfig is
     /// @param contextId The context.
     /// @param txSenderAddress The account.
     /// @return True if it does.
-    function isKmsTxSenderForContext(
-        uint256 contextId,
-        address txSenderAddress
-    ) external view onlyValidKmsContext(contextId) returns (bool) {
+    function isKmsTxSenderForContext(uint256 contextId, address txSenderAddress)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (bool)
+    {
         return _storage().isKmsTxSenderForContext[contextId][txSenderAddress];
     }
 
     /// @inheritdoc IGatewayConfig
-    function isKmsSignerForContext(
-        uint256 contextId,
-        address signerAddress
-    ) external view onlyValidKmsContext(contextId) returns (bool) {
+    function isKmsSignerForContext(uint256 contextId, address signerAddress)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (bool)
+    {
         return _storage().isKmsSignerForContext[contextId][signerAddress];
     }
 
     /// @inheritdoc IGatewayConfig
-    function isValidKmsContext(
-        uint256 contextId
-    ) external view returns (bool) {
+    function isValidKmsContext(uint256 contextId) external view returns (bool) {
         return _isValidKmsContext(contextId);
     }
 
@@ -432,36 +414,42 @@ contract GatewayConfig is
     }
 
     /// @inheritdoc IGatewayConfig
-    function getPublicDecryptionThresholdForContext(
-        uint256 contextId
-    ) external view onlyValidKmsContext(contextId) returns (uint256) {
+    function getPublicDecryptionThresholdForContext(uint256 contextId)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (uint256)
+    {
         return _storage().publicDecryptionThresholdForContext[contextId];
     }
 
     /// @notice How many answers complete a user decryption.
     /// @param contextId The context.
     /// @return The threshold.
-    function getUserDecryptionThresholdForContext(
-        uint256 contextId
-    ) external view onlyValidKmsContext(contextId) returns (uint256) {
+    function getUserDecryptionThresholdForContext(uint256 contextId)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (uint256)
+    {
         return _storage().userDecryptionThresholdForContext[contextId];
     }
 
     /// @notice A node of the current context; all fields zero if there is none.
     /// @param kmsTxSenderAddress The account it sends from.
     /// @return The node.
-    function getKmsNode(
-        address kmsTxSenderAddress
-    ) external view returns (KmsNode memory) {
+    function getKmsNode(address kmsTxSenderAddress) external view returns (KmsNode memory) {
         GatewayConfigStorage storage $ = _storage();
         return $.kmsNodesForContext[$.currentKmsContextId][kmsTxSenderAddress];
     }
 
     /// @inheritdoc IGatewayConfig
-    function getKmsNodeForContext(
-        uint256 contextId,
-        address kmsTxSenderAddress
-    ) external view onlyValidKmsContext(contextId) returns (KmsNode memory) {
+    function getKmsNodeForContext(uint256 contextId, address kmsTxSenderAddress)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (KmsNode memory)
+    {
         return _storage().kmsNodesForContext[contextId][kmsTxSenderAddress];
     }
 
@@ -482,34 +470,36 @@ contract GatewayConfig is
     /// @notice The accounts a context's nodes send from.
     /// @param contextId The context.
     /// @return In order of registration.
-    function getKmsTxSendersForContext(
-        uint256 contextId
-    ) external view onlyValidKmsContext(contextId) returns (address[] memory) {
+    function getKmsTxSendersForContext(uint256 contextId)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (address[] memory)
+    {
         return _storage().kmsTxSenderAddressesForContext[contextId];
     }
 
     /// @notice The keys a context's nodes sign with.
     /// @param contextId The context.
     /// @return Their addresses, in order of registration.
-    function getKmsSignersForContext(
-        uint256 contextId
-    ) external view onlyValidKmsContext(contextId) returns (address[] memory) {
+    function getKmsSignersForContext(uint256 contextId)
+        external
+        view
+        onlyValidKmsContext(contextId)
+        returns (address[] memory)
+    {
         return _storage().kmsSignerAddressesForContext[contextId];
     }
 
     /// @inheritdoc IGatewayConfig
-    function isCoprocessorTxSender(
-        address txSenderAddress
-    ) external view returns (bool) {
+    function isCoprocessorTxSender(address txSenderAddress) external view returns (bool) {
         return _storage().isCoprocessorTxSender[txSenderAddress];
     }
 
     /// @notice Whether a key signs for a coprocessor.
     /// @param signerAddress The key's address.
     /// @return True if it does.
-    function isCoprocessorSigner(
-        address signerAddress
-    ) external view returns (bool) {
+    function isCoprocessorSigner(address signerAddress) external view returns (bool) {
         return _storage().isCoprocessorSigner[signerAddress];
     }
 
@@ -521,9 +511,7 @@ contract GatewayConfig is
     /// @notice A coprocessor; all fields zero if there is none.
     /// @param coprocessorTxSenderAddress The account it sends from.
     /// @return The coprocessor.
-    function getCoprocessor(
-        address coprocessorTxSenderAddress
-    ) external view returns (Coprocessor memory) {
+    function getCoprocessor(address coprocessorTxSenderAddress) external view returns (Coprocessor memory) {
         return _storage().coprocessors[coprocessorTxSenderAddress];
     }
 
@@ -542,27 +530,21 @@ contract GatewayConfig is
     /// @notice Whether an account sends for a custodian.
     /// @param txSenderAddress The account.
     /// @return True if it does.
-    function isCustodianTxSender(
-        address txSenderAddress
-    ) external view returns (bool) {
+    function isCustodianTxSender(address txSenderAddress) external view returns (bool) {
         return _storage().isCustodianTxSender[txSenderAddress];
     }
 
     /// @notice Whether a key signs for a custodian.
     /// @param signerAddress The key's address.
     /// @return True if it does.
-    function isCustodianSigner(
-        address signerAddress
-    ) external view returns (bool) {
+    function isCustodianSigner(address signerAddress) external view returns (bool) {
         return _storage().isCustodianSigner[signerAddress];
     }
 
     /// @notice A custodian; all fields zero if there is none.
     /// @param custodianTxSenderAddress The account it sends from.
     /// @return The custodian.
-    function getCustodian(
-        address custodianTxSenderAddress
-    ) external view returns (Custodian memory) {
+    function getCustodian(address custodianTxSenderAddress) external view returns (Custodian memory) {
         return _storage().custodians[custodianTxSenderAddress];
     }
 
@@ -579,25 +561,19 @@ contract GatewayConfig is
     }
 
     /// @inheritdoc IGatewayConfig
-    function isHostChainRegistered(
-        uint256 chainId
-    ) external view returns (bool) {
+    function isHostChainRegistered(uint256 chainId) external view returns (bool) {
         return _storage().isHostChainRegistered[chainId];
     }
 
     /// @inheritdoc IGatewayConfig
-    function isHostChainDisabled(
-        uint256 chainId
-    ) external view returns (bool) {
+    function isHostChainDisabled(uint256 chainId) external view returns (bool) {
         return _storage().disabledHostChains[chainId];
     }
 
     /// @notice A host chain by its place in the list; panics beyond the end.
     /// @param index Its place.
     /// @return The chain.
-    function getHostChain(
-        uint256 index
-    ) external view returns (HostChain memory) {
+    function getHostChain(uint256 index) external view returns (HostChain memory) {
         return _storage().hostChains[index];
     }
 
@@ -613,14 +589,9 @@ contract GatewayConfig is
         return "GatewayConfig v0.8.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyOwner {}
+    function _authorizeUpgrade(address) internal view override onlyOwner {}
 
-    function _registerKmsContext(
-        uint256 contextId,
-        KmsNode[] calldata nodes
-    ) private {
+    function _registerKmsContext(uint256 contextId, KmsNode[] calldata nodes) private {
         GatewayConfigStorage storage $ = _storage();
         if (contextId == 0) {
             revert InvalidNullKmsContextId();
@@ -652,10 +623,7 @@ contract GatewayConfig is
         $.currentKmsContextId = contextId;
     }
 
-    function _setMpcThreshold(
-        uint256 contextId,
-        uint256 threshold
-    ) private {
+    function _setMpcThreshold(uint256 contextId, uint256 threshold) private {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.kmsSignerAddressesForContext[contextId].length;
         _checkProofFormat("mpc", threshold);
@@ -665,10 +633,7 @@ contract GatewayConfig is
         $.mpcThresholdForContext[contextId] = threshold;
     }
 
-    function _setPublicDecryptionThreshold(
-        uint256 contextId,
-        uint256 threshold
-    ) private {
+    function _setPublicDecryptionThreshold(uint256 contextId, uint256 threshold) private {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.kmsSignerAddressesForContext[contextId].length;
         if (threshold == 0) {
@@ -681,10 +646,7 @@ contract GatewayConfig is
         $.publicDecryptionThresholdForContext[contextId] = threshold;
     }
 
-    function _setUserDecryptionThreshold(
-        uint256 contextId,
-        uint256 threshold
-    ) private {
+    function _setUserDecryptionThreshold(uint256 contextId, uint256 threshold) private {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.kmsSignerAddressesForContext[contextId].length;
         if (threshold == 0) {
@@ -697,10 +659,7 @@ contract GatewayConfig is
         $.userDecryptionThresholdForContext[contextId] = threshold;
     }
 
-    function _setKmsGenThreshold(
-        uint256 contextId,
-        uint256 threshold
-    ) private {
+    function _setKmsGenThreshold(uint256 contextId, uint256 threshold) private {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.kmsSignerAddressesForContext[contextId].length;
         if (threshold == 0) {
@@ -713,9 +672,7 @@ contract GatewayConfig is
         $.kmsGenThresholdForContext[contextId] = threshold;
     }
 
-    function _addCoprocessors(
-        Coprocessor[] calldata list
-    ) private {
+    function _addCoprocessors(Coprocessor[] calldata list) private {
         GatewayConfigStorage storage $ = _storage();
         if (list.length == 0) {
             revert EmptyCoprocessors();
@@ -750,9 +707,7 @@ contract GatewayConfig is
         delete $.coprocessorSignerAddresses;
     }
 
-    function _setCoprocessorThreshold(
-        uint256 threshold
-    ) private {
+    function _setCoprocessorThreshold(uint256 threshold) private {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.coprocessorTxSenderAddresses.length;
         if (threshold == 0) {
@@ -764,9 +719,7 @@ contract GatewayConfig is
         $.coprocessorThreshold = threshold;
     }
 
-    function _addCustodians(
-        Custodian[] calldata list
-    ) private {
+    function _addCustodians(Custodian[] calldata list) private {
         GatewayConfigStorage storage $ = _storage();
         if (list.length == 0) {
             revert EmptyCustodians();
@@ -801,34 +754,25 @@ contract GatewayConfig is
         delete $.custodianSignerAddresses;
     }
 
-    function _checkKmsContext(
-        uint256 contextId
-    ) private view {
+    function _checkKmsContext(uint256 contextId) private view {
         if (!_isValidKmsContext(contextId)) {
             revert InvalidKmsContext(contextId);
         }
     }
 
     /// @dev A registered context has at least one node.
-    function _isValidKmsContext(
-        uint256 contextId
-    ) private view returns (bool) {
+    function _isValidKmsContext(uint256 contextId) private view returns (bool) {
         GatewayConfigStorage storage $ = _storage();
         return $.kmsSignerAddressesForContext[contextId].length != 0 && !$.destroyedKmsContexts[contextId];
     }
 
-    function _checkHostChainRegistered(
-        uint256 chainId
-    ) private view {
+    function _checkHostChainRegistered(uint256 chainId) private view {
         if (!_storage().isHostChainRegistered[chainId]) {
             revert HostChainNotRegistered(chainId);
         }
     }
 
-    function _checkProofFormat(
-        string memory name,
-        uint256 threshold
-    ) private pure {
+    function _checkProofFormat(string memory name, uint256 threshold) private pure {
         if (threshold > PROOF_FORMAT_LIMIT) {
             revert ThresholdExceedsProofFormatLimit(name, threshold, PROOF_FORMAT_LIMIT);
         }

@@ -9,16 +9,12 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 /// @notice Holds the proxy's address until the real implementation can be installed.
 contract EmptyUUPSProxy is UUPSUpgradeable, GatewayOwned {
     /// @param gatewayConfig The GatewayConfig proxy, which knows the owner.
-    constructor(
-        IGatewayConfig gatewayConfig
-    ) GatewayOwned(gatewayConfig) {
+    constructor(IGatewayConfig gatewayConfig) GatewayOwned(gatewayConfig) {
         _disableInitializers();
     }
 
     /// @notice Marks the proxy as standing on its empty implementation.
     function initialize() external initializer {}
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyGatewayOwner {}
+    function _authorizeUpgrade(address) internal view override onlyGatewayOwner {}
 }

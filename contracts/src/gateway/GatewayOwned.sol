@@ -14,9 +14,7 @@ abstract contract GatewayOwned {
     IGatewayConfig internal immutable GATEWAY_CONFIG;
 
     /// @param gatewayConfig The GatewayConfig proxy.
-    constructor(
-        IGatewayConfig gatewayConfig
-    ) {
+    constructor(IGatewayConfig gatewayConfig) {
         GATEWAY_CONFIG = gatewayConfig;
     }
 

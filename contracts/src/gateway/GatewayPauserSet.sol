@@ -8,9 +8,7 @@ import {IGatewayConfig} from "./IGatewayConfig.sol";
 /// @title Accounts that may pause the gateway
 contract PauserSet is PauserSetBase, GatewayOwned {
     /// @param gatewayConfig The GatewayConfig proxy, which knows the owner.
-    constructor(
-        IGatewayConfig gatewayConfig
-    ) GatewayOwned(gatewayConfig) {}
+    constructor(IGatewayConfig gatewayConfig) GatewayOwned(gatewayConfig) {}
 
     /// @inheritdoc PauserSetBase
     function _checkSetOwner() internal view override {

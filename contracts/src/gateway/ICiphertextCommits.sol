@@ -8,14 +8,13 @@ interface ICiphertextCommits {
     /// @notice Whether the coprocessors have agreed on a ciphertext.
     /// @param ctHandle The handle.
     /// @return True if they have.
-    function isCiphertextMaterialAdded(
-        bytes32 ctHandle
-    ) external view returns (bool);
+    function isCiphertextMaterialAdded(bytes32 ctHandle) external view returns (bool);
 
     /// @notice The agreed noise-squashed ciphertexts.
     /// @param ctHandles At least one handle, all of them final and of enabled host chains.
     /// @return snsCtMaterials One element per handle, in order.
-    function getSnsCiphertextMaterials(
-        bytes32[] calldata ctHandles
-    ) external view returns (SnsCiphertextMaterial[] memory snsCtMaterials);
+    function getSnsCiphertextMaterials(bytes32[] calldata ctHandles)
+        external
+        view
+        returns (SnsCiphertextMaterial[] memory snsCtMaterials);
 }

@@ -14,9 +14,7 @@ interface IGatewayConfig {
     /// @notice Whether an account may pause.
     /// @param account The account.
     /// @return True if it may.
-    function isPauser(
-        address account
-    ) external view returns (bool);
+    function isPauser(address account) external view returns (bool);
 
     /// @notice The context that requests and answers without an explicit one belong to.
     /// @return Its id.
@@ -25,41 +23,29 @@ interface IGatewayConfig {
     /// @notice Whether a context is registered and not destroyed.
     /// @param contextId The context.
     /// @return True if it may be used.
-    function isValidKmsContext(
-        uint256 contextId
-    ) external view returns (bool);
+    function isValidKmsContext(uint256 contextId) external view returns (bool);
 
     /// @notice Whether a key signs for a node of a context.
     /// @param contextId The context.
     /// @param signerAddress The key's address.
     /// @return True if it does.
-    function isKmsSignerForContext(
-        uint256 contextId,
-        address signerAddress
-    ) external view returns (bool);
+    function isKmsSignerForContext(uint256 contextId, address signerAddress) external view returns (bool);
 
     /// @notice The node that an account sends for; all fields zero if there is none.
     /// @param contextId The context.
     /// @param kmsTxSenderAddress The account.
     /// @return The node.
-    function getKmsNodeForContext(
-        uint256 contextId,
-        address kmsTxSenderAddress
-    ) external view returns (KmsNode memory);
+    function getKmsNodeForContext(uint256 contextId, address kmsTxSenderAddress) external view returns (KmsNode memory);
 
     /// @notice Equal signed answers that make a public decryption final.
     /// @param contextId The context.
     /// @return Their number.
-    function getPublicDecryptionThresholdForContext(
-        uint256 contextId
-    ) external view returns (uint256);
+    function getPublicDecryptionThresholdForContext(uint256 contextId) external view returns (uint256);
 
     /// @notice Whether an account sends for a coprocessor.
     /// @param txSenderAddress The account.
     /// @return True if it does.
-    function isCoprocessorTxSender(
-        address txSenderAddress
-    ) external view returns (bool);
+    function isCoprocessorTxSender(address txSenderAddress) external view returns (bool);
 
     /// @notice Equal submissions of coprocessors that make a commitment final.
     /// @return Their number.
@@ -68,14 +54,10 @@ interface IGatewayConfig {
     /// @notice Whether a host chain is known.
     /// @param chainId The chain.
     /// @return True if it is.
-    function isHostChainRegistered(
-        uint256 chainId
-    ) external view returns (bool);
+    function isHostChainRegistered(uint256 chainId) external view returns (bool);
 
     /// @notice Whether a host chain is out of service.
     /// @param chainId The chain.
     /// @return True if it is.
-    function isHostChainDisabled(
-        uint256 chainId
-    ) external view returns (bool);
+    function isHostChainDisabled(uint256 chainId) external view returns (bool);
 }

@@ -93,11 +93,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @param fhevmExecutor The executor; it may allow any handle within a transaction.
     /// @param confidentialBridge A bridge with the same right, or zero.
     /// @param pauserSet The accounts that may pause.
-    constructor(
-        address fhevmExecutor,
-        address confidentialBridge,
-        PauserSet pauserSet
-    ) {
+    constructor(address fhevmExecutor, address confidentialBridge, PauserSet pauserSet) {
         FHEVM_EXECUTOR = fhevmExecutor;
         CONFIDENTIAL_BRIDGE = confidentialBridge;
         PAUSER_SET = pauserSet;
@@ -115,10 +111,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @notice Allows an account to use a handle, for good.
     /// @param handle The handle; the sender may use it itself.
     /// @param account The account.
-    function allow(
-        bytes32 handle,
-        address account
-    ) external whenNotPaused {
+    function allow(bytes32 handle, address account) external whenNotPaused {
         _checkNotDenied();
         _checkAllowed(handle);
         _storage().persistedAllowedPairs[handle][account] = true;
@@ -128,10 +121,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @notice Allows an account to use a handle until the end of the transaction.
     /// @param handle The handle; the sender may use it itself, or is the executor or the bridge.
     /// @param account The account.
-    function allowTransient(
-        bytes32 handle,
-        address account
-    ) external whenNotPaused {
+    function allowTransient(bytes32 handle, address account) external whenNotPaused {
         bool isTrusted =
             msg.sender == FHEVM_EXECUTOR || (CONFIDENTIAL_BRIDGE != address(0) && msg.sender == CONFIDENTIAL_BRIDGE);
         if (!isTrusted) {
@@ -151,9 +141,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
 
     /// @notice Allows everybody to see the values of handles, for good.
     /// @param handlesList At least one handle; the sender may use all of them.
-    function allowForDecryption(
-        bytes32[] calldata handlesList
-    ) external whenNotPaused {
+    function allowForDecryption(bytes32[] calldata handlesList) external whenNotPaused {
         if (handlesList.length == 0) {
             revert HandlesListIsEmpty();
         }
@@ -183,9 +171,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
 
     /// @notice Puts an account on the deny list: it can pass no permission on.
     /// @param account The account.
-    function blockAccount(
-        address account
-    ) external onlyOwner {
+    function blockAccount(address account) external onlyOwner {
         ACLStorage storage $ = _storage();
         if ($.denyList[account]) {
             revert AccountAlreadyBlocked(account);
@@ -196,9 +182,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
 
     /// @notice Takes an account off the deny list.
     /// @param account The account.
-    function unblockAccount(
-        address account
-    ) external onlyOwner {
+    function unblockAccount(address account) external onlyOwner {
         ACLStorage storage $ = _storage();
         if (!$.denyList[account]) {
             revert AccountNotBlocked(account);
@@ -224,10 +208,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @param handle The handle.
     /// @param account The account.
     /// @return True if it may, for good or for this transaction.
-    function isAllowed(
-        bytes32 handle,
-        address account
-    ) external view returns (bool) {
+    function isAllowed(bytes32 handle, address account) external view returns (bool) {
         return _isAllowed(handle, account);
     }
 
@@ -235,10 +216,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @param handle The handle.
     /// @param account The account.
     /// @return True if it was allowed within this transaction.
-    function allowedTransient(
-        bytes32 handle,
-        address account
-    ) external view returns (bool) {
+    function allowedTransient(bytes32 handle, address account) external view returns (bool) {
         return _allowedTransient(handle, account);
     }
 
@@ -246,37 +224,28 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @param handle The handle.
     /// @param account The account.
     /// @return True if it may.
-    function persistAllowed(
-        bytes32 handle,
-        address account
-    ) external view returns (bool) {
+    function persistAllowed(bytes32 handle, address account) external view returns (bool) {
         return _storage().persistedAllowedPairs[handle][account];
     }
 
     /// @notice Whether everybody may see the value of a handle.
     /// @param handle The handle.
     /// @return True if a public decryption is allowed.
-    function isAllowedForDecryption(
-        bytes32 handle
-    ) external view returns (bool) {
+    function isAllowedForDecryption(bytes32 handle) external view returns (bool) {
         return _storage().allowedForDecryption[handle];
     }
 
     /// @notice Whether an account is on the deny list.
     /// @param account The account.
     /// @return True if it is.
-    function isAccountDenied(
-        address account
-    ) external view returns (bool) {
+    function isAccountDenied(address account) external view returns (bool) {
         return _storage().denyList[account];
     }
 
     /// @notice Whether an account may pause.
     /// @param account The account.
     /// @return True if it may.
-    function isPauser(
-        address account
-    ) public view returns (bool) {
+    function isPauser(address account) public view returns (bool) {
         return PAUSER_SET.isPauser(account);
     }
 
@@ -304,9 +273,7 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
         return "ACL v0.5.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyOwner {}
+    function _authorizeUpgrade(address) internal view override onlyOwner {}
 
     function _checkNotDenied() private view {
         if (_storage().denyList[msg.sender]) {
@@ -314,35 +281,24 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
         }
     }
 
-    function _checkAllowed(
-        bytes32 handle
-    ) private view {
+    function _checkAllowed(bytes32 handle) private view {
         if (!_isAllowed(handle, msg.sender)) {
             revert SenderNotAllowed(msg.sender);
         }
     }
 
-    function _isAllowed(
-        bytes32 handle,
-        address account
-    ) private view returns (bool) {
+    function _isAllowed(bytes32 handle, address account) private view returns (bool) {
         return _allowedTransient(handle, account) || _storage().persistedAllowedPairs[handle][account];
     }
 
-    function _allowedTransient(
-        bytes32 handle,
-        address account
-    ) private view returns (bool isAllowedNow) {
+    function _allowedTransient(bytes32 handle, address account) private view returns (bool isAllowedNow) {
         bytes32 key = _transientKey(handle, account);
         assembly {
             isAllowedNow := tload(key)
         }
     }
 
-    function _transientKey(
-        bytes32 handle,
-        address account
-    ) private pure returns (bytes32) {
+    function _transientKey(bytes32 handle, address account) private pure returns (bytes32) {
         return keccak256(abi.encodePacked(handle, account));
     }
 

@@ -62,9 +62,7 @@ abstract contract EIP712CrossChain is Initializable, IERC5267 {
     }
 
     /// @dev The digest to sign for a struct hash.
-    function _hashTypedDataV4(
-        bytes32 structHash
-    ) internal view returns (bytes32) {
+    function _hashTypedDataV4(bytes32 structHash) internal view returns (bytes32) {
         EIP712CrossChainStorage storage $ = _eip712Storage();
         bytes32 separator = keccak256(
             abi.encode(

@@ -8,16 +8,12 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 /// @notice Holds the proxy's address until the real implementation can be installed.
 contract EmptyUUPSProxy is UUPSUpgradeable, HostOwned {
     /// @param acl The ACL proxy, which knows the owner.
-    constructor(
-        IHostOwner acl
-    ) HostOwned(acl) {
+    constructor(IHostOwner acl) HostOwned(acl) {
         _disableInitializers();
     }
 
     /// @notice Marks the proxy as standing on its empty implementation.
     function initialize() external initializer {}
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyHostOwner {}
+    function _authorizeUpgrade(address) internal view override onlyHostOwner {}
 }

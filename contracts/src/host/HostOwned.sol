@@ -19,9 +19,7 @@ abstract contract HostOwned {
     IHostOwner private immutable _acl;
 
     /// @param acl The ACL proxy.
-    constructor(
-        IHostOwner acl
-    ) {
+    constructor(IHostOwner acl) {
         _acl = acl;
     }
 

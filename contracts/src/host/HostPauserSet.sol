@@ -7,9 +7,7 @@ import {HostOwned, IHostOwner} from "./HostOwned.sol";
 /// @title Accounts that may pause the host contracts
 contract PauserSet is PauserSetBase, HostOwned {
     /// @param acl The ACL proxy, which knows the owner.
-    constructor(
-        IHostOwner acl
-    ) HostOwned(acl) {}
+    constructor(IHostOwner acl) HostOwned(acl) {}
 
     /// @inheritdoc PauserSetBase
     function _checkSetOwner() internal view override {

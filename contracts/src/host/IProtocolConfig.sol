@@ -15,25 +15,18 @@ interface IProtocolConfig {
     /// @notice The keys a context's nodes sign with.
     /// @param kmsContextId The context.
     /// @return Their addresses, in party order.
-    function getKmsSignersForContext(
-        uint256 kmsContextId
-    ) external view returns (address[] memory);
+    function getKmsSignersForContext(uint256 kmsContextId) external view returns (address[] memory);
 
     /// @notice Whether a key signs for a node of the context in use.
     /// @param signer The key's address.
     /// @return True if it does.
-    function isKmsSigner(
-        address signer
-    ) external view returns (bool);
+    function isKmsSigner(address signer) external view returns (bool);
 
     /// @notice Whether a key signs for a node of a context.
     /// @param kmsContextId The context.
     /// @param signer The key's address.
     /// @return True if it does.
-    function isKmsSignerForContext(
-        uint256 kmsContextId,
-        address signer
-    ) external view returns (bool);
+    function isKmsSignerForContext(uint256 kmsContextId, address signer) external view returns (bool);
 
     /// @notice Distinct signatures that prove a public decryption in the context in use.
     /// @return Their number.
@@ -42,7 +35,5 @@ interface IProtocolConfig {
     /// @notice Distinct signatures that prove a public decryption in a context.
     /// @param kmsContextId The context.
     /// @return Their number.
-    function getPublicDecryptionThresholdForContext(
-        uint256 kmsContextId
-    ) external view returns (uint256);
+    function getPublicDecryptionThresholdForContext(uint256 kmsContextId) external view returns (uint256);
 }

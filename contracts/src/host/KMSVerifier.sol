@@ -52,10 +52,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
 
     /// @param acl The ACL proxy, which knows the owner.
     /// @param protocolConfig The ProtocolConfig proxy, which knows the contexts.
-    constructor(
-        IHostOwner acl,
-        IProtocolConfig protocolConfig
-    ) HostOwned(acl) {
+    constructor(IHostOwner acl, IProtocolConfig protocolConfig) HostOwned(acl) {
         PROTOCOL_CONFIG = protocolConfig;
         _disableInitializers();
     }
@@ -63,10 +60,11 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     /// @notice Initialises a new proxy.
     /// @param verifyingContractSource The Decryption proxy on the gateway chain.
     /// @param chainIDSource The gateway's chain id.
-    function initializeFromEmptyProxy(
-        address verifyingContractSource,
-        uint64 chainIDSource
-    ) external onlyFromEmptyProxy reinitializer(REINITIALIZER_VERSION) {
+    function initializeFromEmptyProxy(address verifyingContractSource, uint64 chainIDSource)
+        external
+        onlyFromEmptyProxy
+        reinitializer(REINITIALIZER_VERSION)
+    {
         __EIP712CrossChain_init("Decryption", "1", verifyingContractSource, chainIDSource);
     }
 
@@ -122,9 +120,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     /// @notice Whether a key signs for a node of the context in use.
     /// @param account The key's address.
     /// @return True if it does.
-    function isSigner(
-        address account
-    ) external view returns (bool) {
+    function isSigner(address account) external view returns (bool) {
         return PROTOCOL_CONFIG.isKmsSigner(account);
     }
 
@@ -137,9 +133,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     /// @notice The keys a context's nodes sign with.
     /// @param kmsContextId The context.
     /// @return Their addresses, in party order.
-    function getSignersForKmsContext(
-        uint256 kmsContextId
-    ) external view returns (address[] memory) {
+    function getSignersForKmsContext(uint256 kmsContextId) external view returns (address[] memory) {
         return PROTOCOL_CONFIG.getKmsSignersForContext(kmsContextId);
     }
 
@@ -147,9 +141,11 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     /// @param extraData The extra data.
     /// @return signers The addresses of the context's keys.
     /// @return threshold How many of them.
-    function getContextSignersAndThresholdFromExtraData(
-        bytes calldata extraData
-    ) external view returns (address[] memory signers, uint256 threshold) {
+    function getContextSignersAndThresholdFromExtraData(bytes calldata extraData)
+        external
+        view
+        returns (address[] memory signers, uint256 threshold)
+    {
         uint256 contextId = _contextOf(extraData);
         signers = PROTOCOL_CONFIG.getKmsSignersForContext(contextId);
         threshold = PROTOCOL_CONFIG.getPublicDecryptionThresholdForContext(contextId);
@@ -167,16 +163,9 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
         return "KMSVerifier v0.4.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyHostOwner {}
+    function _authorizeUpgrade(address) internal view override onlyHostOwner {}
 
-    function _verify(
-        bytes32 digest,
-        bytes calldata signatures,
-        uint256 n,
-        uint256 contextId
-    ) private returns (bool) {
+    function _verify(bytes32 digest, bytes calldata signatures, uint256 n, uint256 contextId) private returns (bool) {
         uint256 threshold = PROTOCOL_CONFIG.getPublicDecryptionThresholdForContext(contextId);
         if (n == 0) {
             revert KMSZeroSignature();
@@ -203,9 +192,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     }
 
     /// @dev True the first time. The slot is the address itself: nothing else here uses transient storage.
-    function _markSeen(
-        address signer
-    ) private returns (bool isNew) {
+    function _markSeen(address signer) private returns (bool isNew) {
         uint256 slot = uint160(signer);
         assembly {
             isNew := iszero(tload(slot))
@@ -213,9 +200,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
         }
     }
 
-    function _forget(
-        address signer
-    ) private {
+    function _forget(address signer) private {
         uint256 slot = uint160(signer);
         assembly {
             tstore(slot, 0)
@@ -223,9 +208,7 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     }
 
     /// @dev The epoch of version 2 says which key shares were used; the signers are the context's.
-    function _contextOf(
-        bytes calldata extraData
-    ) private view returns (uint256) {
+    function _contextOf(bytes calldata extraData) private view returns (uint256) {
         if (extraData.length == 0 || extraData[0] == 0x00) {
             return PROTOCOL_CONFIG.getCurrentKmsContextId();
         }

@@ -136,9 +136,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     uint64 private constant REINITIALIZER_VERSION = 3;
 
     /// @dev Reverts unless the context is active and not destroyed.
-    modifier onlyValidKmsContext(
-        uint256 kmsContextId
-    ) {
+    modifier onlyValidKmsContext(uint256 kmsContextId) {
         if (!_isValid(kmsContextId)) {
             revert InvalidKmsContext(kmsContextId);
         }
@@ -146,9 +144,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     }
 
     /// @dev Reverts unless the context exists and is not destroyed.
-    modifier onlyLiveKmsContext(
-        uint256 kmsContextId
-    ) {
+    modifier onlyLiveKmsContext(uint256 kmsContextId) {
         if (!_isLive(kmsContextId)) {
             revert InvalidKmsContext(kmsContextId);
         }
@@ -156,9 +152,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     }
 
     /// @dev Reverts unless the context exists.
-    modifier onlyKnownKmsContext(
-        uint256 kmsContextId
-    ) {
+    modifier onlyKnownKmsContext(uint256 kmsContextId) {
         if (_storage().contextState[kmsContextId] == ContextState.None) {
             revert InvalidKmsContext(kmsContextId);
         }
@@ -166,9 +160,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     }
 
     /// @param acl The ACL proxy, which knows the owner.
-    constructor(
-        IHostOwner acl
-    ) HostOwned(acl) {
+    constructor(IHostOwner acl) HostOwned(acl) {
         _disableInitializers();
     }
 
@@ -225,9 +217,12 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     /// @param contextId The context.
     /// @return emissionBlockNumber The block of the event.
     /// @return contextInfoHash Keccak-256 of the event's unindexed fields, ABI encoded.
-    function getKmsContextAnchor(
-        uint256 contextId
-    ) external view onlyKnownKmsContext(contextId) returns (uint256 emissionBlockNumber, bytes32 contextInfoHash) {
+    function getKmsContextAnchor(uint256 contextId)
+        external
+        view
+        onlyKnownKmsContext(contextId)
+        returns (uint256 emissionBlockNumber, bytes32 contextInfoHash)
+    {
         ContextAnchor storage anchor = _storage().contextAnchors[contextId];
         return (anchor.emissionBlockNumber, anchor.contextInfoHash);
     }
@@ -235,18 +230,14 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     /// @notice Whether a context is active and not destroyed.
     /// @param kmsContextId The context.
     /// @return True if it may be used.
-    function isValidKmsContext(
-        uint256 kmsContextId
-    ) external view returns (bool) {
+    function isValidKmsContext(uint256 kmsContextId) external view returns (bool) {
         return _isValid(kmsContextId);
     }
 
     /// @notice Whether a context exists, in any state, and is not destroyed.
     /// @param kmsContextId The context.
     /// @return True if it does.
-    function isLiveKmsContext(
-        uint256 kmsContextId
-    ) external view returns (bool) {
+    function isLiveKmsContext(uint256 kmsContextId) external view returns (bool) {
         return _isLive(kmsContextId);
     }
 
@@ -254,10 +245,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     /// @param kmsContextId The context.
     /// @param epochId The epoch.
     /// @return True if both may be used together.
-    function isValidEpochForContext(
-        uint256 kmsContextId,
-        uint256 epochId
-    ) external view returns (bool) {
+    function isValidEpochForContext(uint256 kmsContextId, uint256 epochId) external view returns (bool) {
         ProtocolConfigStorage storage $ = _storage();
         return _isValid(kmsContextId) && $.epochState[epochId] == EpochState.Active
             && $.contextForEpoch[epochId] == kmsContextId;
@@ -270,25 +258,28 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     }
 
     /// @inheritdoc IProtocolConfig
-    function getKmsSignersForContext(
-        uint256 kmsContextId
-    ) external view onlyValidKmsContext(kmsContextId) returns (address[] memory) {
+    function getKmsSignersForContext(uint256 kmsContextId)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (address[] memory)
+    {
         return _storage().kmsSignerAddressesForContext[kmsContextId];
     }
 
     /// @inheritdoc IProtocolConfig
-    function isKmsSigner(
-        address signer
-    ) external view returns (bool) {
+    function isKmsSigner(address signer) external view returns (bool) {
         ProtocolConfigStorage storage $ = _storage();
         return $.isKmsSignerForContext[$.latestActiveKmsContextId][signer];
     }
 
     /// @inheritdoc IProtocolConfig
-    function isKmsSignerForContext(
-        uint256 kmsContextId,
-        address signer
-    ) external view onlyValidKmsContext(kmsContextId) returns (bool) {
+    function isKmsSignerForContext(uint256 kmsContextId, address signer)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (bool)
+    {
         return _storage().isKmsSignerForContext[kmsContextId][signer];
     }
 
@@ -296,19 +287,24 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     /// @param kmsContextId The context.
     /// @param txSender The account.
     /// @return True if it does.
-    function isKmsTxSenderForContext(
-        uint256 kmsContextId,
-        address txSender
-    ) external view onlyLiveKmsContext(kmsContextId) returns (bool) {
+    function isKmsTxSenderForContext(uint256 kmsContextId, address txSender)
+        external
+        view
+        onlyLiveKmsContext(kmsContextId)
+        returns (bool)
+    {
         return _storage().isKmsTxSenderForContext[kmsContextId][txSender];
     }
 
     /// @notice A context's nodes.
     /// @param kmsContextId The context.
     /// @return In party order.
-    function getKmsNodesForContext(
-        uint256 kmsContextId
-    ) external view onlyValidKmsContext(kmsContextId) returns (KmsNode[] memory) {
+    function getKmsNodesForContext(uint256 kmsContextId)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (KmsNode[] memory)
+    {
         return _storage().kmsNodesForContext[kmsContextId];
     }
 
@@ -316,10 +312,12 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     /// @param kmsContextId The context.
     /// @param txSender The account it sends from.
     /// @return The node.
-    function getKmsNodeForContext(
-        uint256 kmsContextId,
-        address txSender
-    ) external view onlyKnownKmsContext(kmsContextId) returns (KmsNode memory) {
+    function getKmsNodeForContext(uint256 kmsContextId, address txSender)
+        external
+        view
+        onlyKnownKmsContext(kmsContextId)
+        returns (KmsNode memory)
+    {
         return _storage().kmsNodeByTxSenderForContext[kmsContextId][txSender];
     }
 
@@ -351,36 +349,48 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
     }
 
     /// @inheritdoc IProtocolConfig
-    function getPublicDecryptionThresholdForContext(
-        uint256 kmsContextId
-    ) external view onlyValidKmsContext(kmsContextId) returns (uint256) {
+    function getPublicDecryptionThresholdForContext(uint256 kmsContextId)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (uint256)
+    {
         return _storage().publicDecryptionThresholdForContext[kmsContextId];
     }
 
     /// @notice Shares that complete a user decryption in a context.
     /// @param kmsContextId The context.
     /// @return Their number.
-    function getUserDecryptionThresholdForContext(
-        uint256 kmsContextId
-    ) external view onlyValidKmsContext(kmsContextId) returns (uint256) {
+    function getUserDecryptionThresholdForContext(uint256 kmsContextId)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (uint256)
+    {
         return _storage().userDecryptionThresholdForContext[kmsContextId];
     }
 
     /// @notice Equal answers that decide a key generation in a context that need not be active yet.
     /// @param kmsContextId The context.
     /// @return Their number.
-    function getKmsGenThresholdForContext(
-        uint256 kmsContextId
-    ) external view onlyLiveKmsContext(kmsContextId) returns (uint256) {
+    function getKmsGenThresholdForContext(uint256 kmsContextId)
+        external
+        view
+        onlyLiveKmsContext(kmsContextId)
+        returns (uint256)
+    {
         return _storage().kmsGenThresholdForContext[kmsContextId];
     }
 
     /// @notice Corrupted nodes that a context's protocols withstand.
     /// @param kmsContextId The context.
     /// @return Their number.
-    function getMpcThresholdForContext(
-        uint256 kmsContextId
-    ) external view onlyValidKmsContext(kmsContextId) returns (uint256) {
+    function getMpcThresholdForContext(uint256 kmsContextId)
+        external
+        view
+        onlyValidKmsContext(kmsContextId)
+        returns (uint256)
+    {
         return _storage().mpcThresholdForContext[kmsContextId];
     }
 
@@ -390,15 +400,11 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
         return "ProtocolConfig v0.2.0";
     }
 
-    function _authorizeUpgrade(
-        address
-    ) internal view override onlyHostOwner {}
+    function _authorizeUpgrade(address) internal view override onlyHostOwner {}
 
-    function _storeContext(
-        uint256 contextId,
-        KmsNodeParams[] calldata params,
-        KmsThresholds calldata thresholds
-    ) private {
+    function _storeContext(uint256 contextId, KmsNodeParams[] calldata params, KmsThresholds calldata thresholds)
+        private
+    {
         ProtocolConfigStorage storage $ = _storage();
         uint256 n = params.length;
         if (n == 0) {
@@ -420,10 +426,7 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
         $.mpcThresholdForContext[contextId] = thresholds.mpc;
     }
 
-    function _storeNode(
-        uint256 contextId,
-        KmsNodeParams calldata params
-    ) private {
+    function _storeNode(uint256 contextId, KmsNodeParams calldata params) private {
         ProtocolConfigStorage storage $ = _storage();
         address txSender = params.txSenderAddress;
         address signer = params.signerAddress;
@@ -447,25 +450,17 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
         $.kmsSignerAddressesForContext[contextId].push(signer);
     }
 
-    function _isLive(
-        uint256 contextId
-    ) private view returns (bool) {
+    function _isLive(uint256 contextId) private view returns (bool) {
         ProtocolConfigStorage storage $ = _storage();
         return $.contextState[contextId] != ContextState.None && !$.destroyedContexts[contextId];
     }
 
-    function _isValid(
-        uint256 contextId
-    ) private view returns (bool) {
+    function _isValid(uint256 contextId) private view returns (bool) {
         ProtocolConfigStorage storage $ = _storage();
         return $.contextState[contextId] == ContextState.Active && !$.destroyedContexts[contextId];
     }
 
-    function _checkThreshold(
-        string memory name,
-        uint256 threshold,
-        uint256 n
-    ) private pure {
+    function _checkThreshold(string memory name, uint256 threshold, uint256 n) private pure {
         if (threshold == 0) {
             revert InvalidNullThreshold(name);
         }

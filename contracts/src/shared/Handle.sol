@@ -104,18 +104,14 @@ library Handle {
     /// @notice The chain whose contracts made the handle.
     /// @param handle The handle.
     /// @return The host chain id, below 2^64.
-    function chainId(
-        bytes32 handle
-    ) internal pure returns (uint256) {
+    function chainId(bytes32 handle) internal pure returns (uint256) {
         return uint64(uint256(handle) >> 16);
     }
 
     /// @notice The type of the value.
     /// @param handle The handle; reverts for a type byte above the last type.
     /// @return The type.
-    function fheType(
-        bytes32 handle
-    ) internal pure returns (FheType) {
+    function fheType(bytes32 handle) internal pure returns (FheType) {
         uint8 code = uint8(handle[30]);
         if (code > uint8(type(FheType).max)) {
             revert InvalidFHEType(code);
@@ -126,9 +122,7 @@ library Handle {
     /// @notice What a handle costs against the bit limit of one request.
     /// @param handle The handle; reverts for a type that cannot be decrypted.
     /// @return Size in bits; a boolean is charged 2.
-    function bitSize(
-        bytes32 handle
-    ) internal pure returns (uint256) {
+    function bitSize(bytes32 handle) internal pure returns (uint256) {
         FheType t = fheType(handle);
         if (t == FheType.Bool) return 2;
         if (t == FheType.Uint8) return 8;

@@ -38,18 +38,14 @@ abstract contract PauserSetBase {
 
     /// @notice Adds a pauser.
     /// @param account The account; not zero, not in the set.
-    function addPauser(
-        address account
-    ) external onlySetOwner {
+    function addPauser(address account) external onlySetOwner {
         _add(account);
         emit AddPauser(account);
     }
 
     /// @notice Removes a pauser.
     /// @param account The account; in the set.
-    function removePauser(
-        address account
-    ) external onlySetOwner {
+    function removePauser(address account) external onlySetOwner {
         _remove(account);
         emit RemovePauser(account);
     }
@@ -57,10 +53,7 @@ abstract contract PauserSetBase {
     /// @notice Puts one account in the place of another.
     /// @param oldAccount The account to remove; in the set.
     /// @param newAccount The account to add; not zero, not in the set.
-    function swapPauser(
-        address oldAccount,
-        address newAccount
-    ) external onlySetOwner {
+    function swapPauser(address oldAccount, address newAccount) external onlySetOwner {
         _remove(oldAccount);
         _add(newAccount);
         emit SwapPauser(oldAccount, newAccount);
@@ -69,9 +62,7 @@ abstract contract PauserSetBase {
     /// @notice Whether an account may pause.
     /// @param account The account.
     /// @return True if it is in the set.
-    function isPauser(
-        address account
-    ) external view returns (bool) {
+    function isPauser(address account) external view returns (bool) {
         return _pausers[account];
     }
 
@@ -84,9 +75,7 @@ abstract contract PauserSetBase {
     /// @dev Reverts unless the sender owns the chain's contracts.
     function _checkSetOwner() internal view virtual;
 
-    function _add(
-        address account
-    ) private {
+    function _add(address account) private {
         if (account == address(0)) {
             revert InvalidNullPauser();
         }
@@ -96,9 +85,7 @@ abstract contract PauserSetBase {
         _pausers[account] = true;
     }
 
-    function _remove(
-        address account
-    ) private {
+    function _remove(address account) private {
         if (account == address(0)) {
             revert InvalidNullPauser();
         }
