@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "store/queue.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/limits.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_ignore_object(p) ((void)(p))
+#endif
+
+enum {
+	TOPICS_MAX = 16,
+	TOPIC_SIZE_MAX = 63, /* PostgreSQL's limit of a channel name */
+	POST_RETRY_MS = 50,  /* after the loop had no memory for a post */
+	NS_PER_MS = 1000 * 1000,
+	NS_PER_S = 1000 * NS_PER_MS,
+};
+
+struct topic {
+	char name[TOPIC_SIZE_MAX + 1];
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+struct job_list {
+	struct store_job *first, *last;
+};
+
+struct store_queue {
+	struct store store;
+	struct store_executor executor;
+	struct store_engine
+		*engine; /* store thread; the loop thread before its start and after its end */
+	pthread_t thread;
+
+	/* Loop thread only. */
+	struct topic topics[TOPICS_MAX];
+	size_t topics_n;
+	bool delivering, closed;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t work;
+	/* Under the mutex. */
+	struct job_list waiting, finished;
+	size_t held_n; /* jobs waiting, running or finished and not yet delivered */
+	unsigned asked,
+		due;    /* bit i: topics[i] must wake after what waits now is committed / now */
+	bool posted;    /* deliver() is in the loop's hands */
+	bool post_owed; /* the loop had no memory for the post */
+	bool stopping;
+};
+
+static void list_append(struct job_list *to, struct job_list from)
+{
+	if (!from.first)
+		return;
+	if (to->last)
+		to->last->next = from.first;
+	else
+		to->first = from.first;
+	to->last = from.last;
+}
+
+static struct job_list list_take(struct job_list *from)
+{
+	struct job_list taken = *from;
+
+	*from = (struct job_list){0};
+	return taken;
+}
+
+static void queue_lock(struct store_queue *q)
+{
+	CHECK(pthread_mutex_lock(&q->mutex) == 0);
+}
+
+static void queue_unlock(struct store_queue *q)
+{
+	CHECK(pthread_mutex_unlock(&q->mutex) == 0);
+}
+
+static void queue_dispose(struct store_queue *q)
+{
+	(void)pthread_cond_destroy(&q->work);
+	(void)pthread_mutex_destroy(&q->mutex);
+	free(q);
+}
+
+/* ---- loop thread: results and wakes come back ---- */
+
+static void job_tell(const struct store_job *job)
+{
+	const struct store_answer *a = &job->answer;
+	const struct store_result result = {
+		.err = a->err,
+		.note = a->note,
+		.rows = a->rows,
+		.rows_n = a->rows_n,
+	};
+
+	if (job->done)
+		job->done(job->ctx, &result);
+}
+
+static void deliver(void *ctx)
+{
+	struct store_queue *q = ctx;
+
+	queue_lock(q);
+	struct job_list list = list_take(&q->finished);
+	unsigned due = q->due;
+	q->due = 0;
+	q->posted = false;
+	for (const struct store_job *job = list.first; job; job = job->next)
+		q->held_n--;
+	queue_unlock(q);
+
+	/* Any callback may free the store: its memory then waits for the end of this function. */
+	q->delivering = true;
+	while (list.first && !q->closed) {
+		struct store_job *job = list.first;
+
+		list.first = job->next;
+		job->next = NULL;
+		job_tell(job);
+		store_jobs_free(job);
+	}
+	store_jobs_free(list.first);
+	for (size_t i = 0; i < q->topics_n && !q->closed; i++)
+		if ((due >> i & 1) && q->topics[i].fn)
+			q->topics[i].fn(q->topics[i].ctx);
+	q->delivering = false;
+	if (q->closed && !q->posted)
+		queue_dispose(q);
+}
+
+/* ---- store thread ---- */
+
+static void wait_a_little_locked(struct store_queue *q)
+{
+	struct timespec until;
+
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+	until.tv_nsec += (long)POST_RETRY_MS * NS_PER_MS;
+	if (until.tv_nsec >= NS_PER_S) {
+		until.tv_nsec -= NS_PER_S;
+		until.tv_sec++;
+	}
+	(void)pthread_cond_timedwait(&q->work, &q->mutex, &until);
+}
+
+/* Ask the loop to deliver, once per outstanding delivery. */
+static void queue_post(struct store_queue *q)
+{
+	queue_lock(q);
+	bool needed = !q->posted && !q->stopping && (q->finished.first || q->due);
+	q->posted = q->posted || needed;
+	q->post_owed = false;
+	queue_unlock(q);
+	if (!needed || q->executor.post(q->executor.loop, deliver, q) == ERR_OK)
+		return;
+	queue_lock(q);
+	q->posted = false;
+	q->post_owed = true;
+	queue_unlock(q);
+}
+
+/* False when the store is being freed and nothing waits any more. */
+static bool queue_next(struct store_queue *q, struct job_list *ret_jobs, unsigned *ret_asked)
+{
+	queue_lock(q);
+	while (!q->waiting.first && !q->asked && !q->stopping && !q->post_owed)
+		CHECK(pthread_cond_wait(&q->work, &q->mutex) == 0);
+	if (!q->waiting.first && !q->asked && !q->stopping)
+		wait_a_little_locked(q);
+	bool more = q->waiting.first || !q->stopping;
+	*ret_jobs = list_take(&q->waiting);
+	*ret_asked = q->asked;
+	q->asked = 0;
+	queue_unlock(q);
+	return more;
+}
+
+static void *queue_main(void *ctx)
+{
+	struct store_queue *q = ctx;
+	struct job_list jobs;
+	unsigned asked;
+
+	while (queue_next(q, &jobs, &asked)) {
+		if (jobs.first)
+			q->engine->ops->run(q->engine, jobs.first);
+		/* The arguments are spent: give their memory back before the loop finds time. */
+		for (struct store_job *job = jobs.first; job; job = job->next)
+			store_batch_free(&job->batch);
+		queue_lock(q);
+		list_append(&q->finished, jobs);
+		q->due |= asked;
+		queue_unlock(q);
+		queue_post(q);
+	}
+	return NULL;
+}
+
+/* ---- loop thread: the interface ---- */
+
+static struct store_queue *queue_of(struct store *s)
+{
+	return CONTAINER_OF(s, struct store_queue, store);
+}
+
+static enum err queue_submit(struct store *s, struct store_batch *batch, store_done_fn *done,
+			     void *ctx)
+{
+	struct store_queue *q = queue_of(s);
+	struct store_job *job = store_job_new(batch, done, ctx);
+
+	if (!job)
+		return ERR_NOMEM;
+	queue_lock(q);
+	bool room = q->held_n < STORE_QUEUE_MAX;
+	if (room) {
+		list_append(&q->waiting, (struct job_list){job, job});
+		q->held_n++;
+		CHECK(pthread_cond_signal(&q->work) == 0);
+	}
+	queue_unlock(q);
+	if (room)
+		return ERR_OK;
+	store_jobs_free(job);
+	return ERR_BUSY;
+}
+
+/* topics_n if there is none of that name. */
+static size_t topic_find(const struct store_queue *q, const char *name)
+{
+	size_t i = 0;
+
+	while (i < q->topics_n && strcmp(q->topics[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+static void queue_on_notify(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx)
+{
+	struct store_queue *q = queue_of(s);
+	size_t i = topic_find(q, topic);
+
+	if (i == q->topics_n) {
+		CHECK(i < TOPICS_MAX && strlen(topic) <= TOPIC_SIZE_MAX);
+		memcpy(q->topics[i].name, topic, strlen(topic) + 1);
+		q->topics_n++;
+	}
+	q->topics[i].fn = fn;
+	q->topics[i].ctx = ctx;
+}
+
+/* The bit is taken together with all that waits at that moment, so what the caller submitted before
+ * is committed when the subscriber wakes. With nothing waiting the thread takes the bit alone. */
+static enum err queue_notify(struct store *s, const char *topic)
+{
+	struct store_queue *q = queue_of(s);
+	size_t i = topic_find(q, topic);
+
+	if (strlen(topic) > TOPIC_SIZE_MAX)
+		return ERR_RANGE;
+	if (i == q->topics_n)
+		return ERR_OK; /* nobody in this process listens */
+	queue_lock(q);
+	q->asked |= 1u << i;
+	CHECK(pthread_cond_signal(&q->work) == 0);
+	queue_unlock(q);
+	return ERR_OK;
+}
+
+static void queue_free(struct store *s)
+{
+	struct store_queue *q = queue_of(s);
+
+	CHECK(!q->closed);
+	queue_lock(q);
+	q->stopping = true;
+	CHECK(pthread_cond_signal(&q->work) == 0);
+	queue_unlock(q);
+	CHECK(pthread_join(q->thread, NULL) == 0);
+	q->engine->ops->free(q->engine);
+	store_jobs_free(q->finished.first);
+	q->finished = (struct job_list){0};
+	q->held_n = 0;
+	q->due = 0;
+	q->closed = true;
+	/* The loop may hold a post with our address: then that call of deliver() disposes. A loop
+	 * that is freed instead of run drops the post, and this one object stays until the process
+	 * ends. */
+	if (q->posted)
+		__lsan_ignore_object(q);
+	else if (!q->delivering)
+		queue_dispose(q);
+}
+
+static const struct store_ops queue_ops = {
+	.submit = queue_submit,
+	.on_notify = queue_on_notify,
+	.notify = queue_notify,
+	.free = queue_free,
+};
+
+static enum err queue_sync_init(struct store_queue *q)
+{
+	pthread_condattr_t attr;
+
+	if (pthread_mutex_init(&q->mutex, NULL) != 0)
+		return ERR_NOMEM;
+	if (pthread_condattr_init(&attr) != 0) {
+		(void)pthread_mutex_destroy(&q->mutex);
+		return ERR_NOMEM;
+	}
+	int rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	if (rc == 0)
+		rc = pthread_cond_init(&q->work, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	if (rc != 0)
+		(void)pthread_mutex_destroy(&q->mutex);
+	return rc == 0 ? ERR_OK : ERR_NOMEM;
+}
+
+/* Signals belong to the loop thread. */
+static int thread_start_deaf(struct store_queue *q)
+{
+	sigset_t all, before;
+
+	(void)sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	int rc = pthread_create(&q->thread, NULL, queue_main, q);
+	CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	if (rc == 0)
+		(void)pthread_setname_np(q->thread, "store");
+	return rc;
+}
+
+enum err store_queue_start(struct store **ret_store, struct store_engine *engine,
+			   const struct store_executor *executor, struct err_note *note)
+{
+	struct store_queue *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return ERR_NOMEM;
+	q->store.ops = &queue_ops;
+	q->executor = *executor;
+	q->engine = engine;
+	if (queue_sync_init(q) != ERR_OK) {
+		free(q);
+		return ERR_NOMEM;
+	}
+	int rc = thread_start_deaf(q);
+	if (rc != 0) {
+		queue_dispose(q);
+		return err_say(note, ERR_INTERNAL, "store thread: %s", strerror(rc));
+	}
+	*ret_store = &q->store;
+	return ERR_OK;
+}

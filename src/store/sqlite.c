@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include <stdlib.h>
+
+#include "store/queue.h"
+#include "store/sqlite_conn.h"
+#include "store/sqlite_file.h"
+
+struct sqlite_engine {
+	struct store_engine engine;
+	struct sqlite_conn conn;
+	struct sqlite_file file;
+};
+
+/* ---- running batches ---- */
+
+static enum err run_plain(struct sqlite_conn *c, const char *sql, struct err_note *note)
+{
+	return sqlite_conn_run(c, sql, NULL, 0, NULL, NULL, NULL, note);
+}
+
+static enum err answer_add_row(void *ctx, const struct store_value *cells, size_t n)
+{
+	return store_answer_row(ctx, cells, n);
+}
+
+static enum err statement_run(struct sqlite_conn *c, const struct store_statement *st,
+			      struct store_answer *a, struct err_note *note)
+{
+	int64_t changed = 0;
+
+	store_answer_statement(a);
+	TRY(sqlite_conn_run(c, st->sql, st->args, st->args_n, answer_add_row, a, &changed, note));
+
+	struct store_rows *rows = store_answer_rows(a);
+
+	rows->changed = changed;
+	if (st->expect == STORE_ONE && changed != 1 && rows->rows_n != 1)
+		return err_say(note, ERR_STATE_MOVED, "%lld rows changed, one expected: %.80s",
+			       (long long)changed, st->sql);
+	return ERR_OK;
+}
+
+static enum err statements_run(struct sqlite_conn *c, struct store_job *job, struct err_note *note)
+{
+	TRY(store_answer_begin(&job->answer, job->batch.n));
+	for (size_t i = 0; i < job->batch.n; i++)
+		TRY(statement_run(c, &job->batch.v[i], &job->answer, note));
+	return ERR_OK;
+}
+
+static void batch_undo(struct sqlite_conn *c)
+{
+	if (!sqlite_conn_in_transaction(c))
+		return; /* SQLite has undone everything already */
+	if (run_plain(c, "ROLLBACK TO batch", NULL) != ERR_OK ||
+	    run_plain(c, "RELEASE batch", NULL) != ERR_OK)
+		(void)run_plain(c, "ROLLBACK", NULL);
+}
+
+/* One batch in its savepoint. The answer is always left in the job; the result says whether the
+ * transaction around it still stands. */
+static bool job_run(struct sqlite_conn *c, struct store_job *job)
+{
+	struct err_note note = {0};
+	enum err e = run_plain(c, "SAVEPOINT batch", &note);
+
+	if (e == ERR_OK) {
+		e = statements_run(c, job, &note);
+		if (e == ERR_OK)
+			e = run_plain(c, "RELEASE batch", &note);
+		if (e != ERR_OK)
+			batch_undo(c);
+	}
+	if (e != ERR_OK)
+		store_answer_fail(&job->answer, e, &note);
+	return sqlite_conn_in_transaction(c);
+}
+
+static void jobs_fail(struct store_job *first, const struct store_job *end, enum err e,
+		      const struct err_note *note)
+{
+	for (struct store_job *job = first; job != end; job = job->next)
+		store_answer_fail(&job->answer, e, note);
+}
+
+/*
+ * The jobs from `first` up to `end` in one transaction. False when a statement brought the whole
+ * transaction down (disk full, I/O error): then nothing is stored and only the job at fault has its
+ * answer.
+ */
+static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
+			    const struct store_job *end)
+{
+	struct err_note note = {0};
+	enum err e = run_plain(c, "BEGIN IMMEDIATE", &note);
+
+	if (e != ERR_OK) {
+		jobs_fail(first, end, e, &note);
+		return true;
+	}
+	for (struct store_job *job = first; job != end; job = job->next)
+		if (!job_run(c, job))
+			return false;
+	e = run_plain(c, "COMMIT", &note);
+	if (e == ERR_OK)
+		return true;
+	/* What was read may rest on what is now not stored: every answer is void. */
+	jobs_fail(first, end, e, &note);
+	if (sqlite_conn_in_transaction(c))
+		(void)run_plain(c, "ROLLBACK", NULL);
+	return true;
+}
+
+static void engine_run(struct store_engine *e, struct store_job *first)
+{
+	struct sqlite_engine *s = CONTAINER_OF(e, struct sqlite_engine, engine);
+
+	if (transaction_run(&s->conn, first, NULL) || !first->next)
+		return;
+	/* One batch must not take its neighbours along: each has a transaction of its own. */
+	for (struct store_job *job = first; job; job = job->next)
+		(void)transaction_run(&s->conn, job, job->next);
+}
+
+static void engine_free(struct store_engine *e)
+{
+	struct sqlite_engine *s = CONTAINER_OF(e, struct sqlite_engine, engine);
+
+	sqlite_conn_close(&s->conn);
+	sqlite_file_release(&s->file);
+	free(s);
+}
+
+static const struct store_engine_ops engine_ops = {.run = engine_run, .free = engine_free};
+
+/* ---- opening ---- */
+
+static enum err take_int(void *ctx, const struct store_value *cells, size_t n)
+{
+	if (n != 1 || cells[0].type != STORE_INT)
+		return ERR_CORRUPT;
+	*(int64_t *)ctx = cells[0].i;
+	return ERR_OK;
+}
+
+/* Sets *(bool *)ctx if the one cell says "wal". */
+static enum err take_is_wal(void *ctx, const struct store_value *cells, size_t n)
+{
+	*(bool *)ctx =
+		n == 1 && cells[0].type == STORE_TEXT && bytes_eq_var(cells[0].b, BYTES_LIT("wal"));
+	return ERR_OK;
+}
+
+/* Reads only, unless the file is new: a file that this program must refuse stays as it is. */
+static enum err version_read(struct sqlite_conn *c, const char *path,
+			     const struct store_migrations *m, int64_t *ret_version,
+			     struct err_note *note)
+{
+	const struct store_value owner = store_text(m->owner);
+	int64_t version = 0;
+
+	TRY(run_plain(c,
+		      "CREATE TABLE IF NOT EXISTS schema_version (owner TEXT PRIMARY KEY NOT NULL, "
+		      "version INTEGER NOT NULL) STRICT",
+		      note));
+	TRY(sqlite_conn_run(c, "SELECT version FROM schema_version WHERE owner = $1", &owner, 1,
+			    take_int, &version, NULL, note));
+	if (version < 0)
+		return err_say(note, ERR_CORRUPT, "schema version %lld of %s", (long long)version,
+			       m->owner);
+	if ((uint64_t)version > m->n)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "database %s has version %lld of the %s schema, this program knows "
+			       "up to %zu: "
+			       "it was written by a newer one",
+			       path, (long long)version, m->owner, m->n);
+	*ret_version = version;
+	return ERR_OK;
+}
+
+static enum err step_apply(struct sqlite_conn *c, const struct store_migrations *m, size_t step,
+			   struct err_note *note)
+{
+	const struct store_value args[] = {store_text(m->owner), store_int((int64_t)step + 1)};
+
+	TRY(run_plain(c, "BEGIN IMMEDIATE", note));
+	TRY(sqlite_conn_exec(c, m->sql[step], note));
+	TRY(sqlite_conn_run(c,
+			    "INSERT INTO schema_version (owner, version) VALUES ($1, $2) "
+			    "ON CONFLICT (owner) DO UPDATE SET version = excluded.version",
+			    args, ARRAY_LEN(args), NULL, NULL, NULL, note));
+	return run_plain(c, "COMMIT", note);
+}
+
+static enum err engine_prepare(struct sqlite_engine *s, const char *path,
+			       const struct store_migrations *m, struct err_note *note)
+{
+	int64_t version = 0;
+	bool wal = false;
+
+	TRY(sqlite_file_take(&s->file, path, note));
+	TRY(sqlite_conn_open(&s->conn, s->file.path, false, note));
+	TRY(version_read(&s->conn, path, m, &version, note));
+	TRY(sqlite_conn_run(&s->conn, "PRAGMA journal_mode = WAL", NULL, 0, take_is_wal, &wal, NULL,
+			    note));
+	if (!wal)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "database %s: its file system cannot hold a write-ahead log", path);
+	for (size_t step = (size_t)version; step < m->n; step++) {
+		enum err e = step_apply(&s->conn, m, step, note);
+
+		/* Closing the connection rolls the step back. */
+		if (e != ERR_OK)
+			return err_prefix(note, e, "migration %zu of %s", step + 1, m->owner);
+	}
+	return ERR_OK;
+}
+
+enum err store_sqlite_open(struct store **ret_store, const struct store_executor *executor,
+			   const char *path, const struct store_migrations *migrations,
+			   struct err_note *note)
+{
+	struct sqlite_engine *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	s->engine.ops = &engine_ops;
+	s->file.lock_fd = -1;
+
+	enum err e = engine_prepare(s, path, migrations, note);
+
+	if (e == ERR_OK)
+		e = store_queue_start(ret_store, &s->engine, executor, note);
+	if (e != ERR_OK)
+		engine_free(&s->engine);
+	return e;
+}
+
+/* ---- reading beside a running service ---- */
+
+struct query {
+	void (*row)(void *ctx, const struct store_value *cells, size_t n);
+	void *ctx;
+};
+
+static enum err query_row(void *ctx, const struct store_value *cells, size_t n)
+{
+	const struct query *q = ctx;
+
+	q->row(q->ctx, cells, n);
+	return ERR_OK;
+}
+
+enum err store_sqlite_query(const char *path, const char *sql, const struct store_value *args,
+			    size_t args_n,
+			    void (*row)(void *ctx, const struct store_value *cells, size_t n),
+			    void *ctx, struct err_note *note)
+{
+	struct query q = {row, ctx};
+	struct sqlite_conn c = {0};
+	char *real = NULL;
+
+	TRY(sqlite_file_resolve(&real, path, note));
+	enum err e = sqlite_conn_open(&c, real, true, note);
+	free(real);
+	if (e == ERR_OK)
+		e = sqlite_conn_run(&c, sql, args, args_n, query_row, &q, NULL, note);
+	sqlite_conn_close(&c);
+	return e;
+}
