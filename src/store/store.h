@@ -46,8 +46,15 @@ enum store_expect {
 	STORE_ONE = 1,     /* exactly one row changed or returned, or the batch is rolled back: ERR_STATE_MOVED */
 };
 
+/*
+ * Written at the end of the inner SELECT of a claim, so that workers of several processes pass each other instead of
+ * waiting: "UPDATE t SET ... WHERE id IN (SELECT id ... LIMIT $1" STORE_CLAIM ") RETURNING id". A comment to SQLite, whose
+ * one writer needs nothing of the kind; PostgreSQL gets the words.
+ */
+#define STORE_CLAIM " /* FOR UPDATE SKIP LOCKED */"
+
 struct store_statement {
-	const char *sql; /* must live as long as the store: literals (prepared statements are cached by pointer) */
+	const char *sql; /* must live until `done`: literals (prepared statements are cached by their text) */
 	const struct store_value *args;
 	size_t args_n;
 	enum store_expect expect;
@@ -67,6 +74,10 @@ static inline struct store_batch store_batch_make(size_t size_max)
 {
 	return (struct store_batch){.arena = arena_make(size_max)};
 }
+/*
+ * ERR_RANGE past STORE_BATCH_STATEMENTS_MAX or for TEXT that is not UTF-8 without NUL, ERR_NOMEM past the arena's maximum.
+ * The batch is then as it was, and may still be submitted or freed.
+ */
 enum err store_batch_add(struct store_batch *b, const char *sql, const struct store_value *args, size_t args_n,
 			 enum store_expect expect) MUST_USE;
 void store_batch_free(struct store_batch *b);
@@ -82,7 +93,11 @@ struct store_rows {
 };
 
 struct store_result {
-	enum err err; /* ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT */
+	/*
+	 * ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT; ERR_CONFLICT (a row of
+	 * that unique key exists), ERR_RANGE (STORE_RESULT_BYTES_MAX), ERR_NOMEM, ERR_INTERNAL (our SQL is wrong).
+	 */
+	enum err err;
 	struct err_note note;
 	const struct store_rows *rows; /* one per statement; valid during the callback */
 	size_t rows_n;
@@ -92,14 +107,30 @@ typedef void store_done_fn(void *ctx, const struct store_result *result);
 
 struct store;
 
+/* All of them are called on the loop thread. */
 struct store_ops {
-	/* Takes the batch in every case (it is empty afterwards). ERR_BUSY at STORE_QUEUE_MAX. `done` may be NULL. */
+	/*
+	 * Takes the batch in every case (it is empty afterwards). ERR_BUSY when STORE_QUEUE_MAX batches wait, run or
+	 * have not been told their result. `done` may be NULL; the calls of `done` come in the order of submission.
+	 */
 	enum err (*submit)(struct store *s, struct store_batch *batch, store_done_fn *done, void *ctx);
-	/* fn(ctx) on the loop thread after any commit of anybody that named `topic`; one subscriber per topic. */
+	/*
+	 * fn(ctx) on the loop thread after any commit of anybody that named `topic`. One subscriber per topic: the last
+	 * call counts, fn == NULL ends it. At most 16 topics; a name is a literal of at most 63 bytes.
+	 */
 	void (*on_notify)(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx);
-	/* Wakes the subscriber of `topic` after this process's (PostgreSQL: any process's) next commit. */
+	/*
+	 * Wakes the subscriber of `topic` once everything submitted before this call is decided: after its commit and
+	 * its `done` calls, at once if nothing waits, never from inside the call. Wakes of one topic may be joined, and one
+	 * may come although nothing changed. PostgreSQL: subscribers of every process.
+	 */
 	enum err (*notify)(struct store *s, const char *topic);
-	void (*free)(struct store *s); /* finishes what is queued, closes */
+	/*
+	 * Commits what is queued and closes. No `done` and no subscriber is called any more: what was queued is durable,
+	 * its result is not told. May be called from inside a callback. A delivery that is already posted to the loop
+	 * does nothing, but must find the loop alive: free the store before the loop.
+	 */
+	void (*free)(struct store *s);
 };
 
 struct store {
