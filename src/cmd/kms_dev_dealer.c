@@ -213,7 +213,7 @@ static enum err line_print(size_t index, const struct fhe_type_row *type, const 
 
 	hex_encode(hex, BYTES_OF(digest.b));
 	line = json_pack("{s:I, s:s, s:i, s:i, s:s, s:I, s:s+}", "index", (json_int_t)index, "type",
-			 type->name, "fheType", (int)type->type, "blocks", (int)type->blocks,
+			 type->name, "fhe_type", (int)type->type, "blocks", (int)type->blocks,
 			 "file", path, "size", (json_int_t)ciphertext.n, "digest", "0x", hex);
 	if (!line)
 		return ERR_NOMEM;
