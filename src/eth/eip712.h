@@ -20,7 +20,10 @@ struct eip712_domain {
 
 struct hash32 eip712_domain_separator(const struct eip712_domain *d);
 
-/* values: one per member of the primary type; struct members are values with items. ERR_MALFORMED, ERR_RANGE, ERR_NOMEM. */
+/*
+ * values: one per member of the primary type; struct members are values with items. ERR_MALFORMED: a type string that is
+ * not what encodeType makes (order, completeness); ERR_RANGE: a value does not fit; ERR_TOO_BIG: nesting, structs.
+ */
 enum err eip712_struct_hash(struct hash32 *ret_hash, const char *type_string, const struct abi_value *values,
 			    size_t values_n) MUST_USE;
 

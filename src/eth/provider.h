@@ -20,9 +20,12 @@ struct provider;
 struct provider_options {
 	const char *url; /* copied */
 	struct chain_id chain_id;
-	int64_t timeout_ms;
+	int64_t timeout_ms;     /* of one request from the call to its reply, waiting for a slot included */
 	unsigned in_flight_max; /* further requests wait in order; 0 = 64 */
 };
+
+/* What may wait for a slot; ERR_BUSY beyond. */
+enum { PROVIDER_WAITING_MAX = 4096, PROVIDER_WAITING_BYTES_MAX = 64 << 20 };
 
 enum err provider_new(struct provider **ret_provider, struct transport *transport, struct clock *clock,
 		      const struct provider_options *opts, struct err_note *note) MUST_USE;
@@ -46,7 +49,11 @@ struct block_tag {
 	struct block_number number; /* BLOCK_NUMBER */
 };
 
-/* The mechanism under all helpers: `params` is a JSON array (borrowed), `result` is borrowed, NULL on error. */
+/*
+ * The mechanism under all helpers: `params` is a JSON array (borrowed), `result` is borrowed, NULL on error. `method` is
+ * letters, digits and '_'; `reply_max` 0 means JSON_RPC_BODY_MAX. ERR_BUSY: too many are waiting; ERR_TOO_BIG: the request
+ * passes JSON_RPC_REQUEST_MAX; ERR_RANGE, ERR_NOMEM. These are also what the typed helpers return.
+ */
 typedef void provider_json_fn(void *ctx, const struct provider_error *e, const json_t *result);
 enum err provider_request(struct provider *p, const char *method, json_t *params, size_t reply_max,
 			  provider_json_fn *done, void *ctx) MUST_USE;
@@ -58,6 +65,7 @@ struct block_head {
 	struct hash32 hash, parent_hash;
 	uint64_t timestamp_s;
 };
+/* ERR_NOT_FOUND: the node does not have that block (yet). A pending block has no hash: ERR_MALFORMED. */
 typedef void provider_head_fn(void *ctx, const struct provider_error *e, const struct block_head *head);
 enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done, void *ctx) MUST_USE;
 
@@ -95,7 +103,11 @@ struct log_filter {
 	size_t topic0_n;
 	struct block_number from, to; /* inclusive */
 };
-/* Logs outside the filter (address, topic, range) make the whole reply ERR_MISMATCH. Sorted by (block, index). */
+/*
+ * Logs outside the filter (address, topic, range), removed ones, two with one index and two hashes for one block make the
+ * whole reply ERR_MISMATCH; more than LOGS_PER_WINDOW_MAX make it ERR_TOO_BIG. Sorted by (block, index). ERR_RANGE: from
+ * is after to.
+ */
 typedef void provider_logs_fn(void *ctx, const struct provider_error *e, const struct event_log *logs, size_t logs_n);
 enum err provider_logs(struct provider *p, const struct log_filter *filter, provider_logs_fn *done, void *ctx) MUST_USE;
 

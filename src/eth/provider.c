@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The provider's queue: what runs, what waits for a slot, what failed before it was sent. */
+#include "eth/provider.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "base/limits.h"
+#include "eth/provider_call.h"
+#include "eth/rpc.h"
+
+enum {
+	IN_FLIGHT_DEFAULT = 64,
+	REQUEST_KEEP_MAX = 256 << 10, /* a larger request buffer is given back after use */
+};
+
+struct call_list {
+	struct call *first, *last;
+	size_t n;
+};
+
+struct provider {
+	struct transport *transport;
+	struct clock *clock;
+	char *url;
+	char *host;
+	struct chain_id chain_id;
+	int64_t timeout_ms;
+	unsigned in_flight_max;
+	uint64_t next_id;
+	struct buf request;
+	bool request_open; /* a call is being written */
+	struct call_list running, waiting, failed;
+	size_t waiting_bytes;
+	struct timer timer; /* delivers `failed` */
+};
+
+/* ---- lists ---- */
+
+static void list_push(struct call_list *l, struct call *c)
+{
+	c->prev = l->last;
+	c->next = NULL;
+	if (l->last)
+		l->last->next = c;
+	else
+		l->first = c;
+	l->last = c;
+	l->n++;
+}
+
+static void list_remove(struct call_list *l, struct call *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		l->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		l->last = c->prev;
+	c->prev = c->next = NULL;
+	l->n--;
+}
+
+static void call_free(struct call *c)
+{
+	buf_free(&c->body);
+	arena_free(&c->arena);
+	free(c);
+}
+
+void call_drop(struct call **call)
+{
+	if (!*call)
+		return;
+	(*call)->provider->request_open = false;
+	call_free(*call);
+	*call = NULL;
+}
+
+/* ---- life ---- */
+
+/* The part of the URL that may be shown: between "//", or the last '@' of the authority, and the
+ * path. */
+static struct bytes url_host(const char *url)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t skip = strlen(schemes[i]);
+
+		if (strncmp(url, schemes[i], skip) != 0)
+			continue;
+		const char *host = &url[skip];
+		size_t end = strcspn(host, "/?#");
+		for (size_t at = end; at > 0; at--)
+			if (host[at - 1] == '@')
+				return bytes_from(&host[at], end - at);
+		return bytes_from(host, end);
+	}
+	return BYTES_NONE;
+}
+
+static enum err options_check(const struct provider_options *o, struct err_note *note)
+{
+	if (!o->url || strlen(o->url) > URL_SIZE_MAX || url_host(o->url).n == 0)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "an RPC URL must be http:// or https:// with a host, at most %d "
+			       "characters",
+			       (int)URL_SIZE_MAX);
+	if (o->timeout_ms <= 0)
+		return err_say(note, ERR_CONFIG_VALUE, "the RPC time limit must be positive");
+	return ERR_OK;
+}
+
+enum err provider_new(struct provider **ret_provider, struct transport *transport,
+		      struct clock *clock, const struct provider_options *opts,
+		      struct err_note *note)
+{
+	TRY(options_check(opts, note));
+
+	struct bytes host = url_host(opts->url);
+	struct provider *p = calloc(1, sizeof(*p));
+	if (!p)
+		return ERR_NOMEM;
+	p->url = strdup(opts->url);
+	p->host = strndup((const char *)host.p, host.n);
+	if (!p->url || !p->host) {
+		provider_free(p);
+		return ERR_NOMEM;
+	}
+	p->transport = transport;
+	p->clock = clock;
+	p->chain_id = opts->chain_id;
+	p->timeout_ms = opts->timeout_ms;
+	p->in_flight_max = opts->in_flight_max ? opts->in_flight_max : IN_FLIGHT_DEFAULT;
+	p->next_id = 1;
+	p->request = buf_make(JSON_RPC_REQUEST_MAX);
+	*ret_provider = p;
+	return ERR_OK;
+}
+
+static void list_free(struct call_list *l)
+{
+	while (l->first) {
+		struct call *c = l->first;
+
+		list_remove(l, c);
+		call_free(c);
+	}
+}
+
+void provider_free(struct provider *p)
+{
+	if (!p)
+		return;
+	for (struct call *c = p->running.first; c; c = c->next)
+		transport_cancel(p->transport, c->ticket);
+	if (p->clock)
+		clock_timer_cancel(p->clock, &p->timer);
+	list_free(&p->running);
+	list_free(&p->waiting);
+	list_free(&p->failed);
+	buf_free(&p->request);
+	free(p->url);
+	free(p->host);
+	free(p);
+}
+
+struct chain_id provider_chain_id(const struct provider *p)
+{
+	return p->chain_id;
+}
+
+const char *provider_host(const struct provider *p)
+{
+	return p->host;
+}
+
+/* ---- running ---- */
+
+static void start_waiting(struct provider *p);
+
+/* The reply to a call. The caller's function may free the provider, so it is called with nothing
+ * left to do for it. */
+static void on_reply(void *ctx, const struct http_reply *http)
+{
+	struct call *c = ctx;
+	struct provider_error e;
+	struct rpc_reply r;
+
+	list_remove(&c->provider->running, c);
+	start_waiting(c->provider);
+	rpc_reply_read(&r, &e, http, c->method, c->id, c->reply_max);
+	c->finish(c, &e, r.result);
+	rpc_reply_free(&r);
+	call_free(c);
+}
+
+/* The caller puts the call on a list: nothing calls back from inside the transport. */
+static enum err send(struct provider *p, struct call *c, struct bytes body)
+{
+	static const struct http_header headers[] = {
+		{"content-type", "application/json"},
+		{"accept", "application/json"},
+	};
+	int64_t left_ms = c->deadline_ms - clock_mono_ms(p->clock);
+	const struct http_request req = {
+		.method = "POST",
+		.url = p->url,
+		.headers = headers,
+		.headers_n = ARRAY_LEN(headers),
+		.body = body,
+		.timeout_ms = left_ms,
+		.body_max = c->reply_max,
+	};
+
+	if (left_ms <= 0)
+		return ERR_TIMEOUT;
+	return transport_send(p->transport, &c->ticket, &req, on_reply, c);
+}
+
+/* One per tick, and the next tick is ordered first: the caller's function may free the provider. */
+static void deliver_failed(void *ctx)
+{
+	struct provider *p = ctx;
+	struct call *c = p->failed.first;
+	struct provider_error e = {.rpc_message = ""};
+
+	list_remove(&p->failed, c);
+	if (p->failed.n > 0)
+		clock_timer_set(p->clock, &p->timer, 0, deliver_failed, p);
+	e.err = err_say(&e.note, c->failed, "%s: not sent: %s", c->method, err_name(c->failed));
+	c->finish(c, &e, NULL);
+	call_free(c);
+}
+
+static void start_waiting(struct provider *p)
+{
+	while (p->waiting.n > 0 && p->running.n < p->in_flight_max) {
+		struct call *c = p->waiting.first;
+		enum err err = send(p, c, buf_view(&c->body));
+
+		/* The transport serves others too; one of ours that ends will try again. */
+		if (err == ERR_BUSY && p->running.n > 0)
+			return;
+		list_remove(&p->waiting, c);
+		p->waiting_bytes -= c->body.n;
+		buf_free(&c->body);
+		if (err == ERR_OK) {
+			list_push(&p->running, c);
+			continue;
+		}
+		c->failed = err;
+		list_push(&p->failed, c);
+		if (p->failed.n == 1)
+			clock_timer_set(p->clock, &p->timer, 0, deliver_failed, p);
+	}
+}
+
+static enum err wait_for_slot(struct provider *p, struct call *c, struct bytes body)
+{
+	if (p->waiting.n >= PROVIDER_WAITING_MAX ||
+	    body.n > PROVIDER_WAITING_BYTES_MAX - p->waiting_bytes)
+		return ERR_BUSY;
+	c->body = buf_make(body.n);
+	TRY(buf_add(&c->body, body));
+	p->waiting_bytes += body.n;
+	list_push(&p->waiting, c);
+	return ERR_OK;
+}
+
+static enum err send_or_wait(struct provider *p, struct call *c)
+{
+	struct bytes body = buf_view(&p->request);
+
+	if (p->waiting.n > 0 || p->running.n >= p->in_flight_max)
+		return wait_for_slot(p, c, body);
+	enum err err = send(p, c, body);
+	if (err == ERR_BUSY && p->running.n > 0)
+		return wait_for_slot(p, c, body);
+	if (err == ERR_OK)
+		list_push(&p->running, c);
+	return err;
+}
+
+/* ---- one call ---- */
+
+static bool method_is_plain(const char *method)
+{
+	size_t n = strspn(method, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789_");
+
+	return n > 0 && n < METHOD_SIZE && method[n] == '\0';
+}
+
+enum err provider_begin(struct provider *p, struct call **ret_call, const char *method)
+{
+	CHECK(!p->request_open);
+	if (!method_is_plain(method))
+		return ERR_RANGE;
+
+	struct call *c = calloc(1, sizeof(*c));
+	if (!c)
+		return ERR_NOMEM;
+	c->provider = p;
+	c->id = p->next_id++;
+	c->deadline_ms = clock_mono_ms(p->clock) + p->timeout_ms;
+	c->arena = arena_make(JSON_RPC_BODY_MAX);
+	memcpy(c->method, method, strlen(method) + 1);
+	c->request = &p->request;
+	buf_clear(c->request);
+	enum err err = buf_addf(
+		c->request,
+		"{\"jsonrpc\":\"2.0\",\"id\":%" PRIu64 ",\"method\":\"%s\",\"params\":", c->id,
+		method);
+	if (err != ERR_OK) {
+		call_free(c);
+		return err;
+	}
+	p->request_open = true;
+	*ret_call = c;
+	return ERR_OK;
+}
+
+enum err provider_submit(struct provider *p, struct call **call, size_t reply_max)
+{
+	struct call *c = *call;
+
+	TRY(buf_add_u8(c->request, '}'));
+	c->reply_max = reply_max == 0 || reply_max > JSON_RPC_BODY_MAX ? (size_t)JSON_RPC_BODY_MAX
+								       : reply_max;
+	TRY(send_or_wait(p, c));
+	if (p->request.cap > REQUEST_KEEP_MAX)
+		buf_free(&p->request);
+	p->request_open = false;
+	*call = NULL;
+	return ERR_OK;
+}
+
+void call_fail(struct call *c, struct provider_error *e, enum err err, const char *what)
+{
+	if (e->err == ERR_OK && err != ERR_OK)
+		e->err = err_say(&e->note, err, "%s: %s", c->method, what);
+}
+
+enum err call_add_quantity(struct call *c, uint64_t v)
+{
+	return buf_addf(c->request, "\"0x%" PRIx64 "\"", v);
+}
+
+enum err call_add_hex(struct call *c, struct bytes v)
+{
+	TRY(buf_add_u8(c->request, '"'));
+	TRY(hex_add(c->request, v, true));
+	return buf_add_u8(c->request, '"');
+}
+
+enum err call_add_tag(struct call *c, struct block_tag tag)
+{
+	static const char *const names[] = {
+		[BLOCK_LATEST] = "latest",
+		[BLOCK_SAFE] = "safe",
+		[BLOCK_FINALIZED] = "finalized",
+		[BLOCK_PENDING] = "pending",
+	};
+
+	if (tag.kind == BLOCK_NUMBER)
+		return call_add_quantity(c, tag.number.v);
+	return buf_addf(c->request, "\"%s\"", names[tag.kind]);
+}

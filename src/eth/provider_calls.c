@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Typed helpers, one per JSON-RPC method (Ethereum execution API). */
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "crypto/keccak.h"
+#include "eth/provider_call.h"
+
+/* Ceilings of replies. Errors carry revert data, blocks the hashes of their transactions, receipts
+ * their logs. */
+enum {
+	SMALL_REPLY_MAX = 4 << 20,
+	LARGE_REPLY_MAX = 16 << 20,
+	FEE_BLOCKS_MAX = 1024, /* we ask for ten */
+};
+
+/* ---- any method ---- */
+
+static void finish_json(struct call *c, struct provider_error *e, const json_t *result)
+{
+	c->done.json(c->ctx, e, result);
+}
+
+enum err provider_request(struct provider *p, const char *method, json_t *params, size_t reply_max,
+			  provider_json_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	if (!json_is_array(params))
+		return ERR_RANGE;
+	TRY(provider_begin(p, &c, method));
+	TRY(json_print(c->request, params));
+	c->finish = finish_json;
+	c->done.json = done;
+	c->ctx = ctx;
+	return provider_submit(p, &c, reply_max);
+}
+
+/* ---- heads ---- */
+
+static void finish_head(struct call *c, struct provider_error *e, const json_t *result)
+{
+	struct block_head h;
+	enum err err = ERR_OK;
+
+	if (e->err == ERR_OK && json_is_null(result))
+		call_fail(c, e, ERR_NOT_FOUND, "the node does not have this block");
+	if (e->err == ERR_OK) {
+		h.number.v = json_get_quantity(result, "number", &err);
+		h.timestamp_s = json_get_quantity(result, "timestamp", &err);
+		json_get_hex_fixed(result, "hash", h.hash.b, sizeof(h.hash.b), &err);
+		json_get_hex_fixed(result, "parentHash", h.parent_hash.b, sizeof(h.parent_hash.b),
+				   &err);
+		call_fail(c, e, err, "block without number, timestamp, hash or parent");
+	}
+	if (e->err == ERR_OK && c->tag.kind == BLOCK_NUMBER && h.number.v != c->tag.number.v)
+		call_fail(c, e, ERR_MISMATCH, "another block than asked for");
+	c->done.head(c->ctx, e, e->err == ERR_OK ? &h : NULL);
+}
+
+enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_getBlockByNumber"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_tag(c, tag));
+	TRY(buf_add_str(c->request, ",false]"));
+	c->finish = finish_head;
+	c->done.head = done;
+	c->ctx = ctx;
+	c->tag = tag;
+	return provider_submit(p, &c, LARGE_REPLY_MAX);
+}
+
+/* ---- numbers ---- */
+
+static void finish_u64(struct call *c, struct provider_error *e, const json_t *result)
+{
+	uint64_t v = 0;
+	enum err err = ERR_OK;
+
+	if (e->err == ERR_OK) {
+		v = json_get_quantity(result, NULL, &err);
+		call_fail(c, e, err, "the result is no 64-bit quantity");
+	}
+	c->done.u64(c->ctx, e, v);
+}
+
+static enum err submit_u64(struct provider *p, struct call **c, provider_u64_fn *done, void *ctx)
+{
+	(*c)->finish = finish_u64;
+	(*c)->done.u64 = done;
+	(*c)->ctx = ctx;
+	return provider_submit(p, c, SMALL_REPLY_MAX);
+}
+
+enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_chainId"));
+	TRY(buf_add_str(c->request, "[]"));
+	return submit_u64(p, &c, done, ctx);
+}
+
+enum err provider_nonce(struct provider *p, struct address account, struct block_tag tag,
+			provider_u64_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_getTransactionCount"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_hex(c, BYTES_OF(account.b)));
+	TRY(buf_add_str(c->request, ","));
+	TRY(call_add_tag(c, tag));
+	TRY(buf_add_str(c->request, "]"));
+	return submit_u64(p, &c, done, ctx);
+}
+
+/* ---- calls ---- */
+
+static enum err add_call_msg(struct call *c, const struct call_msg *msg)
+{
+	static const struct address nobody;
+
+	TRY(buf_add_str(c->request, "{\"to\":"));
+	TRY(call_add_hex(c, BYTES_OF(msg->to.b)));
+	if (!address_eq(msg->from, nobody)) {
+		TRY(buf_add_str(c->request, ",\"from\":"));
+		TRY(call_add_hex(c, BYTES_OF(msg->from.b)));
+	}
+	if (msg->gas > 0) {
+		TRY(buf_add_str(c->request, ",\"gas\":"));
+		TRY(call_add_quantity(c, msg->gas));
+	}
+	TRY(buf_add_str(c->request, ",\"data\":"));
+	TRY(call_add_hex(c, msg->data));
+	return buf_add_str(c->request, "}");
+}
+
+static void finish_bytes(struct call *c, struct provider_error *e, const json_t *result)
+{
+	CLEANUP(buf_free) struct buf data = buf_make(LARGE_REPLY_MAX);
+	enum err err = ERR_OK;
+
+	if (e->err == ERR_OK) {
+		json_get_hex(result, NULL, &data, &err);
+		call_fail(c, e, err, "the result is no data");
+	}
+	c->done.bytes(c->ctx, e, buf_view(&data));
+}
+
+enum err provider_call(struct provider *p, const struct call_msg *msg, struct block_tag at,
+		       provider_bytes_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_call"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(add_call_msg(c, msg));
+	TRY(buf_add_str(c->request, ","));
+	TRY(call_add_tag(c, at));
+	TRY(buf_add_str(c->request, "]"));
+	c->finish = finish_bytes;
+	c->done.bytes = done;
+	c->ctx = ctx;
+	return provider_submit(p, &c, LARGE_REPLY_MAX);
+}
+
+enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
+			       provider_u64_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_estimateGas"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(add_call_msg(c, msg));
+	TRY(buf_add_str(c->request, "]"));
+	return submit_u64(p, &c, done, ctx);
+}
+
+/* ---- fees ---- */
+
+static int compare_u256(const void *a, const void *b)
+{
+	return u256_cmp(*(const struct u256 *)a, *(const struct u256 *)b);
+}
+
+/* Sorts in place; of two middle values the upper one, so that no rounding makes it zero. */
+static struct u256 median(struct u256 *v, size_t n)
+{
+	if (n == 0)
+		return u256_from_u64(1);
+	qsort(v, n, sizeof(*v), compare_u256);
+	return v[n / 2];
+}
+
+/* `reward` may be missing (a chain without transactions); each entry has one value: we ask for one
+ * percentile. */
+static enum err read_priority(struct call *c, struct wei *ret_priority, const json_t *reward)
+{
+	size_t blocks = json_array_size(reward), n = 0;
+	enum err err = ERR_OK;
+
+	if (blocks > FEE_BLOCKS_MAX)
+		return ERR_TOO_BIG;
+	struct u256 *v = arena_alloc_array(&c->arena, blocks, sizeof(*v));
+	if (!v)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < blocks; i++) {
+		const json_t *one = json_array_get(json_array_get(reward, i), 0);
+		struct u256 r = json_get_u256(one, NULL, &err);
+
+		if (!u256_is_zero(r))
+			v[n++] = r;
+	}
+	TRY(err);
+	ret_priority->v = median(v, n);
+	return ERR_OK;
+}
+
+static void finish_fee(struct call *c, struct provider_error *e, const json_t *result)
+{
+	struct fee_history fee;
+	enum err err = ERR_OK;
+
+	if (e->err == ERR_OK) {
+		const json_t *base = json_get_array(result, "baseFeePerGas", &err);
+		size_t n = json_array_size(base);
+
+		/* The last one is of the block after the newest. */
+		fee.base_fee_next.v =
+			json_get_u256(n > 0 ? json_array_get(base, n - 1) : NULL, NULL, &err);
+		if (err == ERR_OK)
+			err = read_priority(c, &fee.priority, json_object_get(result, "reward"));
+		call_fail(c, e, err, "no usable fee history");
+	}
+	c->done.fee(c->ctx, e, e->err == ERR_OK ? &fee : NULL);
+}
+
+enum err provider_fee_history(struct provider *p, provider_fee_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_feeHistory"));
+	TRY(buf_add_str(c->request, "[\"0xa\",\"latest\",[20]]"));
+	c->finish = finish_fee;
+	c->done.fee = done;
+	c->ctx = ctx;
+	return provider_submit(p, &c, SMALL_REPLY_MAX);
+}
+
+/* ---- transactions ---- */
+
+static void finish_hash(struct call *c, struct provider_error *e, const json_t *result)
+{
+	struct hash32 h;
+	enum err err = ERR_OK;
+
+	if (e->err == ERR_OK) {
+		json_get_hex_fixed(result, NULL, h.b, sizeof(h.b), &err);
+		call_fail(c, e, err, "the result is no hash");
+	}
+	if (e->err == ERR_OK && !hash32_eq(h, c->hash))
+		call_fail(c, e, ERR_MISMATCH, "the node names another transaction");
+	c->done.hash(c->ctx, e, e->err == ERR_OK ? &h : NULL);
+}
+
+enum err provider_send_raw(struct provider *p, struct bytes raw, provider_hash_fn *done, void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_sendRawTransaction"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_hex(c, raw));
+	TRY(buf_add_str(c->request, "]"));
+	c->finish = finish_hash;
+	c->done.hash = done;
+	c->ctx = ctx;
+	c->hash = keccak256(raw);
+	return provider_submit(p, &c, SMALL_REPLY_MAX);
+}
+
+static enum err read_receipt(struct receipt *ret_receipt, const json_t *result)
+{
+	struct receipt r;
+	enum err err = ERR_OK;
+
+	uint64_t status = json_get_quantity(result, "status", &err);
+	r.success = status == 1;
+	r.block.v = json_get_quantity(result, "blockNumber", &err);
+	r.gas_used = json_get_quantity(result, "gasUsed", &err);
+	json_get_hex_fixed(result, "transactionHash", r.tx_hash.b, sizeof(r.tx_hash.b), &err);
+	json_get_hex_fixed(result, "blockHash", r.block_hash.b, sizeof(r.block_hash.b), &err);
+	TRY(err);
+	if (status > 1)
+		return ERR_MALFORMED;
+	*ret_receipt = r;
+	return ERR_OK;
+}
+
+static void finish_receipt(struct call *c, struct provider_error *e, const json_t *result)
+{
+	struct receipt r;
+	/* Some nodes give receipts of transactions that are in no block yet. */
+	bool none = json_is_null(result) || json_is_null(json_object_get(result, "blockHash"));
+
+	if (e->err == ERR_OK && !none)
+		call_fail(c, e, read_receipt(&r, result), "not a receipt");
+	if (e->err == ERR_OK && !none && !hash32_eq(r.tx_hash, c->hash))
+		call_fail(c, e, ERR_MISMATCH, "the receipt of another transaction");
+	c->done.receipt(c->ctx, e, e->err == ERR_OK && !none ? &r : NULL);
+}
+
+enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done,
+			  void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_getTransactionReceipt"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_hex(c, BYTES_OF(tx.b)));
+	TRY(buf_add_str(c->request, "]"));
+	c->finish = finish_receipt;
+	c->done.receipt = done;
+	c->ctx = ctx;
+	c->hash = tx;
+	return provider_submit(p, &c, LARGE_REPLY_MAX);
+}
