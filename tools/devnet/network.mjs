@@ -200,17 +200,35 @@ export class Network {
 		return lines.join('\n');
 	}
 
-	// Public because tests kill the connector and start it again.
 	async startConnector() {
-		const file = this.path('config', 'kms-connector.toml');
-		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
-		const entry = this.#start('kms-connector', join(programs, 'kms-connector'), ['start', '-c', file], { cwd: this.path('node-1') });
+		const entry = this.startConnectorProcess();
 		const port = this.ports.connectorMonitoring;
 		await waitFor('kms-connector', async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry });
-		this.connectorFile = file;
-		this.connector = entry;
 		this.report(`kms-connector (listener, worker, sender; SQLite) monitored on port ${port}`);
-		return entry;
+	}
+
+	// ---- for tests: kill and start again ----
+
+	startConnectorProcess() {
+		const file = this.path('config', 'kms-connector.toml');
+		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
+		return this.#start('kms-connector', join(programs, 'kms-connector'), ['start', '-c', file], { cwd: this.path('node-1') });
+	}
+
+	async killConnector(entry = this.processes.findLast(({ name }) => name === 'kms-connector')) {
+		await this.#kill(entry, 'SIGKILL');
+	}
+
+	async restartCore(signal) {
+		await this.#kill(this.processes.findLast(({ name }) => name === 'kms-server'), signal);
+		await this.#startCore();
+	}
+
+	async #kill(entry, signal) {
+		if (!isRunning(entry)) throw new Error(`${entry.name} had ended by itself (${entry.ended}); log ${entry.log}`);
+		process.kill(entry.pid, signal);
+		await waitFor(`${entry.name} to end`, () => !isRunning(entry));
+		this.processes = this.processes.filter((other) => other !== entry);
 	}
 
 	get devnet() {

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause-Clear
+// Many requests at once from one account, with the nonces counted here.
+import { Interface, JsonRpcProvider, Wallet } from 'ethers';
+import { decryptionAbi } from '../../tools/devnet/request.mjs';
+
+const abi = new Interface(decryptionAbi);
+
+export class Requester {
+	sent = 0;
+
+	constructor(devnet) {
+		this.devnet = devnet;
+		this.provider = new JsonRpcProvider(devnet.gateway.rpc, undefined, { cacheTimeout: -1 });
+		this.wallet = new Wallet(devnet.accounts.at(-1).privateKey);
+		this.address = devnet.gateway.contracts.Decryption;
+	}
+
+	// n requests, each for the handles that pick() gives; resolves when all are in blocks.
+	async burst(n, pick, extraData = '0x00') {
+		this.nonce ??= await this.provider.getTransactionCount(this.wallet.address);
+		const raw = await Promise.all(
+			Array.from({ length: n }, () =>
+				this.wallet.signTransaction({
+					type: 2,
+					chainId: this.devnet.gateway.chainId,
+					nonce: this.nonce++,
+					to: this.address,
+					gasLimit: 1_500_000,
+					maxFeePerGas: 100n * 10n ** 9n,
+					maxPriorityFeePerGas: 10n ** 9n,
+					data: abi.encodeFunctionData('publicDecryptionRequest', [pick(), extraData]),
+				}),
+			),
+		);
+		const hashes = await Promise.all(raw.map((transaction) => this.provider.send('eth_sendRawTransaction', [transaction])));
+		for (const hash of hashes) {
+			const receipt = await this.provider.waitForTransaction(hash);
+			if (receipt.status !== 1) throw new Error(`request transaction ${hash} reverted`);
+		}
+		this.sent += n;
+	}
+
+	// Counts by request id: response events, and answer calls.
+	async outcome() {
+		const count = async (name) => {
+			const counts = new Map();
+			const { topicHash } = abi.getEvent(name);
+			for (const { topics } of await this.provider.getLogs({ address: this.address, topics: [topicHash], fromBlock: 0 }))
+				counts.set(topics[1], (counts.get(topics[1]) ?? 0) + 1);
+			return counts;
+		};
+		return { answered: await count('PublicDecryptionResponse'), calls: await count('PublicDecryptionResponseCall') };
+	}
+
+	close() {
+		this.provider.destroy();
+	}
+}
