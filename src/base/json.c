@@ -48,6 +48,10 @@ enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max, stru
 		return err_say(note, ERR_TOO_BIG, "JSON is nested deeper than %d",
 			       (int)JSON_DEPTH_MAX);
 
+	/* jansson 2.14 takes a NUL after the value for the end. */
+	if (memchr(text.p, 0, text.n))
+		return err_say(note, ERR_MALFORMED, "JSON text holds a NUL");
+
 	json_t *v = json_loadb((const char *)text.p, text.n,
 			       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
 
