@@ -1,0 +1,700 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/limits.h"
+
+enum {
+	WORKER = 1,
+	SENDER = 2
+};
+
+struct settings {
+	char *database_url;
+	char *gateway_url;
+	uint64_t chain_id;
+	bool catch_up, catch_up_given;
+	int64_t polling_ms;
+	struct address decryption;
+	char *domain_name;
+	char *monitoring;
+	struct secret32 private_key;
+	bool private_key_given;
+	struct config_strings cores;
+	json_t *host_chains;
+	uint64_t pool;
+};
+
+#define AT(member)   offsetof(struct settings, member)
+#define NOT_RECORDED SIZE_MAX
+
+static const struct config_row rows[] = {
+	{"database_url", CONFIG_STRING, AT(database_url), NOT_RECORDED, NULL, 0, 0, WORKER | SENDER,
+	 true, "Where."},
+	{"gateway_url", CONFIG_URL, AT(gateway_url), NOT_RECORDED, NULL, 0, 0, WORKER, false,
+	 "RPC node."},
+	{"gateway_chain_id", CONFIG_U64, AT(chain_id), NOT_RECORDED, NULL, 1, UINT64_MAX, WORKER,
+	 false, "Chain."},
+	{"chain_id", CONFIG_U64, AT(chain_id), NOT_RECORDED, NULL, 1, UINT64_MAX, WORKER, false,
+	 NULL},
+	{"catch_up", CONFIG_BOOL, AT(catch_up), AT(catch_up_given), "true", 0, 0, WORKER, false,
+	 "a | b"},
+	{"polling", CONFIG_DURATION, AT(polling_ms), NOT_RECORDED, "500ms", 10, 60000, WORKER,
+	 false, "Interval."},
+	{"decryption_contract.address", CONFIG_ADDRESS, AT(decryption), NOT_RECORDED, NULL, 0, 0,
+	 WORKER, false, "."},
+	{"decryption_contract.domain_name", CONFIG_STRING, AT(domain_name), NOT_RECORDED,
+	 "Decryption", 1, 20, WORKER, false, "."},
+	{"monitoring_endpoint", CONFIG_ENDPOINT, AT(monitoring), NOT_RECORDED, "0.0.0.0:9100", 0, 0,
+	 WORKER, false, "."},
+	{"private_key", CONFIG_SECRET32, AT(private_key), AT(private_key_given), NULL, 0, 0, SENDER,
+	 false, "."},
+	{"kms_core_endpoints", CONFIG_STRINGS, AT(cores), NOT_RECORDED, "http://a:1", 1, 3, WORKER,
+	 false, "."},
+	{"host_chains", CONFIG_JSON, AT(host_chains), NOT_RECORDED, NULL, 1, 2, WORKER, false, "."},
+	{"database_pool_size", CONFIG_U64, AT(pool), NOT_RECORDED, "16", 1, 1000, WORKER, false,
+	 "."},
+};
+
+static const struct config_table table = {"KMS_CONNECTOR_", rows, ARRAY_LEN(rows)};
+
+/* One load: what came out and what was said. */
+struct run {
+	struct settings s;
+	struct arena arena;
+	struct err_note note;
+	enum err err;
+};
+
+static void load(struct run *r, unsigned services, const char *toml, const char *const *env)
+{
+	struct config_source src = {.file = "k.toml", .text = bytes_str(toml), .env = env};
+
+	*r = (struct run){.arena = arena_make(1 << 20)};
+	r->err = config_load(&table, services, &src, &r->s, &r->arena, &r->note);
+}
+
+static void run_free(struct run *r)
+{
+	json_free_ptr(&r->s.host_chains);
+	arena_free(&r->arena);
+}
+
+#define KEY "8da4ef21b864d2cc526dbdb2a120bd2874c36c9d0a1fb7f8c63d7f7a8b41de8f"
+
+static const char full_toml[] = "database_url = \"sqlite:a.db\"\n"
+				"gateway_url = \"http://127.0.0.1:8545\"\n"
+				"gateway_chain_id = 54321\n"
+				"catch_up = false\n"
+				"polling = \"1s 500ms\"\n"
+				"private_key = \"" KEY "\"\n"
+				"kms_core_endpoints = [\"http://x:1\", \"http://y:2\"]\n"
+				"unknown_thing = 3\n"
+				"[decryption_contract]\n"
+				"address = \"0x63FaC9201494f0bd17B9892B9fae4d52fe3BD377\"\n"
+				"domain_version = \"1\"\n"
+				"[[host_chains]]\n"
+				"url = \"http://h:1\"\n"
+				"chain_id = 12345\n";
+
+static void test_file(void **state)
+{
+	CLEANUP(run_free) struct run r;
+
+	(void)state;
+	load(&r, WORKER | SENDER, full_toml, NULL);
+	assert_string_equal(r.note.text, "");
+	assert_int_equal(r.err, ERR_OK);
+	assert_string_equal(r.s.database_url, "sqlite:a.db");
+	assert_string_equal(r.s.gateway_url, "http://127.0.0.1:8545");
+	assert_int_equal(r.s.chain_id, 54321);
+	assert_false(r.s.catch_up);
+	assert_true(r.s.catch_up_given);
+	assert_int_equal(r.s.polling_ms, 1500);
+	assert_int_equal(r.s.decryption.b[0], 0x63);
+	assert_int_equal(r.s.decryption.b[19], 0x77);
+	assert_string_equal(r.s.domain_name, "Decryption");
+	assert_string_equal(r.s.monitoring, "0.0.0.0:9100");
+	assert_true(r.s.private_key_given);
+	assert_int_equal(r.s.private_key.b[0], 0x8d);
+	assert_int_equal(r.s.private_key.b[31], 0x8f);
+	assert_int_equal(r.s.cores.n, 2);
+	assert_string_equal(r.s.cores.v[1], "http://y:2");
+	assert_int_equal(json_array_size(r.s.host_chains), 1);
+	assert_int_equal(r.s.pool, 16);
+}
+
+static void test_defaults_and_services(void **state)
+{
+	CLEANUP(run_free) struct run r;
+	static const char *const env[] = {"KMS_CONNECTOR_DATABASE_URL=x", NULL};
+	struct config_source src = {.env = env};
+
+	(void)state;
+	/* no file at all */
+	r = (struct run){.arena = arena_make(1 << 20)};
+	r.err = config_load(&table, WORKER, &src, &r.s, &r.arena, &r.note);
+	assert_int_equal(r.err, ERR_OK);
+	assert_true(r.s.catch_up);
+	assert_false(r.s.catch_up_given);
+	assert_int_equal(r.s.polling_ms, 500);
+	assert_null(r.s.gateway_url);
+	assert_int_equal(r.s.cores.n, 1);
+	assert_string_equal(r.s.cores.v[0], "http://a:1");
+	run_free(&r);
+
+	/* rows of other services are neither filled nor checked */
+	load(&r, SENDER, "database_url = \"x\"\npolling = 7\n", NULL);
+	assert_int_equal(r.err, ERR_OK);
+	assert_int_equal(r.s.polling_ms, 0);
+	assert_false(r.s.private_key_given);
+}
+
+static void test_environment_wins(void **state)
+{
+	CLEANUP(run_free) struct run r;
+	static const char *const env[] = {
+		"PATH=/bin",
+		"KMS_CONNECTOR_DATABASE_URL=postgres://u:p=w@h/db?a=b",
+		"kms_connector_gateway_chain_id=7",
+		"KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS="
+		"0x00000000000000000000000000000000000000Aa",
+		"KMS_CONNECTOR_DECRYPTION_CONTRACT__DOMAIN_NAME=123",
+		"KMS_CONNECTOR_CATCH_UP=Yes",
+		"KMS_CONNECTOR_polling=20ms",
+		"KMS_CONNECTOR_POLLING=30ms",
+		"KMS_CONNECTOR_POLLINg=40ms",
+		"KMS_CONNECTOR_PRIVATE_KEY=0x" KEY,
+		"KMS_CONNECTOR_KMS_CORE_ENDPOINTS=http://a:1, http://b:2 ,http://c:3",
+		"KMS_CONNECTOR_HOST_CHAINS=[{\"url\":\"http://h\",\"chainId\":\"12345\"},{}]",
+		"KMS_CONNECTOR_NOISE",
+		"=x",
+		NULL};
+
+	(void)state;
+	load(&r, WORKER | SENDER, full_toml, env);
+	assert_string_equal(r.note.text, "");
+	assert_int_equal(r.err, ERR_OK);
+	assert_string_equal(r.s.database_url, "postgres://u:p=w@h/db?a=b");
+	assert_string_equal(r.s.gateway_url, "http://127.0.0.1:8545");
+	assert_int_equal(r.s.chain_id, 7);
+	assert_int_equal(r.s.decryption.b[19], 0xaa);
+	assert_string_equal(r.s.domain_name, "123");
+	assert_true(r.s.catch_up);
+	assert_int_equal(r.s.polling_ms, 30); /* the exact spelling */
+	assert_int_equal(r.s.private_key.b[0], 0x8d);
+	assert_int_equal(r.s.cores.n, 3);
+	assert_string_equal(r.s.cores.v[1], "http://b:2");
+	assert_string_equal(r.s.cores.v[2], "http://c:3");
+	assert_int_equal(json_array_size(r.s.host_chains), 2);
+}
+
+static void test_aliases(void **state)
+{
+	CLEANUP(run_free) struct run r;
+	static const char *const env[] = {"KMS_CONNECTOR_CHAIN_ID=9", NULL};
+
+	(void)state;
+	load(&r, WORKER, "database_url=\"x\"\nchain_id = 5\n", NULL);
+	assert_int_equal(r.s.chain_id, 5);
+	run_free(&r);
+	load(&r, WORKER, "database_url=\"x\"\nchain_id = 5\ngateway_chain_id = 6\n", NULL);
+	assert_int_equal(r.s.chain_id, 6);
+	run_free(&r);
+	load(&r, WORKER, "database_url=\"x\"\nchain_id = 5\ngateway_chain_id = 6\n", env);
+	assert_int_equal(r.s.chain_id, 9);
+}
+
+/* ---- errors ---- */
+
+static void expect_error(const char *toml, const char *variable, enum err err, const char *note)
+{
+	const char *const env[] = {variable, NULL};
+	struct run r;
+
+	load(&r, WORKER | SENDER, toml, env);
+	if (r.err != err || strcmp(r.note.text, note) != 0)
+		fail_msg("got  %s: %s\nwant %s: %s", err_name(r.err), r.note.text, err_name(err),
+			 note);
+	/* a failed load leaves nothing behind */
+	static const struct settings zero;
+	assert_memory_equal(r.s.private_key.b, zero.private_key.b, 32);
+	assert_null(r.s.host_chains);
+	assert_null(r.s.database_url);
+	arena_free(&r.arena);
+}
+
+#define URL_LINE "database_url=\"x\"\n"
+
+static void test_errors_of_the_file(void **state)
+{
+	static const struct {
+		const char *toml;
+		const char *note;
+	} cases[] = {
+		{"", "k.toml: database_url is required: found nothing there nor in "
+		     "KMS_CONNECTOR_DATABASE_URL, expected "
+		     "text"},
+		{URL_LINE "gateway_chain_id = 0\n",
+		 "k.toml:2: gateway_chain_id: found 0, expected a whole number, at least 1"},
+		{URL_LINE "gateway_chain_id = -4\n",
+		 "k.toml:2: gateway_chain_id: found -4, expected a whole number, at least 1"},
+		{URL_LINE "gateway_chain_id = 1e5\n",
+		 "k.toml:2: gateway_chain_id: found a float, expected a whole number, at least 1"},
+		{URL_LINE "chain_id = \"1e5\"\n",
+		 "k.toml:2: chain_id: found \"1e5\", expected a whole number, at least 1"},
+		{URL_LINE "database_pool_size = 1001\n",
+		 "k.toml:2: database_pool_size: found 1001, expected a whole number from 1 to "
+		 "1000"},
+		{URL_LINE "\n\npolling = 500\n",
+		 "k.toml:4: polling: found 500, expected a duration like \"500ms\" or "
+		 "\"1h 30m\" from 10 to 60000 ms (a number needs its unit)"},
+		{URL_LINE "polling = \"2 parsecs\"\n",
+		 "k.toml:2: polling: found \"2 parsecs\", expected a duration like \"500ms\" or "
+		 "\"1h 30m\" from 10 to 60000 "
+		 "ms"},
+		{URL_LINE "polling = \"2m\"\n",
+		 "k.toml:2: polling: found \"2m\", expected a duration like \"500ms\" or "
+		 "\"1h 30m\" from 10 to 60000 ms"},
+		{URL_LINE "catch_up = \"maybe\"\n",
+		 "k.toml:2: catch_up: found \"maybe\", expected true or false"},
+		{URL_LINE "[decryption_contract]\naddress = \"0x1234\"\n",
+		 "k.toml:3: decryption_contract.address: found \"0x1234\", expected an address: 0x "
+		 "and 40 hexadecimal "
+		 "digits"},
+		{URL_LINE "[decryption_contract]\naddress = "
+			  "\"63FaC9201494f0bd17B9892B9fae4d52fe3BD37700\"\n",
+		 "k.toml:3: decryption_contract.address: found text of 42 characters, expected an "
+		 "address: 0x and 40 "
+		 "hexadecimal digits"},
+		{URL_LINE "[decryption_contract]\ndomain_name = \"\"\n",
+		 "k.toml:3: decryption_contract.domain_name: found nothing, expected text from 1 "
+		 "to 20 characters (it has 0 "
+		 "characters)"},
+		{URL_LINE "decryption_contract = 5\n",
+		 "k.toml:2: decryption_contract: found a plain value, expected a table "
+		 "with decryption_contract.address"},
+		{URL_LINE "monitoring_endpoint = \"localhost:1\"\n",
+		 "k.toml:2: monitoring_endpoint: found \"localhost:1\", expected an address to "
+		 "listen on like "
+		 "\"127.0.0.1:9100\" (it does not start with an IP address)"},
+		{URL_LINE "kms_core_endpoints = []\n",
+		 "k.toml:2: kms_core_endpoints: found a list, expected a list of texts from 1 to 3 "
+		 "members (it has 0 "
+		 "members)"},
+		{URL_LINE "kms_core_endpoints = [\"a\", 5]\n",
+		 "k.toml:2: kms_core_endpoints: found a list, expected a list of texts from 1 to 3 "
+		 "members (member 2 is not "
+		 "text, or empty)"},
+		{URL_LINE "kms_core_endpoints = \"a\"\n",
+		 "k.toml:2: kms_core_endpoints: found text of 1 characters, "
+		 "expected a list of texts from 1 to 3 members"},
+		{URL_LINE "host_chains = \"[]\"\n",
+		 "k.toml:2: host_chains: found text of 2 characters, expected a list or "
+		 "table (JSON text in the environment) from 1 to 2 members"},
+		{"database_url = [1]\n", "k.toml:1: database_url: found a list, expected text"},
+		{"database_url = {a = 1}\n",
+		 "k.toml:1: database_url: found a table, expected text"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_error(cases[i].toml, NULL, ERR_CONFIG_VALUE, cases[i].note);
+
+	/* the words after the place are the library's */
+	struct run r;
+	load(&r, WORKER, "a = 1\nb = = 2", NULL);
+	assert_int_equal(r.err, ERR_CONFIG_FILE);
+	assert_non_null(strstr(r.note.text, "k.toml: line 2, column "));
+	run_free(&r);
+}
+
+static void test_errors_of_the_environment(void **state)
+{
+	static const struct {
+		const char *variable;
+		const char *note;
+	} cases[] = {
+		{"kms_connector_Gateway_Chain_Id=abc",
+		 "environment: kms_connector_Gateway_Chain_Id: found \"abc\", expected a whole "
+		 "number, at least 1"},
+		{"KMS_CONNECTOR_GATEWAY_CHAIN_ID=",
+		 "environment: KMS_CONNECTOR_GATEWAY_CHAIN_ID: found nothing, expected a whole "
+		 "number, at least 1"},
+		{"KMS_CONNECTOR_GATEWAY_CHAIN_ID=18446744073709551616",
+		 "environment: KMS_CONNECTOR_GATEWAY_CHAIN_ID: found text of 20 characters, "
+		 "expected a whole number, at "
+		 "least 1"},
+		{"KMS_CONNECTOR_KMS_CORE_ENDPOINTS=a,,b",
+		 "environment: KMS_CONNECTOR_KMS_CORE_ENDPOINTS: found text of 4 characters, "
+		 "expected a list of texts from "
+		 "1 to 3 members (member 2 is empty)"},
+		{"KMS_CONNECTOR_HOST_CHAINS=[{}",
+		 "environment: KMS_CONNECTOR_HOST_CHAINS: found text of 3 characters, "
+		 "expected a list or table (JSON text in the environment) from 1 to 2 "
+		 "members (not valid JSON at line 1, column 3)"},
+		{"KMS_CONNECTOR_HOST_CHAINS=7",
+		 "environment: KMS_CONNECTOR_HOST_CHAINS: found text of 1 characters, expected a "
+		 "list or table (JSON text in "
+		 "the environment) from 1 to 2 members"},
+		{"KMS_CONNECTOR_HOST_CHAINS=[1,2,3]",
+		 "environment: KMS_CONNECTOR_HOST_CHAINS: found text of 7 characters, expected a "
+		 "list or table (JSON text in "
+		 "the environment) from 1 to 2 members (it has 3 members)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		expect_error(full_toml, cases[i].variable, ERR_CONFIG_VALUE, cases[i].note);
+}
+
+/* No error repeats a key, wherever somebody put it. */
+static void test_errors_repeat_no_secret(void **state)
+{
+	static const char *const tomls[] = {
+		URL_LINE "private_key = \"" KEY "0\"\n",
+		URL_LINE "private_key = \"x" KEY "\"\n",
+		URL_LINE "private_key = [\"" KEY "\"]\n",
+		URL_LINE "private_key = 8746218649822529898\n",
+		URL_LINE "gateway_url = \"" KEY "\"\n",
+		URL_LINE "gateway_url = \"http://user:" KEY "@:1\"\n",
+		URL_LINE "gateway_chain_id = \"" KEY "\"\n",
+		URL_LINE "polling = \"" KEY "\"\n",
+		URL_LINE "catch_up = \"" KEY "\"\n",
+		URL_LINE "monitoring_endpoint = \"" KEY "\"\n",
+		URL_LINE "kms_core_endpoints = \"" KEY "\"\n",
+		URL_LINE "host_chains = \"" KEY "\"\n",
+		URL_LINE "[decryption_contract]\naddress = \"0x" KEY "\"\n",
+		URL_LINE "[decryption_contract]\ndomain_name = \"" KEY "\"\n",
+		URL_LINE "decryption_contract = \"" KEY "\"\n",
+		URL_LINE "private_key = " KEY "\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tomls); i++) {
+		struct run r;
+
+		load(&r, WORKER | SENDER, tomls[i], NULL);
+		assert_int_equal(err_class(r.err), ERR_CLASS_CONFIG);
+		for (size_t at = 0; at + 6 <= strlen(KEY); at++) {
+			char piece[7] = {0};
+
+			memcpy(piece, KEY + at, 6);
+			if (strstr(r.note.text, piece))
+				fail_msg("%s", r.note.text);
+		}
+		assert_null(strstr(r.note.text, "8746218"));
+		run_free(&r);
+	}
+	expect_error(URL_LINE "private_key = \"abc\"\n", NULL, ERR_CONFIG_VALUE,
+		     "k.toml:2: private_key: found something else (not shown), expected 64 "
+		     "hexadecimal digits");
+	expect_error(URL_LINE, "KMS_CONNECTOR_PRIVATE_KEY=abc", ERR_CONFIG_VALUE,
+		     "environment: KMS_CONNECTOR_PRIVATE_KEY: found something else (not shown), "
+		     "expected 64 hexadecimal "
+		     "digits");
+}
+
+/* ---- single types ---- */
+
+static enum err load_one(const char *variable)
+{
+	const char *const env[] = {"KMS_CONNECTOR_DATABASE_URL=x", variable, NULL};
+	struct run r;
+
+	load(&r, WORKER | SENDER, "", env);
+	run_free(&r);
+	return r.err;
+}
+
+static void test_urls(void **state)
+{
+	static const char *const good[] = {
+		"http://a",         "https://a.b/c?d=e#f",   "HTTP://a:1",     "http://[::1]:8545/",
+		"http://[fe80::1]", "https://u:p@h:65535/x", "http://a?q=1@2", "http://a/b@c:d"};
+	static const char *const bad[] = {"",
+					  "a",
+					  "ws://a",
+					  "http:/a",
+					  "http://",
+					  "http:///x",
+					  "http://:80",
+					  "http://a:",
+					  "http://a:0",
+					  "http://a:65536",
+					  "http://a:b",
+					  "http://a b",
+					  "http://a\n",
+					  "http://[::1",
+					  "http://[]:1",
+					  "http://u@:1",
+					  "http://\xc3\xa9"};
+	char text[URL_SIZE_MAX + 100];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		(void)snprintf(text, sizeof(text), "KMS_CONNECTOR_GATEWAY_URL=%s", good[i]);
+		if (load_one(text) != ERR_OK)
+			fail_msg("refused %s", good[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		(void)snprintf(text, sizeof(text), "KMS_CONNECTOR_GATEWAY_URL=%s", bad[i]);
+		if (load_one(text) != ERR_CONFIG_VALUE)
+			fail_msg("accepted %s", bad[i]);
+	}
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "KMS_CONNECTOR_GATEWAY_URL=http://", 33);
+	text[26 + URL_SIZE_MAX] = '\0';
+	assert_int_equal(load_one(text), ERR_OK);
+	text[26 + URL_SIZE_MAX] = 'a';
+	text[26 + URL_SIZE_MAX + 1] = '\0';
+	assert_int_equal(load_one(text), ERR_CONFIG_VALUE);
+}
+
+static void test_endpoints_and_booleans(void **state)
+{
+	static const struct {
+		const char *variable;
+		bool good;
+	} cases[] = {
+		{"MONITORING_ENDPOINT=0.0.0.0:9100", true},
+		{"MONITORING_ENDPOINT=127.0.0.1:0", true},
+		{"MONITORING_ENDPOINT=[::]:9100", true},
+		{"MONITORING_ENDPOINT=[::1]:65535", true},
+		{"MONITORING_ENDPOINT=::1:9100", false},
+		{"MONITORING_ENDPOINT=127.0.0.1", false},
+		{"MONITORING_ENDPOINT=127.0.0.1:", false},
+		{"MONITORING_ENDPOINT=127.0.0.1:65536", false},
+		{"MONITORING_ENDPOINT=127.0.0.256:1", false},
+		{"MONITORING_ENDPOINT=:9100", false},
+		{"MONITORING_ENDPOINT=[]:9100", false},
+		{"MONITORING_ENDPOINT=[127.0.0.1]:9100", false},
+		{"MONITORING_ENDPOINT=http://127.0.0.1:9100", false},
+		{"MONITORING_ENDPOINT="
+		 "1111111111111111111111111111111111111111111111111111111111111:1",
+		 false},
+		{"CATCH_UP=true", true},
+		{"CATCH_UP=FALSE", true},
+		{"CATCH_UP=1", true},
+		{"CATCH_UP=off", true},
+		{"CATCH_UP=", false},
+		{"CATCH_UP=2", false},
+		{"CATCH_UP=truee", false},
+		{"PRIVATE_KEY=" KEY, true},
+		{"PRIVATE_KEY=0x" KEY, true},
+		{"PRIVATE_KEY=" KEY "00", false},
+		{"PRIVATE_KEY=", false},
+		{"DATABASE_POOL_SIZE=+5", false},
+		{"DATABASE_POOL_SIZE= 5", false},
+		{"DATABASE_POOL_SIZE=0x5", false},
+		{"DATABASE_POOL_SIZE=5", true},
+		{"DATABASE_POOL_SIZE=1000", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[200];
+
+		(void)snprintf(text, sizeof(text), "KMS_CONNECTOR_%s", cases[i].variable);
+		if ((load_one(text) == ERR_OK) != cases[i].good)
+			fail_msg("%s", cases[i].variable);
+	}
+}
+
+static void test_scalars_of_the_file_are_lenient_where_upstream_is(void **state)
+{
+	CLEANUP(run_free) struct run r;
+
+	(void)state;
+	load(&r, WORKER,
+	     "database_url = 5\ngateway_chain_id = \"18446744073709551615\"\ncatch_up = 0\n"
+	     "[decryption_contract]\ndomain_name = 1\n",
+	     NULL);
+	assert_string_equal(r.note.text, "");
+	assert_int_equal(r.err, ERR_OK);
+	assert_string_equal(r.s.database_url, "5");
+	assert_true(r.s.chain_id == UINT64_MAX);
+	assert_false(r.s.catch_up);
+	assert_string_equal(r.s.domain_name, "1");
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err err;
+		int64_t ms;
+	} cases[] = {
+		{"500ms", ERR_OK, 500},
+		{"3s", ERR_OK, 3000},
+		{"1h 30m", ERR_OK, 5400000},
+		{"1h30m", ERR_OK, 5400000},
+		{"2days", ERR_OK, 172800000},
+		{"1d 1day 1days", ERR_OK, 259200000},
+		{" 15 s ", ERR_OK, 15000},
+		{"1w 1week 1weeks", ERR_OK, 3 * 604800000LL},
+		{"1M", ERR_OK, 2630016000LL},
+		{"1month 2months", ERR_OK, 3 * 2630016000LL},
+		{"1y", ERR_OK, 31557600000LL},
+		{"1year 2years", ERR_OK, 3 * 31557600000LL},
+		{"1min 2mins 3minute 4minutes", ERR_OK, 600000},
+		{"1hr 2hour 3hours", ERR_OK, 6 * 3600000},
+		{"1sec 2secs 3second 4seconds", ERR_OK, 10000},
+		{"1msec 1millis", ERR_OK, 2},
+		{"0s", ERR_OK, 0},
+		{"0ns", ERR_OK, 0},
+		{"1ns", ERR_OK, 1},
+		{"1us", ERR_OK, 1},
+		{"999us 1000ns", ERR_OK, 1},
+		{"999us 1001ns", ERR_OK, 2},
+		{"1000usec", ERR_OK, 1},
+		{"2000001nsec", ERR_OK, 3},
+		{"9223372036854775807ms", ERR_OK, INT64_MAX},
+		{"9223372036854775808ms", ERR_RANGE, 0},
+		{"9223372036854775807ms 1ns", ERR_RANGE, 0},
+		{"99999999999999999999s", ERR_RANGE, 0},
+		{"18446744073709551615y", ERR_RANGE, 0},
+		{"", ERR_MALFORMED, 0},
+		{" ", ERR_MALFORMED, 0},
+		{"500", ERR_MALFORMED, 0},
+		{"s", ERR_MALFORMED, 0},
+		{"1s 5", ERR_MALFORMED, 0},
+		{"1 5s", ERR_MALFORMED, 0},
+		{"-1s", ERR_MALFORMED, 0},
+		{"1.5s", ERR_MALFORMED, 0},
+		{"1S", ERR_MALFORMED, 0},
+		{"1fortnight", ERR_MALFORMED, 0},
+		{"1s,2s", ERR_MALFORMED, 0},
+		{"1s\xc2\xa0", ERR_MALFORMED, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		int64_t ms = -7;
+
+		if (config_parse_duration(&ms, bytes_str(cases[i].text)) != cases[i].err ||
+		    ms != (cases[i].err == ERR_OK ? cases[i].ms : -7))
+			fail_msg("\"%s\" gave %lld", cases[i].text, (long long)ms);
+	}
+}
+
+/* ---- unknown keys, reference, files ---- */
+
+static void collect(void *ctx, const char *where, const char *key)
+{
+	struct buf *b = ctx;
+
+	assert_int_equal(buf_addf(b, "%s %s\n", where, key), ERR_OK);
+}
+
+static void test_unknown_keys(void **state)
+{
+	static const char *const env[] = {"KMS_CONNECTOR_S3_CONFIG__URL=1",
+					  "kms_connector_polling=1s", "OTHER=1", "KMS_CONNECTOR_=x",
+					  NULL};
+	CLEANUP(buf_free) struct buf b = buf_make(1000);
+	struct config_source src = {.file = "k.toml", .text = BYTES_LIT(full_toml), .env = env};
+	const char *text = NULL;
+
+	(void)state;
+	assert_int_equal(config_unknown(&table, &src, collect, &b), ERR_OK);
+	assert_int_equal(buf_cstr(&b, &text), ERR_OK);
+	assert_string_equal(text, "k.toml:11 decryption_contract.domain_version\n"
+				  "k.toml:8 unknown_thing\n"
+				  "environment KMS_CONNECTOR_S3_CONFIG__URL\n"
+				  "environment KMS_CONNECTOR_\n");
+	src.text = BYTES_LIT("a = ");
+	assert_int_equal(config_unknown(&table, &src, collect, &b), ERR_CONFIG_FILE);
+}
+
+static void test_reference(void **state)
+{
+	CLEANUP(buf_free) struct buf b = buf_make(10000);
+	CLEANUP(buf_free) struct buf small = buf_make(200);
+	const char *text = NULL;
+
+	(void)state;
+	assert_int_equal(config_reference(&table, &b), ERR_OK);
+	assert_int_equal(buf_cstr(&b, &text), ERR_OK);
+	assert_non_null(strstr(text, "| `decryption_contract.domain_name` | "
+				     "`KMS_CONNECTOR_DECRYPTION_CONTRACT__DOMAIN_NAME` | text, 1 "
+				     "to 20 | `Decryption` | . "
+				     "|\n"));
+	assert_non_null(strstr(
+		text,
+		"| `database_url` | `KMS_CONNECTOR_DATABASE_URL` | text | required | Where. |\n"));
+	assert_non_null(strstr(
+		text, "| number, at least 1 | none | Another name of `gateway_chain_id`. |\n"));
+	assert_non_null(strstr(text, "a \\| b"));
+	assert_int_equal(config_reference(&table, &small), ERR_TOO_BIG);
+	assert_int_equal(small.n, 0);
+}
+
+static void test_read_file(void **state)
+{
+	char path[] = "/tmp/claviger-config-XXXXXX";
+	CLEANUP(buf_wipe) struct buf b = buf_make(10);
+	struct err_note note = {0};
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "0123456789", 10), 10);
+	assert_int_equal(config_read_file(&b, path, &note), ERR_OK);
+	assert_true(bytes_eq_var(buf_view(&b), BYTES_LIT("0123456789")));
+	buf_clear(&b);
+	assert_int_equal(write(fd, "x", 1), 1);
+	assert_int_equal(config_read_file(&b, path, &note), ERR_TOO_BIG);
+	assert_int_equal(b.n, 0);
+	assert_non_null(strstr(note.text, path));
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(config_read_file(&b, path, &note), ERR_CONFIG_FILE);
+	assert_non_null(strstr(note.text, "No such file"));
+	assert_int_equal(config_read_file(&b, "/tmp", &note), ERR_CONFIG_FILE);
+	assert_non_null(strstr(note.text, "directory"));
+}
+
+static void test_small_arena(void **state)
+{
+	struct run r = {.arena = arena_make(40)};
+	struct config_source src = {.file = "k.toml", .text = BYTES_LIT(full_toml)};
+
+	(void)state;
+	assert_int_equal(config_load(&table, WORKER, &src, &r.s, &r.arena, &r.note), ERR_NOMEM);
+	assert_null(r.s.database_url);
+	run_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_defaults_and_services),
+		cmocka_unit_test(test_environment_wins),
+		cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_errors_of_the_file),
+		cmocka_unit_test(test_errors_of_the_environment),
+		cmocka_unit_test(test_errors_repeat_no_secret),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_endpoints_and_booleans),
+		cmocka_unit_test(test_scalars_of_the_file_are_lenient_where_upstream_is),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_reference),
+		cmocka_unit_test(test_read_file),
+		cmocka_unit_test(test_small_arena),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
