@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The connector's configuration: one struct for all three services, filled from one table of rows (connector_config).
- * Key names, variables (KMS_CONNECTOR_…) and defaults are upstream's, so that an operator changes the binary and not
- * the configuration.
+ * The connector's configuration: one struct for all three services, filled from one table of rows
+ * (connector_config). Key names, variables (KMS_CONNECTOR_…) and defaults are upstream's, so that
+ * an operator changes the binary and not the configuration.
  */
 #ifndef CONNECTOR_CONFIG_H
 #define CONNECTOR_CONFIG_H
@@ -37,6 +37,8 @@ struct connector_config {
 	const char *ethereum_url;
 	uint64_t ethereum_chain_id;
 	struct contract_config decryption_contract;
+	struct contract_config protocol_config_contract; /* on the ethereum chain */
+	bool protocol_config_given;
 	const char *monitoring_endpoint;
 	int64_t healthcheck_timeout_ms;
 	uint64_t task_limit;
@@ -54,11 +56,13 @@ struct connector_config {
 	size_t host_chains_n;
 	json_t *host_chains_json; /* as configured; decoded into the above */
 	struct config_strings kms_core_endpoints;
+	int64_t db_fast_event_polling_ms; /* backup of the notifications */
 	uint64_t events_batch_size;
 	uint64_t max_decryption_attempts;
 	uint64_t s3_ciphertext_retrieval_attempts;
 	int64_t s3_connect_timeout_ms, s3_head_timeout_ms, s3_get_timeout_ms;
 	uint64_t s3_max_ciphertext_size;
+	uint64_t s3_max_concurrent_heads_per_bucket, s3_max_concurrent_gets;
 	int64_t copro_registry_refresh_ms;
 	uint64_t host_rpc_max_concurrent_calls;
 	int64_t host_rpc_call_timeout_ms;
@@ -75,9 +79,14 @@ struct connector_config {
 
 extern const struct config_table connector_config;
 
-/* Table, then what a table cannot say: host chains decoded and unique, at least one signer. Notes as config_load. */
-enum err connector_config_load(struct connector_config *ret_config, unsigned services, const struct config_source *src,
-			       struct arena *arena, struct err_note *note) MUST_USE;
+/*
+ * Table, then what a table cannot say: host chains decoded and unique, at least one signer, an
+ * ethereum_url where a ProtocolConfig is named. `ret_config` is written only on success, and then
+ * connector_config_free is due. Notes as config_load.
+ */
+enum err connector_config_load(struct connector_config *ret_config, unsigned services,
+			       const struct config_source *src, struct arena *arena,
+			       struct err_note *note) MUST_USE;
 void connector_config_free(struct connector_config *c); /* wipes the key */
 
 #endif

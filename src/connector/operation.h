@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The operation: one request that a chain made of this node, and one row from first sight to the end.
+ * The operation: one request that a chain made of this node, and one row from first sight to the
+ * end.
  *
  *   seen --> ready --> computing --> answered --> sending --> done
  *     |        |           |            |           |
- *     +--------+-----------+------------+-----------+--> refused | failed | aborted | expired   (terminal, with a reason)
+ *     +--------+-----------+------------+-----------+--> refused | failed | aborted | expired
+ * (terminal, with a reason)
  *
  *   seen       the log is stored; nothing is proven
- *   ready      permission is proven on the host chain; the proof (block number and hash) is in the row
- *   computing  every ciphertext's digest is proven; the core is being asked, or was when we stopped
- *   answered   the core's answer is stored; nothing is sent
- *   sending    a transaction of ours holds a nonce for it (table tx)
- *   done       the chain has the answer, ours or one that makes ours superfluous
+ *   ready      permission is proven on the host chain; the proof (block number and hash) is in the
+ * row computing  every ciphertext's digest is proven; the core is being asked, or was when we
+ * stopped answered   the core's answer is stored; nothing is sent sending    a transaction of ours
+ * holds a nonce for it (table tx) done       the chain has the answer, ours or one that makes ours
+ * superfluous
  *
- * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute. Every transition is
- * a compare-and-set on (state, lease owner) in one batch: whoever lost the row gets ERR_STATE_MOVED and forgets it.
- * Terminal rows never change again. Two event generations of one request have one content digest, so they are one row.
+ * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute.
+ * Every transition is a compare-and-set on (state, lease owner) in one batch: whoever lost the row
+ * gets ERR_STATE_MOVED and forgets it. Terminal rows never change again. Two event generations of
+ * one request have one content digest, so they are one row.
  *
  * Everything here only adds statements to a batch or reads result cells; nothing does I/O.
  */
@@ -42,20 +45,23 @@ enum op_state {
 	OP_EXPIRED,
 };
 
-/* Names as stored and shown: "seen", …; "public_decryption_request" (the metrics' event_type). NULL never. */
+/* Names as stored and shown: "seen", …; "public_decryption_request" (the metrics' event_type). NULL
+ * never. */
 const char *op_state_name(enum op_state s);
 enum err op_state_from_name(enum op_state *ret_state, struct bytes name) MUST_USE;
 const char *op_kind_name(enum op_kind k);
 enum err op_kind_from_name(enum op_kind *ret_kind, struct bytes name) MUST_USE;
 bool op_state_terminal(enum op_state s);
 
-/* The table above, as data. */
+/* The table above, as data. A row that is not terminal may also stay where it is, to be tried again
+ * later. */
 bool op_may_move(enum op_state from, enum op_state to);
 
 /* The schema's append-only steps, for store_sqlite_open. */
 extern const struct store_migrations connector_migrations;
 
-/* Topics of store_notify: each stage's subscriber is woken when the stage before it has committed. */
+/* Topics of store_notify: each stage's subscriber is woken when the stage before it has committed.
+ */
 #define OP_TOPIC_SEEN     "operation_seen"     /* listener -> worker */
 #define OP_TOPIC_ANSWERED "operation_answered" /* worker -> sender */
 
@@ -75,29 +81,43 @@ struct operation {
 	struct block_number block;
 	struct hash32 block_hash, tx_hash;
 	uint64_t log_index;
-	struct bytes content;   /* canonical: the adapter's own encoding of handles, extra data … */
-	struct bytes materials; /* what only the older event form carries (digests, coprocessors); may be empty */
+	struct bytes content; /* canonical: the adapter's own encoding of handles, extra data … */
+	struct bytes materials; /* what only the older event form carries (digests, coprocessors);
+				   may be empty */
 	struct bytes proof;     /* how permission and digests were proven; empty before ready */
-	struct bytes answer;    /* the adapter's encoding of result, signature, extra data; empty before answered */
+	struct bytes answer;    /* the adapter's encoding of result, signature, extra data; empty
+				   before answered */
 	struct bytes error;     /* err_name of the last failure; empty */
 	struct bytes reason;    /* sentence for a person */
-	int64_t attempts;
+	int64_t attempts;       /* failures that count towards the ceiling */
+	int64_t deferrals; /* times put off since the last change of state: nobody's fault, they
+			      only slow the back-off */
 	int64_t created_ms, updated_ms, due_ms;
 	int64_t refused_since_ms; /* first "no" of the current row of refusals; 0 = none */
 };
 
-/* Insert at first sight; a known key only learns its materials and, after a re-org, its new block. */
+/* Insert at first sight; a known key only learns its materials and, after a re-org, its new block.
+ */
 enum err op_add_insert(struct store_batch *b, const struct operation *op, int64_t now_ms) MUST_USE;
 
 /*
- * Claim up to `limit` due rows in `state` for `owner` until lease_until_ms, oldest due first. The statement's rows are
- * read with op_from_row. Rows with a live lease of somebody else are passed over.
+ * Claim up to `limit` due rows in `state` for `owner` until lease_until_ms, oldest due first. The
+ * statement's rows are read with op_from_row. Rows with a live lease of somebody else are passed
+ * over.
  */
 enum err op_add_claim(struct store_batch *b, enum op_state state, const char *owner, int64_t now_ms,
 		      int64_t lease_until_ms, unsigned limit) MUST_USE;
 
 /* Release every lease: for the start of the only process of a SQLite database. */
 enum err op_add_release_all(struct store_batch *b) MUST_USE;
+
+/* The same but for `owner`'s own: what a service does at its start, when another one of this
+ * process may run already. */
+enum err op_add_release_others(struct store_batch *b, const char *owner) MUST_USE;
+
+/* One row, one column: the earliest due_ms after now_ms of any row in `state`, NULL if there is
+ * none. */
+enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now_ms) MUST_USE;
 
 /* What may change along with a state. Views with p == NULL leave the column as it is. */
 struct op_change {
@@ -106,10 +126,12 @@ struct op_change {
 	int64_t due_ms;           /* when the row may be claimed again; 0 = now */
 	int64_t refused_since_ms; /* -1 leaves it */
 	bool attempt_failed;      /* attempts += 1 */
+	bool deferred;            /* deferrals += 1; a change of state sets them back to 0 */
 	bool release;             /* give the lease back (every terminal state does) */
 };
 
-/* Move row `id` from `from` under `owner`'s lease; exactly one row or the batch ends ERR_STATE_MOVED. */
+/* Move row `id` from `from` under `owner`'s lease; exactly one row or the batch ends
+ * ERR_STATE_MOVED. */
 enum err op_add_move(struct store_batch *b, int64_t id, enum op_state from, const char *owner,
 		     const struct op_change *change, int64_t now_ms) MUST_USE;
 

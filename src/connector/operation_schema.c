@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The connector's tables. Steps are only ever appended. SQL here is the dialect that both engines share (store/README).
- * Request ids, hashes and addresses are big-endian blobs; times are Unix milliseconds; states and kinds are their names,
- * so that an operator who opens the database can read it.
+ * The connector's tables. Steps are only ever appended. SQL here is the dialect that both engines
+ * share (store/README). Request ids, hashes and addresses are big-endian blobs; times are Unix
+ * milliseconds; states and kinds are their names, so that an operator who opens the database can
+ * read it.
  */
 #include "connector/operation.h"
 
@@ -27,6 +28,7 @@ static const char *const steps[] = {
 	" error TEXT NOT NULL,"
 	" reason TEXT NOT NULL,"
 	" attempts INTEGER NOT NULL,"
+	" deferrals INTEGER NOT NULL,"
 	" created_ms INTEGER NOT NULL,"
 	" updated_ms INTEGER NOT NULL,"
 	" due_ms INTEGER NOT NULL,"
@@ -38,7 +40,8 @@ static const char *const steps[] = {
 	" ('seen','ready','computing','answered','sending');"
 	"CREATE INDEX operation_request ON operation (request_id);"
 
-	/* One row per nonce of ours: stored before it is signed, raw bytes stored before they are broadcast. */
+	/* One row per nonce of ours: stored before it is signed, raw bytes stored before they are
+	   broadcast. */
 	"CREATE TABLE tx ("
 	" id INTEGER PRIMARY KEY,"
 	" chain INTEGER NOT NULL,"
@@ -65,7 +68,8 @@ static const char *const steps[] = {
 	" block_hash BLOB NOT NULL,"
 	" updated_ms INTEGER NOT NULL) STRICT;"
 
-	/* Logs that matched the filter and could not be decoded: kept, never dropped, never in the way. */
+	/* Logs that matched the filter and could not be decoded: kept, never dropped, never in the
+	   way. */
 	"CREATE TABLE quarantine ("
 	" id INTEGER PRIMARY KEY,"
 	" chain INTEGER NOT NULL,"

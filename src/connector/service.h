@@ -2,8 +2,9 @@
 /*
  * The three services and what they stand on.
  *
- * A service sees the world only through `struct connector_env`: five seams, a log, a configuration. cmd/ fills it with
- * the real ones, the simulator with its own. All three services may run in one process on one loop.
+ * A service sees the world only through `struct connector_env`: five seams, a log, a configuration.
+ * cmd/ fills it with the real ones, the simulator with its own. All three services may run in one
+ * process on one loop.
  */
 #ifndef CONNECTOR_SERVICE_H
 #define CONNECTOR_SERVICE_H
@@ -12,6 +13,8 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "connector/config.h"
+#include "connector/inflight.h"
+#include "connector/metrics.h"
 #include "connector/operation.h"
 #include "eth/provider.h"
 #include "eth/signer.h"
@@ -26,14 +29,19 @@ struct connector_env {
 	struct channel *const *cores; /* one per kms_core_endpoints */
 	size_t cores_n;
 	const struct ecdsa *ecdsa;
-	struct signer *signer;     /* sender only */
-	struct provider *gateway;  /* shared by the three */
+	struct signer *signer;         /* sender only */
+	struct provider *gateway;      /* shared by the three */
 	struct provider *const *hosts; /* one per host_chains, same order; worker only */
 	size_t hosts_n;
+	struct provider *ethereum; /* worker only: where ProtocolConfig is; NULL = contexts are
+				      checked at the gateway */
 	const struct connector_config *config;
 	const struct log *log;
-	const char *owner; /* unique per process start: the lease owner */
-	void (*fatal)(void *ctx, enum err err, const char *why); /* the process should end with exit 1 */
+	struct connector_metrics *metrics; /* shared by the three; never NULL */
+	struct inflight *inflight; /* shared by the three; freed after store and providers */
+	const char *owner;         /* unique per process start: the lease owner */
+	void (*fatal)(void *ctx, enum err err,
+		      const char *why); /* the process should end with exit 1 */
 	void *fatal_ctx;
 };
 
@@ -53,14 +61,16 @@ enum err sender_start(struct sender **ret_sender, const struct connector_env *en
 void sender_stop(struct sender *s);
 
 /*
- * Retry: one mechanism for all, keyed by error class. Gives the delay before attempt `attempts` + 1 with exponential
- * back-off and full jitter, or false when the class is terminal or `attempts_max` is reached.
+ * Retry: one mechanism for all, keyed by error class. `attempts` have been made so far, all of them
+ * failed; the delay is the one before the next, exponential with full jitter (1 ms .. min(cap,
+ * first * 2^(attempts - 1))). False when the class is terminal or `attempts_max` is reached. Errors
+ * of this machine (ERR_CLASS_INTERNAL) wait at the cap.
  */
 struct retry_policy {
 	int64_t first_ms, cap_ms;
 	int64_t attempts_max; /* 0 = no end by count */
 };
-bool retry_after(const struct retry_policy *p, enum err e, int64_t attempts, struct rng *rng, int64_t *ret_delay_ms);
-
+bool retry_after(const struct retry_policy *p, enum err e, int64_t attempts, struct rng *rng,
+		 int64_t *ret_delay_ms);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Adapter of the gateway's Decryption contract: its events, its answer call, its errors; and our canonical encodings of
- * what an operation carries. Knows no transport.
+ * Adapter of the gateway's Decryption contract: its events, its answer call, its errors; and our
+ * canonical encodings of what an operation carries. Knows no transport.
  */
 #ifndef CONNECTOR_ADAPTERS_DECRYPTION_H
 #define CONNECTOR_ADAPTERS_DECRYPTION_H
@@ -13,26 +13,28 @@
 /* ---- events ---- */
 
 /*
- * Rows of the event table: topic text, operation kind and the places of the fields we need. All generations of one
- * event decode to the same content, so that their content digest is one.
+ * Rows of the event table: topic text, operation kind and the places of the fields we need. All
+ * generations of one event decode to the same content, so that their content digest is one.
  */
 struct event_row {
 	const char *signature; /* canonical, topic0 = keccak256 of it */
 	const char *data_type; /* tuple of the non-indexed arguments */
 	enum op_kind kind;
 	const char *generation; /* "v0.9 … v0.15", "v0.15 …" */
-	enum err (*decode)(struct arena *a, const struct abi_value *args, const struct event_log *log,
-			   struct operation *ret_op);
+	enum err (*decode)(struct arena *a, const struct abi_value *args,
+			   const struct event_log *log, struct operation *ret_op);
 };
 extern const struct event_row decryption_events[];
 extern const size_t decryption_events_n;
 
 /* topic0 of each row, in row order, for the log filter. */
-enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics, size_t *ret_n) MUST_USE;
+enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics,
+			   size_t *ret_n) MUST_USE;
 
 /*
- * One log -> one operation in state seen (key, content, materials, block attributes; memory in the arena).
- * ERR_UNSUPPORTED for a topic that is not ours, ERR_MALFORMED with a note for what must go to quarantine.
+ * One log -> one operation in state seen (key, content, materials, block attributes; memory in the
+ * arena). ERR_UNSUPPORTED for a topic that is not ours, ERR_MALFORMED with a note for what must go
+ * to quarantine.
  */
 enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
 			       const struct event_log *log, struct err_note *note) MUST_USE;
@@ -44,7 +46,8 @@ struct public_decryption {
 	size_t handles_n;
 	struct bytes extra_data; /* verbatim from the event */
 };
-enum err public_decryption_decode(struct arena *a, struct public_decryption *ret, struct bytes content) MUST_USE;
+enum err public_decryption_decode(struct arena *a, struct public_decryption *ret,
+				  struct bytes content) MUST_USE;
 
 /* One ciphertext's on-chain commitment, as the older event form carries it. */
 struct sns_material {
@@ -70,7 +73,8 @@ struct extra_data {
 /* Empty, 0x00…, 0x01 || context, 0x02 || context || epoch; ERR_BAD_REQUEST for anything else. */
 enum err extra_data_parse(struct extra_data *ret, struct bytes extra_data) MUST_USE;
 
-/* What goes to the core and is signed: the single byte 0x00 becomes empty, everything else stays as it is. */
+/* What goes to the core and is signed: the single byte 0x00 becomes empty, everything else stays as
+ * it is. */
 struct bytes extra_data_for_core(struct bytes extra_data);
 
 /* ---- answer ---- */
@@ -84,13 +88,15 @@ enum err decryption_answer_encode(struct buf *out, const struct decryption_answe
 enum err decryption_answer_decode(struct decryption_answer *ret, struct bytes stored) MUST_USE;
 
 /* publicDecryptionResponse(uint256,bytes,bytes,bytes) call data. */
-enum err decryption_response_call(struct buf *out, struct u256 request_id, const struct decryption_answer *a) MUST_USE;
+enum err decryption_response_call(struct buf *out, struct u256 request_id,
+				  const struct decryption_answer *a) MUST_USE;
 
 /* ---- reverts ---- */
 
 /*
- * What a revert of the response call means for us: ERR_ALREADY_DONE (KmsNodeAlreadySigned), ERR_TRANSIENT (node behind,
- * rotation), ERR_BAD_REQUEST (never acceptable). *ret_name is the error's name for the reason, or "unknown revert".
+ * What a revert of the response call means for us: ERR_ALREADY_DONE (KmsNodeAlreadySigned),
+ * ERR_TRANSIENT (node behind, rotation), ERR_BAD_REQUEST (never acceptable). *ret_name is the
+ * error's name for the reason, or "unknown revert".
  */
 enum err decryption_classify_revert(const char **ret_name, struct bytes revert_data);
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Adapters of the contracts that the worker only reads: each function encodes one view call or
+ * decodes its result. They know no transport. Results are strict: a bool is one word, 0 or 1; empty
+ * data (no such contract or function) is ERR_MALFORMED.
+ */
+#ifndef CONNECTOR_ADAPTERS_VIEWS_H
+#define CONNECTOR_ADAPTERS_VIEWS_H
+
+#include "eth/abi.h"
+
+/* ---- ACL, host chain ---- */
+enum err acl_is_allowed_for_decryption_call(struct buf *out, const struct hash32 *handle) MUST_USE;
+
+/* ---- GatewayConfig (gateway) and ProtocolConfig (ethereum): contexts ---- */
+enum err config_is_valid_kms_context_call(struct buf *out, struct u256 context) MUST_USE;
+enum err config_is_valid_epoch_for_context_call(struct buf *out, struct u256 context,
+						struct u256 epoch) MUST_USE;
+
+/* The result of any of the three above. */
+enum err view_bool_result(bool *ret_value, struct bytes data) MUST_USE;
+
+/* ---- GatewayConfig: coprocessors ---- */
+struct coprocessor {
+	struct address tx_sender;
+	struct address signer;
+	struct bytes bucket_url; /* as registered: may be empty or nonsense */
+};
+enum err gateway_config_signers_call(struct buf *out) MUST_USE;
+enum err gateway_config_tx_senders_call(struct buf *out) MUST_USE;
+enum err gateway_config_threshold_call(struct buf *out) MUST_USE;
+enum err gateway_config_coprocessor_call(struct buf *out, struct address tx_sender) MUST_USE;
+
+/* At most COPROCESSORS_MAX, else ERR_TOO_BIG; memory in the arena. */
+enum err gateway_config_addresses_result(struct arena *a, const struct address **ret_list,
+					 size_t *ret_n, struct bytes data) MUST_USE;
+/* 1 .. COPROCESSORS_MAX; anything else is ERR_MISMATCH: the registry cannot be used. */
+enum err gateway_config_threshold_result(size_t *ret_threshold, struct bytes data) MUST_USE;
+/* The URL is copied into the arena. */
+enum err gateway_config_coprocessor_result(struct arena *a, struct coprocessor *ret,
+					   struct bytes data) MUST_USE;
+
+#endif

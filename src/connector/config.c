@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "connector/config.h"
+
+#include <inttypes.h>
+
+#include "base/hex.h"
+#include "base/limits.h"
+
+/*
+ * Durations without a row of their own bounds may be up to a year: longer is a slip of the pen.
+ * Zero periods would spin.
+ */
+enum {
+	MS = 1,
+	SECOND = 1000 * MS,
+	MINUTE = 60 * SECOND,
+	HOUR = 60 * MINUTE
+};
+#define YEAR (UINT64_C(365) * 24 * HOUR)
+
+#define FIELD(member)                                                                              \
+	.offset = offsetof(struct connector_config, member), .present_offset = SIZE_MAX
+#define FIELD_GIVEN(member, flag)                                                                  \
+	.offset = offsetof(struct connector_config, member),                                       \
+	.present_offset = offsetof(struct connector_config, flag)
+
+#define CONTRACT(path_, member, name_, who, needed, what)                                          \
+	{.path = path_ ".address",                                                                 \
+	 .type = CONFIG_ADDRESS,                                                                   \
+	 FIELD(member.address),                                                                    \
+	 .services = (who),                                                                        \
+	 .required = (needed),                                                                     \
+	 .doc = "Address of " what "."},                                                           \
+		{.path = path_ ".domain_name",                                                     \
+		 .type = CONFIG_STRING,                                                            \
+		 FIELD(member.domain_name),                                                        \
+		 .def = name_,                                                                     \
+		 .services = (who),                                                                \
+		 .doc = "EIP-712 domain name of " what "."},                                       \
+	{                                                                                          \
+		.path = path_ ".domain_version", .type = CONFIG_STRING,                            \
+		FIELD(member.domain_version), .def = "1", .services = (who),                       \
+		.doc = "EIP-712 domain version of " what "."                                       \
+	}
+
+enum {
+	L = SERVICE_LISTENER,
+	W = SERVICE_WORKER,
+	S = SERVICE_SENDER,
+	ALL = SERVICE_ALL
+};
+
+static const struct config_row rows[] = {
+	/* ---- all services ---- */
+	{.path = "database_url",
+	 .type = CONFIG_STRING,
+	 FIELD(database_url),
+	 .services = ALL,
+	 .doc = "Where state is kept: sqlite:PATH. Without it ./kms-connector.db."},
+	{.path = "gateway_url",
+	 .type = CONFIG_URL,
+	 FIELD(gateway_url),
+	 .services = ALL,
+	 .required = true,
+	 .doc = "JSON-RPC endpoint of the gateway chain."},
+	{.path = "gateway_chain_id",
+	 .type = CONFIG_U64,
+	 FIELD(gateway_chain_id),
+	 .min = 1,
+	 .max = UINT64_MAX,
+	 .services = ALL,
+	 .required = true,
+	 .doc = "Chain id that the gateway endpoint must have, and of the EIP-712 domain."},
+	{.path = "ethereum_url",
+	 .type = CONFIG_URL,
+	 FIELD(ethereum_url),
+	 .services = ALL,
+	 .doc = "JSON-RPC endpoint of the chain that holds ProtocolConfig."},
+	{.path = "ethereum_chain_id",
+	 .type = CONFIG_U64,
+	 FIELD(ethereum_chain_id),
+	 .services = ALL,
+	 .doc = "Chain id that the ethereum endpoint must have."},
+	CONTRACT("decryption_contract", decryption_contract, "Decryption", ALL, true,
+		 "the gateway's Decryption contract"),
+	{.path = "protocol_config_contract.address",
+	 .type = CONFIG_ADDRESS,
+	 FIELD_GIVEN(protocol_config_contract.address, protocol_config_given),
+	 .services = ALL,
+	 .doc = "Address of ProtocolConfig; without it contexts are checked at the gateway."},
+	{.path = "protocol_config_contract.domain_name",
+	 .type = CONFIG_STRING,
+	 FIELD(protocol_config_contract.domain_name),
+	 .def = "ProtocolConfig",
+	 .services = ALL,
+	 .doc = "EIP-712 domain name of ProtocolConfig."},
+	{.path = "protocol_config_contract.domain_version",
+	 .type = CONFIG_STRING,
+	 FIELD(protocol_config_contract.domain_version),
+	 .def = "1",
+	 .services = ALL,
+	 .doc = "EIP-712 domain version of ProtocolConfig."},
+	{.path = "monitoring_endpoint",
+	 .type = CONFIG_ENDPOINT,
+	 FIELD(monitoring_endpoint),
+	 .def = "0.0.0.0:9100",
+	 .services = ALL,
+	 .doc = "Where health and metrics are served, ip:port."},
+	{.path = "healthcheck_timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(healthcheck_timeout_ms),
+	 .def = "3s",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = ALL,
+	 .doc = "Time limit of one dependency in a health check."},
+	{.path = "task_limit",
+	 .type = CONFIG_U64,
+	 FIELD(task_limit),
+	 .def = "1000",
+	 .min = 1,
+	 .max = 1000000,
+	 .services = ALL,
+	 .doc = "Operations that a service works on at once."},
+	{.path = "log_level",
+	 .type = CONFIG_STRING,
+	 FIELD(log_level),
+	 .def = "info",
+	 .services = ALL,
+	 .doc = "error, warn, info or debug."},
+	{.path = "log_format",
+	 .type = CONFIG_STRING,
+	 FIELD(log_format),
+	 .def = "text",
+	 .services = ALL,
+	 .doc = "text or json."},
+
+	/* ---- listener ---- */
+	{.path = "decryption_polling",
+	 .type = CONFIG_DURATION,
+	 FIELD(decryption_polling_ms),
+	 .def = "500ms",
+	 .min = 10,
+	 .max = HOUR,
+	 .services = L,
+	 .doc = "Pause between two looks at the gateway's head."},
+	{.path = "get_logs_batch_size",
+	 .type = CONFIG_U64,
+	 FIELD(get_logs_batch_size),
+	 .def = "100",
+	 .min = 1,
+	 .max = 1000000,
+	 .services = L,
+	 .doc = "Largest number of blocks in one eth_getLogs; the window adapts below it."},
+	{.path = "decryption_from_block_number",
+	 .type = CONFIG_U64,
+	 FIELD_GIVEN(decryption_from_block_number, decryption_from_block_number_given),
+	 .max = INT64_MAX,
+	 .services = L,
+	 .doc = "First gateway block to read, at every start; without it the stored place, else "
+		"the head."},
+
+	/* ---- worker ---- */
+	CONTRACT("gateway_config_contract", gateway_config_contract, "GatewayConfig", W, true,
+		 "the gateway's GatewayConfig contract"),
+	{.path = "host_chains",
+	 .type = CONFIG_JSON,
+	 FIELD(host_chains_json),
+	 .services = W,
+	 .required = true,
+	 .doc = "List of {url, chain_id, acl_address}: the host chains whose ACLs are asked."},
+	{.path = "kms_core_endpoints",
+	 .type = CONFIG_STRINGS,
+	 FIELD(kms_core_endpoints),
+	 .services = W,
+	 .required = true,
+	 .doc = "KMS core endpoints; their order is the shard index."},
+	{.path = "db_fast_event_polling",
+	 .type = CONFIG_DURATION,
+	 FIELD(db_fast_event_polling_ms),
+	 .def = "3s",
+	 .min = 10,
+	 .max = HOUR,
+	 .services = W,
+	 .doc = "How often the database is asked for work when nothing has woken the worker."},
+	{.path = "events_batch_size",
+	 .type = CONFIG_U64,
+	 FIELD(events_batch_size),
+	 .def = "50",
+	 .min = 1,
+	 .max = 255,
+	 .services = W,
+	 .doc = "Operations claimed at once."},
+	{.path = "max_decryption_attempts",
+	 .type = CONFIG_U64,
+	 FIELD(max_decryption_attempts),
+	 .def = "20",
+	 .min = 1,
+	 .max = 65535,
+	 .services = W,
+	 .doc = "Failures of sources or of the core after which a decryption is given up."},
+	{.path = "s3_ciphertext_retrieval_attempts",
+	 .type = CONFIG_U64,
+	 FIELD(s3_ciphertext_retrieval_attempts),
+	 .def = "3",
+	 .min = 1,
+	 .max = 255,
+	 .services = W,
+	 .doc = "Rounds over the buckets that should have a ciphertext."},
+	{.path = "s3_connect_timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(s3_connect_timeout_ms),
+	 .def = "3s",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = W,
+	 .doc = "Time limit of a connection to a bucket."},
+	{.path = "s3_head_timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(s3_head_timeout_ms),
+	 .def = "5s",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = W,
+	 .doc = "Time limit of a HEAD request to a bucket."},
+	{.path = "s3_get_timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(s3_get_timeout_ms),
+	 .def = "20s",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = W,
+	 .doc = "Time limit of a GET request to a bucket."},
+	{.path = "s3_max_ciphertext_size",
+	 .type = CONFIG_U64,
+	 FIELD(s3_max_ciphertext_size),
+	 .def = "69206016",
+	 .min = 1,
+	 .max = CIPHERTEXT_SIZE_MAX,
+	 .services = W,
+	 .doc = "Largest ciphertext that is fetched, in bytes."},
+	{.path = "s3_max_concurrent_heads_per_bucket",
+	 .type = CONFIG_U64,
+	 FIELD(s3_max_concurrent_heads_per_bucket),
+	 .def = "64",
+	 .min = 1,
+	 .max = HTTP_IN_FLIGHT_MAX,
+	 .services = W,
+	 .doc = "HEAD requests at once, over all buckets."},
+	{.path = "s3_max_concurrent_gets",
+	 .type = CONFIG_U64,
+	 FIELD(s3_max_concurrent_gets),
+	 .def = "16",
+	 .min = 1,
+	 .max = HTTP_IN_FLIGHT_MAX,
+	 .services = W,
+	 .doc = "GET requests to buckets at once."},
+	{.path = "copro_registry_refresh",
+	 .type = CONFIG_DURATION,
+	 FIELD(copro_registry_refresh_ms),
+	 .def = "60s",
+	 .min = 100,
+	 .max = 24 * HOUR,
+	 .services = W,
+	 .doc = "Age at which the list of coprocessors is read again."},
+	{.path = "host_rpc_max_concurrent_calls",
+	 .type = CONFIG_U64,
+	 FIELD(host_rpc_max_concurrent_calls),
+	 .def = "128",
+	 .min = 1,
+	 .max = HTTP_IN_FLIGHT_MAX,
+	 .services = W,
+	 .doc = "JSON-RPC requests at once to one host chain."},
+	{.path = "host_rpc_call_timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(host_rpc_call_timeout_ms),
+	 .def = "10s",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = W,
+	 .doc = "Time limit of one JSON-RPC request to a host chain."},
+	{.path = "acl_grace",
+	 .type = CONFIG_DURATION,
+	 FIELD(acl_grace_ms),
+	 .def = "10m",
+	 .max = 24 * HOUR,
+	 .services = W,
+	 .doc = "How long after a request an ACL's no may still be a host node that lags behind."},
+	{.path = "decryption_expiry",
+	 .type = CONFIG_DURATION,
+	 FIELD(decryption_expiry_ms),
+	 .def = "24h",
+	 .min = 1,
+	 .max = YEAR,
+	 .services = W | S,
+	 .doc = "Age at which an unanswered decryption is given up."},
+
+	/* ---- sender ---- */
+	{.path = "private_key",
+	 .type = CONFIG_SECRET32,
+	 FIELD_GIVEN(private_key, private_key_given),
+	 .services = S,
+	 .doc = "Key of the account that sends transactions: 32 bytes in hexadecimal."},
+	{.path = "responses_batch_size",
+	 .type = CONFIG_U64,
+	 FIELD(responses_batch_size),
+	 .def = "50",
+	 .min = 1,
+	 .max = 255,
+	 .services = S,
+	 .doc = "Answers claimed at once."},
+	{.path = "gas_multiplier_percent",
+	 .type = CONFIG_U64,
+	 FIELD(gas_multiplier_percent),
+	 .def = "115",
+	 .min = 100,
+	 .max = 10000,
+	 .services = S,
+	 .doc = "Gas limit as a percentage of the estimate."},
+	{.path = "tx_retry_interval",
+	 .type = CONFIG_DURATION,
+	 FIELD(tx_retry_interval_ms),
+	 .def = "10ms",
+	 .min = 1,
+	 .max = HOUR,
+	 .services = S,
+	 .doc = "First back-off step of a transaction that failed."},
+};
+
+const struct config_table connector_config = {
+	.env_prefix = "KMS_CONNECTOR_",
+	.rows = rows,
+	.rows_n = ARRAY_LEN(rows),
+};
+
+/* ---- host chains ---- */
+
+/* A member under either of its names; NULL if absent. */
+static const json_t *member(const json_t *o, const char *snake, const char *camel)
+{
+	const json_t *v = json_object_get(o, snake);
+
+	return v ? v : json_object_get(o, camel);
+}
+
+static enum err chain_id_read(uint64_t *ret_id, const json_t *v)
+{
+	if (json_is_integer(v) && json_integer_value(v) > 0) {
+		*ret_id = (uint64_t)json_integer_value(v);
+		return ERR_OK;
+	}
+	if (!json_is_string(v))
+		return ERR_MALFORMED;
+
+	struct bytes text = bytes_from(json_string_value(v), json_string_length(v));
+	struct u256 id;
+
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return ERR_MALFORMED;
+	TRY(u256_parse(&id, text));
+	TRY(u256_to_u64(ret_id, id));
+	return *ret_id == 0 ? ERR_RANGE : ERR_OK;
+}
+
+static bool is_http_url(const char *s)
+{
+	for (const char *c = s; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	for (size_t skip = 7; skip <= 8; skip++)
+		if (strncmp(s, skip == 7 ? "http://" : "https://", skip) == 0)
+			return strlen(s) <= URL_SIZE_MAX && s[skip] != '\0' && s[skip] != '/';
+	return false;
+}
+
+static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, size_t index,
+				struct arena *arena, struct err_note *note)
+{
+	const json_t *url = member(o, "url", "url");
+	const json_t *acl = member(o, "acl_address", "aclAddress");
+
+	if (!json_is_object(o))
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "host_chains[%zu]: expected {url, chain_id, acl_address}", index);
+	if (!json_is_string(url) || !is_http_url(json_string_value(url)))
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "host_chains[%zu].url: expected an http or https URL", index);
+	if (chain_id_read(&ret->chain_id.v, member(o, "chain_id", "chainId")) != ERR_OK)
+		return err_say(
+			note, ERR_CONFIG_VALUE,
+			"host_chains[%zu].chain_id: expected a positive number or its decimal text",
+			index);
+	if (!json_is_string(acl) || strncmp(json_string_value(acl), "0x", 2) != 0 ||
+	    hex_decode_fixed(ret->acl.b, sizeof(ret->acl.b), bytes_str(json_string_value(acl))) !=
+		    ERR_OK)
+		return err_say(
+			note, ERR_CONFIG_VALUE,
+			"host_chains[%zu].acl_address: expected 0x and 40 hexadecimal digits",
+			index);
+	ret->url = arena_strndup(arena, bytes_str(json_string_value(url)));
+	return ret->url ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err host_chains_read(struct connector_config *c, struct arena *arena,
+				 struct err_note *note)
+{
+	size_t n = json_is_array(c->host_chains_json) ? json_array_size(c->host_chains_json) : 0;
+
+	if (n == 0 || n > HOST_CHAINS_MAX)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "host_chains: expected a list of 1 to %d chains",
+			       (int)HOST_CHAINS_MAX);
+	c->host_chains = arena_alloc_array(arena, n, sizeof(*c->host_chains));
+	if (!c->host_chains)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		TRY(host_chain_read(&c->host_chains[i], json_array_get(c->host_chains_json, i), i,
+				    arena, note));
+		for (size_t j = 0; j < i; j++)
+			if (c->host_chains[j].chain_id.v == c->host_chains[i].chain_id.v)
+				return err_say(note, ERR_CONFIG_VALUE,
+					       "host_chains[%zu]: chain id %" PRIu64
+					       " is there twice",
+					       i, c->host_chains[i].chain_id.v);
+	}
+	c->host_chains_n = n;
+	return ERR_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum err check_services(struct connector_config *c, unsigned services, struct arena *arena,
+			       struct err_note *note)
+{
+	if ((services & SERVICE_WORKER) != 0) {
+		TRY(host_chains_read(c, arena, note));
+		if (c->kms_core_endpoints.n == 0)
+			return err_say(note, ERR_CONFIG_VALUE,
+				       "kms_core_endpoints: expected at least one endpoint");
+		if (c->protocol_config_given && (!c->ethereum_url || c->ethereum_chain_id == 0))
+			return err_say(note, ERR_CONFIG_VALUE,
+				       "protocol_config_contract needs ethereum_url and "
+				       "ethereum_chain_id");
+	}
+	if ((services & SERVICE_SENDER) != 0 && !c->private_key_given)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "private_key: the sender needs one (KMS_CONNECTOR_PRIVATE_KEY)");
+	return ERR_OK;
+}
+
+enum err connector_config_load(struct connector_config *ret_config, unsigned services,
+			       const struct config_source *src, struct arena *arena,
+			       struct err_note *note)
+{
+	struct connector_config c = {0};
+	enum err e = config_load(&connector_config, services, src, &c, arena, note);
+
+	if (e == ERR_OK)
+		e = check_services(&c, services, arena, note);
+	if (e == ERR_OK)
+		*ret_config = c;
+	else
+		connector_config_free(&c);
+	secret32_wipe(&c.private_key);
+	return e;
+}
+
+void connector_config_free(struct connector_config *c)
+{
+	if (!c)
+		return;
+	secret32_wipe(&c->private_key);
+	if (c->host_chains_json)
+		json_decref(c->host_chains_json);
+	*c = (struct connector_config){0};
+}

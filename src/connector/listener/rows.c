@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* What a window of the chain becomes in the database: operations, quarantine, and the cursor's
+ * move. */
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "connector/listener/internal.h"
+
+/* ---- cursor ---- */
+
+static const char load_sql[] = "SELECT block, block_hash FROM cursor WHERE chain = $1";
+
+static const char first_sql[] =
+	"INSERT INTO cursor (chain, block, block_hash, updated_ms) VALUES ($1, $2, $3, $4)"
+	" ON CONFLICT (chain) DO NOTHING";
+
+static const char move_sql[] = "UPDATE cursor SET block = $2, block_hash = $3, updated_ms = $4"
+			       " WHERE chain = $1 AND block = $5 AND block_hash = $6";
+
+enum err cursor_add_load(struct store_batch *b, struct chain_id chain)
+{
+	return STORE_ADD(b, STORE_ANY, load_sql, store_int((int64_t)chain.v));
+}
+
+enum err cursor_from_rows(struct cursor *ret_cursor, const struct store_rows *rows)
+{
+	struct cursor c = {.known = rows->rows_n > 0};
+
+	if (c.known) {
+		const struct store_value *block = store_cell(rows, 0, 0);
+		const struct store_value *hash = store_cell(rows, 0, 1);
+
+		if (block->type != STORE_INT || block->i < 0 || hash->type != STORE_BLOB ||
+		    hash->b.n != sizeof(c.hash.b))
+			return ERR_CORRUPT;
+		c.block.v = (uint64_t)block->i;
+		memcpy(c.hash.b, hash->b.p, sizeof(c.hash.b));
+	}
+	*ret_cursor = c;
+	return ERR_OK;
+}
+
+enum err cursor_add_move(struct store_batch *b, struct chain_id chain, const struct cursor *old,
+			 const struct cursor *new, int64_t now_ms)
+{
+	if (!new->known || new->block.v > INT64_MAX)
+		return ERR_RANGE;
+	if (!old->known)
+		return STORE_ADD(b, STORE_ONE, first_sql, store_int((int64_t)chain.v),
+				 store_int((int64_t) new->block.v),
+				 store_blob(BYTES_OF(new->hash.b)), store_int(now_ms));
+	return STORE_ADD(b, STORE_ONE, move_sql, store_int((int64_t)chain.v),
+			 store_int((int64_t) new->block.v), store_blob(BYTES_OF(new->hash.b)),
+			 store_int(now_ms), store_int((int64_t)old->block.v),
+			 store_blob(BYTES_OF(old->hash.b)));
+}
+
+/* ---- harvest ---- */
+
+enum {
+	ROWS_PER_BATCH = 1000, /* below STORE_BATCH_STATEMENTS_MAX, with room for the cursor */
+	BATCH_BYTES_MAX = 64 << 20,
+	LOG_SCRATCH_MAX = 32 << 20,
+};
+_Static_assert(ROWS_PER_BATCH + 1 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
+
+static const char quarantine_sql[] = "INSERT INTO quarantine (chain, contract, block, block_hash, "
+				     "tx_hash, log_index, topics, data, reason, created_ms)"
+				     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON "
+				     "CONFLICT (chain, block_hash, log_index) DO NOTHING";
+
+static enum err quarantine_add(struct store_batch *b, struct chain_id chain,
+			       const struct event_log *log, const char *reason, int64_t now_ms)
+{
+	struct bytes topics =
+		bytes_sub(BYTES_OF(log->topics), 0, log->topics_n * sizeof(log->topics[0]));
+
+	if (log->block.v > INT64_MAX || log->log_index > INT64_MAX)
+		return ERR_RANGE;
+	return STORE_ADD(b, STORE_ANY, quarantine_sql, store_int((int64_t)chain.v),
+			 store_blob(BYTES_OF(log->address.b)), store_int((int64_t)log->block.v),
+			 store_blob(BYTES_OF(log->block_hash.b)),
+			 store_blob(BYTES_OF(log->tx_hash.b)), store_int((int64_t)log->log_index),
+			 store_blob(topics.p ? topics : bytes_from("", 0)),
+			 store_blob(log->data.p ? log->data : bytes_from("", 0)),
+			 store_text(reason), store_int(now_ms));
+}
+
+static enum err batch_room(struct harvest *h, bool wanted_new)
+{
+	if (h->batches_n > 0 && !wanted_new)
+		return ERR_OK;
+	if (h->batches_n == h->batches_cap) {
+		size_t cap = h->batches_cap ? h->batches_cap * 2 : 4;
+		struct store_batch *v = realloc(h->batches, cap * sizeof(*v));
+
+		if (!v)
+			return ERR_NOMEM;
+		h->batches = v;
+		h->batches_cap = cap;
+	}
+	h->batches[h->batches_n++] = store_batch_make(BATCH_BYTES_MAX);
+	h->in_last = 0;
+	return ERR_OK;
+}
+
+enum err harvest_last(struct harvest *h, struct store_batch **ret_batch)
+{
+	TRY(batch_room(h, false));
+	*ret_batch = &h->batches[h->batches_n - 1];
+	return ERR_OK;
+}
+
+enum err harvest_add(struct harvest *h, struct chain_id chain, const struct event_log *log,
+		     struct block_number to, int64_t now_ms, struct err_note *note)
+{
+	struct arena arena CLEANUP(arena_free) = arena_make(LOG_SCRATCH_MAX);
+	struct operation op;
+
+	if (log->removed)
+		return ERR_OK;
+	TRY(batch_room(h, h->in_last >= ROWS_PER_BATCH));
+
+	struct store_batch *b = &h->batches[h->batches_n - 1];
+	size_t fresh = log->block.v >= h->fresh_from.v ? 1 : 0;
+	enum err e = decryption_decode_log(&arena, &op, chain, log, note);
+	if (e == ERR_OK) {
+		TRY(op_add_insert(b, &op, now_ms));
+		h->rows++;
+		h->operations += fresh;
+	} else {
+		/* Also when decoding passed its memory: a log must never be able to stop the chain
+		 * behind it. */
+		TRY(quarantine_add(b, chain, log, note && note->text[0] ? note->text : err_name(e),
+				   now_ms));
+		h->quarantined += fresh;
+	}
+	h->in_last++;
+	if (log->block.v == to.v) {
+		h->has_last_hash = true;
+		h->last_hash = log->block_hash;
+	}
+	return ERR_OK;
+}
+
+void harvest_free(struct harvest *h)
+{
+	for (size_t i = 0; i < h->batches_n; i++)
+		store_batch_free(&h->batches[i]);
+	free(h->batches);
+	*h = (struct harvest){0};
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * What the connector counts: one table of metrics with fixed cells, printed in Prometheus' text
+ * format. Names, labels and buckets are upstream's, so that its dashboards and alerts read ours;
+ * those at the end are our own.
+ *
+ * Loop thread only. All-zero is valid. Every cell is printed from the start, also while it is zero.
+ */
+#ifndef CONNECTOR_METRICS_H
+#define CONNECTOR_METRICS_H
+
+#include "base/bytes.h"
+
+enum metric {
+	/* listener */
+	METRIC_LISTENER_EVENT_RECEIVED,         /* METRIC_EVENT_… */
+	METRIC_LISTENER_EVENT_LISTENING_ERRORS, /* METRIC_CONTRACT_… */
+	/* worker */
+	METRIC_WORKER_EVENT_RECEIVED, /* METRIC_EVENT_… */
+	METRIC_WORKER_EVENT_RECEIVED_ERRORS,
+	METRIC_WORKER_GRPC_SENT,
+	METRIC_WORKER_GRPC_SENT_ERRORS,
+	METRIC_WORKER_GRPC_POLLED,
+	METRIC_WORKER_GRPC_POLLED_ERRORS,
+	METRIC_WORKER_S3_RETRIEVAL, /* no label: cell 0 */
+	METRIC_WORKER_S3_RETRIEVAL_ERRORS,
+	METRIC_WORKER_CHECK_ERRORS, /* METRIC_CHECK_… */
+	METRIC_WORKER_LATENCY,      /* histogram, METRIC_EVENT_… */
+	/* sender */
+	METRIC_SENDER_RESPONSE_RECEIVED, /* METRIC_RESPONSE_… */
+	METRIC_SENDER_RESPONSE_RECEIVED_ERRORS,
+	METRIC_SENDER_GATEWAY_TX_SENT,
+	METRIC_SENDER_GATEWAY_TX_ERRORS,
+	METRIC_SENDER_LATENCY, /* histogram, METRIC_RESPONSE_… */
+	METRIC_UNPROCESSED,    /* gauge, METRIC_UNPROCESSED_… */
+	/* ours */
+	METRIC_LISTENER_CURSOR, /* gauge, METRIC_CONTRACT_… */
+	METRIC_LISTENER_HEAD,   /* gauge */
+	METRIC_LISTENER_QUARANTINED,
+	METRIC_LISTENER_REORGS,
+	METRIC_WORKER_JOBS,             /* gauge, cell 0 */
+	METRIC_WORKER_CIPHERTEXT_BYTES, /* gauge, cell 0 */
+	METRIC_OPERATIONS_ENDED,        /* METRIC_END_… */
+	METRIC_N,
+};
+
+/* Cells: the label values of each metric, in the table's order. */
+enum {
+	METRIC_EVENT_PUBLIC_DECRYPTION
+};
+enum {
+	METRIC_CONTRACT_DECRYPTION
+};
+enum {
+	METRIC_CHECK_ACL,
+	METRIC_CHECK_SIGNATURE,
+	METRIC_CHECK_COPRO_CONSENSUS,
+	METRIC_CHECK_KMS_CONTEXT,
+	METRIC_CHECK_NETWORK
+};
+enum {
+	METRIC_RESPONSE_PUBLIC_DECRYPTION
+};
+enum {
+	METRIC_UNPROCESSED_REQUESTS_PENDING,
+	METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS,
+	METRIC_UNPROCESSED_RESPONSES_PENDING,
+	METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS,
+};
+enum {
+	METRIC_END_DONE,
+	METRIC_END_REFUSED,
+	METRIC_END_FAILED,
+	METRIC_END_ABORTED,
+	METRIC_END_EXPIRED
+};
+
+enum {
+	METRIC_CELLS_MAX = 5,
+	METRIC_BUCKETS_MAX = 10
+};
+
+struct connector_metrics {
+	int64_t cells[METRIC_N][METRIC_CELLS_MAX];
+	struct metric_histogram {
+		uint64_t buckets[METRIC_BUCKETS_MAX]; /* not cumulative */
+		uint64_t count;
+		double sum_s;
+	} histograms[METRIC_CELLS_MAX]; /* of the histogram metrics, one after the other */
+};
+
+/* CHECK fails on a cell or a kind that the metric does not have. */
+void metrics_add(struct connector_metrics *m, enum metric which, unsigned cell, int64_t n);
+void metrics_set(struct connector_metrics *m, enum metric which, unsigned cell,
+		 int64_t value); /* gauges */
+void metrics_observe(struct connector_metrics *m, enum metric which, unsigned cell, double seconds);
+static inline void metrics_inc(struct connector_metrics *m, enum metric which, unsigned cell)
+{
+	metrics_add(m, which, cell, 1);
+}
+
+/* Prometheus text format 0.0.4, appended. */
+enum err connector_metrics_print(const struct connector_metrics *m, struct buf *out) MUST_USE;
+
+#endif
