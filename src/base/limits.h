@@ -45,6 +45,11 @@
 	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                                          \
 	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                                          \
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                                       \
+	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                                            \
+	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")                          \
+	X(FHE_KEY_DIGESTS_MAX, 16, "public objects that belong to one key")                                             \
+	X(FHE_KEY_EXTRA_SIZE_MAX, 4096, "extra data stored with a key")                                                 \
+	X(FHE_KEY_SIGNATURE_SIZE_MAX, 128, "the external signature stored with a key")                                  \
 	X(COPROCESSORS_MAX, 64, "registered coprocessors")                                                              \
 	X(HOST_CHAINS_MAX, 64, "configured host chains")                                                                \
 	X(VAULT_OBJECT_SIZE_MAX, 4 << 20, "one object of the vault")                                                    \

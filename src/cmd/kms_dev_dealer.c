@@ -16,11 +16,11 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/rng.h"
+#include "cmd/kms_dev_inspect.h"
 #include "codec/safe_serialize.h"
 #include "crypto/keccak.h"
 #include "crypto/sha.h"
 #include "fhe/dealer/dealer.h"
-#include "fhe/squashed_list.h"
 
 enum {
 	EXIT_USAGE = 2,
@@ -43,6 +43,8 @@ static const char usage_text[] =
 	"  squash --client-key FILE --list FILE --out DIR\n"
 	"      decrypt a CompactCiphertextList and write each value as the ct128 that a\n"
 	"      coprocessor would store, DIR/INDEX.ct128; one JSON line per value\n"
+	"  decrypt --client-key FILE --type TYPE FILE\n"
+	"      decrypt a ct128 and print its value, big endian\n"
 	"  inspect FILE\n"
 	"      say what a serialised TFHE object is\n"
 	"  --help, --version\n";
@@ -131,6 +133,33 @@ static enum err file_write(const char *dir, const char *name, mode_t mode, struc
 	return ERR_OK;
 }
 
+/* ---- client keys ---- */
+
+static void client_key_free(struct fhe_client_key **k)
+{
+	fhe_client_key_free(*k);
+}
+
+/* From a ClientKey, or from the object in a KMS's private vault. */
+static enum err client_key_load(struct fhe_client_key **ret_key, const char *path,
+				struct err_note *note)
+{
+	static const char *const names[] = {"high_level_api::ClientKey", "KmsFheKeyHandles", NULL};
+	CLEANUP(buf_wipe) struct buf b = buf_make(HANDLES_SIZE_MAX);
+	struct fhe_key_handles handles;
+	struct reader r;
+	size_t index;
+
+	TRY(file_read(&b, path, note));
+	r = reader_of(buf_view(&b));
+	TRY(safe_serialize_open(&r, names, &index, note));
+	if (index == 0)
+		return fhe_client_key_read(ret_key, buf_view(&b), note);
+	TRY(kms_fhe_key_handles_read(&handles, buf_view(&b), note));
+	*ret_key = handles.client_key;
+	return ERR_OK;
+}
+
 /* ---- keygen ---- */
 
 struct keygen_options {
@@ -197,11 +226,6 @@ struct squash_options {
 	const char *client_key, *list, *out;
 };
 
-static void client_key_free(struct fhe_client_key **k)
-{
-	fhe_client_key_free(*k);
-}
-
 static enum err line_print(size_t index, const struct fhe_type_row *type, const char *path,
 			   struct bytes ciphertext)
 {
@@ -246,7 +270,6 @@ static enum err squash_item(const struct squash_options *o, const struct fhe_cli
 
 static enum err squash(const struct squash_options *o, struct err_note *note)
 {
-	CLEANUP(buf_wipe) struct buf key_bytes = buf_make(CLIENT_KEY_SIZE_MAX);
 	CLEANUP(buf_free) struct buf list_bytes = buf_make(CIPHERTEXT_SIZE_MAX);
 	CLEANUP(client_key_free) struct fhe_client_key *key = NULL;
 	struct fhe_compact_list list;
@@ -254,135 +277,56 @@ static enum err squash(const struct squash_options *o, struct err_note *note)
 	if (!o->client_key || !o->list || !o->out)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "squash needs --client-key, --list and --out");
-	TRY(file_read(&key_bytes, o->client_key, note));
+	TRY(client_key_load(&key, o->client_key, note));
 	TRY(file_read(&list_bytes, o->list, note));
-	TRY(fhe_client_key_read(&key, buf_view(&key_bytes), note));
 	TRY(fhe_compact_list_read(&list, buf_view(&list_bytes), note));
 	for (size_t i = 0; i < list.items.n; i++)
 		TRY(squash_item(o, key, &list, i, note));
 	return ERR_OK;
 }
 
-/* ---- inspect ---- */
+/* ---- decrypt ---- */
 
-static enum err tag_print(struct bytes tag)
+struct decrypt_options {
+	const char *client_key, *type, *ciphertext;
+};
+
+static void value_print(const struct fhe_plaintext *v)
 {
-	CLEANUP(buf_free) struct buf text = buf_make(2 * FHE_TAG_SIZE_MAX + 3);
-	const char *out;
+	fputs("0x", stdout);
+	for (size_t i = v->n; i > 0; i--)
+		printf("%02x", v->le[i - 1]);
+	putchar('\n');
+}
 
-	TRY(hex_add(&text, tag, true));
-	TRY(buf_cstr(&text, &out));
-	printf("tag %s\n", out);
+static enum err decrypt(const struct decrypt_options *o, struct err_note *note)
+{
+	CLEANUP(buf_free) struct buf ciphertext = buf_make(CIPHERTEXT_SIZE_MAX);
+	CLEANUP(client_key_free) struct fhe_client_key *key = NULL;
+	const struct fhe_type_row *type = fhe_type_by_name(bytes_str(o->type));
+	struct fhe_plaintext value;
+
+	if (!o->client_key || !o->ciphertext || !type)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "decrypt needs --client-key, --type (such as uint64) and a file");
+	TRY(client_key_load(&key, o->client_key, note));
+	TRY(file_read(&ciphertext, o->ciphertext, note));
+	TRY(fhe_decrypt(key, &value, type->type, FHE_BIG_COMPRESSED, buf_view(&ciphertext), note));
+	value_print(&value);
+	secret_wipe(&value, sizeof(value));
 	return ERR_OK;
 }
 
-static void items_print(struct fhe_items items)
-{
-	struct fhe_item item;
-
-	for (size_t i = 0; fhe_items_next(&items, &item); i++) {
-		const struct fhe_type_row *type = fhe_item_type(item);
-
-		printf("item %zu: %s, %llu blocks\n", i,
-		       type ? type->name : "of a type that FHEVM does not use",
-		       (unsigned long long)item.blocks);
-	}
-}
-
-static enum err inspect_client_key(struct bytes object, struct err_note *note)
-{
-	static const char *const names[FHE_KEY_COUNT] = {"lwe",
-							 "glwe",
-							 "compression",
-							 "compact",
-							 "noise squashing",
-							 "noise squashing compression",
-							 "oprf"};
-	CLEANUP(client_key_free) struct fhe_client_key *key = NULL;
-
-	TRY(fhe_client_key_read(&key, object, note));
-	for (int i = 0; i < FHE_KEY_COUNT; i++)
-		printf("%s key: %zu bits\n", names[i],
-		       fhe_params_key_bits(&key->params, (enum fhe_key_id)i));
-	return tag_print(fhe_client_key_tag(key));
-}
-
-static enum err inspect_public_key(struct bytes object, struct err_note *note)
-{
-	struct fhe_compact_public_key key;
-
-	TRY(fhe_compact_public_key_read(&key, object, note));
-	printf("dimension %llu, noise TUniform(%u)\n", (unsigned long long)key.params.dimension,
-	       key.params.noise);
-	return tag_print(key.tag);
-}
-
-static enum err inspect_compact_list(struct bytes object, struct err_note *note)
-{
-	struct fhe_compact_list list;
-
-	TRY(fhe_compact_list_read(&list, object, note));
-	printf("%llu ciphertexts of dimension %llu\n", (unsigned long long)list.count,
-	       (unsigned long long)(list.lwe_size - 1));
-	items_print(list.items);
-	return tag_print(list.tag);
-}
-
-static enum err inspect_squashed_list(struct bytes object, struct err_note *note)
-{
-	struct fhe_squashed_list list;
-	enum err e = fhe_squashed_list_read(&list, &fhe_params_v1_7, object, note);
-
-	if (e == ERR_MISMATCH)
-		e = fhe_squashed_list_read(&list, &fhe_params_test, object, note);
-	TRY(e);
-	for (size_t i = 0; i < list.glwe_n; i++)
-		printf("GLWE of dimension %llu x %llu with %llu bodies\n",
-		       (unsigned long long)list.glwe[i].glwe_dimension,
-		       (unsigned long long)list.glwe[i].polynomial_size,
-		       (unsigned long long)list.glwe[i].bodies);
-	items_print(list.items);
-	return tag_print(list.tag);
-}
-
-static enum err inspect_key_handles(struct bytes object, struct err_note *note)
-{
-	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles h = {0};
-
-	TRY(kms_fhe_key_handles_read(&h, object, note));
-	printf("%zu public objects\n", h.metadata.digests_n);
-	return tag_print(BYTES_OF(h.metadata.key_id.b));
-}
-
-struct inspector {
-	const char *name;
-	enum err (*run)(struct bytes object, struct err_note *note);
-};
-
-static const struct inspector inspectors[] = {
-	{"high_level_api::ClientKey", inspect_client_key},
-	{"high_level_api::CompactPublicKey", inspect_public_key},
-	{"high_level_api::CompactCiphertextList", inspect_compact_list},
-	{FHE_SQUASHED_LIST_NAME, inspect_squashed_list},
-	{"KmsFheKeyHandles", inspect_key_handles},
-};
+/* ---- inspect ---- */
 
 static enum err inspect(const char *path, struct err_note *note)
 {
 	CLEANUP(buf_wipe) struct buf object = buf_make(CIPHERTEXT_SIZE_MAX);
-	const char *names[ARRAY_LEN(inspectors) + 1] = {NULL};
-	struct reader r;
-	size_t index;
 
 	if (!path)
 		return err_say(note, ERR_BAD_REQUEST, "inspect needs a file");
-	for (size_t i = 0; i < ARRAY_LEN(inspectors); i++)
-		names[i] = inspectors[i].name;
 	TRY(file_read(&object, path, note));
-	r = reader_of(buf_view(&object));
-	TRY(safe_serialize_open(&r, names, &index, note));
-	printf("%s, %zu bytes\n", names[index], object.n);
-	return inspectors[index].run(buf_view(&object), note);
+	return kms_dev_inspect(buf_view(&object), note);
 }
 
 /* ---- main ---- */
@@ -395,7 +339,8 @@ enum option_code {
 	OPTION_PARAMS,
 	OPTION_EPOCH,
 	OPTION_CLIENT_KEY,
-	OPTION_LIST
+	OPTION_LIST,
+	OPTION_TYPE,
 };
 
 static const struct option options[] = {
@@ -407,6 +352,7 @@ static const struct option options[] = {
 	{"epoch", required_argument, NULL, OPTION_EPOCH},
 	{"client-key", required_argument, NULL, OPTION_CLIENT_KEY},
 	{"list", required_argument, NULL, OPTION_LIST},
+	{"type", required_argument, NULL, OPTION_TYPE},
 	{NULL, 0, NULL, 0},
 };
 
@@ -422,6 +368,10 @@ static enum err command_run(const char *command, const char *const given[], cons
 		return squash(&(struct squash_options){GIVEN(OPTION_CLIENT_KEY), GIVEN(OPTION_LIST),
 						       GIVEN(OPTION_OUT)},
 			      note);
+	if (command && strcmp(command, "decrypt") == 0)
+		return decrypt(&(struct decrypt_options){GIVEN(OPTION_CLIENT_KEY),
+							 GIVEN(OPTION_TYPE), argument},
+			       note);
 	if (command && strcmp(command, "inspect") == 0)
 		return inspect(argument, note);
 #undef GIVEN
@@ -431,7 +381,7 @@ static enum err command_run(const char *command, const char *const given[], cons
 
 int main(int argc, char **argv)
 {
-	const char *given[OPTION_LIST - OPTION_KEY_ID + 1] = {
+	const char *given[OPTION_TYPE - OPTION_KEY_ID + 1] = {
 		[OPTION_PARAMS - OPTION_KEY_ID] = "default",
 		[OPTION_EPOCH - OPTION_KEY_ID] = epoch_default};
 	struct err_note note = {0};

@@ -17,6 +17,7 @@
 #ifndef FHE_KEY_HANDLES_H
 #define FHE_KEY_HANDLES_H
 
+#include "base/limits.h"
 #include "base/u256.h"
 #include "fhe/decrypt.h"
 
@@ -25,12 +26,6 @@ enum fhe_pub_data {
 	FHE_PUB_SERVER_KEY = 0,
 	FHE_PUB_PUBLIC_KEY = 1,
 	FHE_PUB_COMPRESSED_XOF_KEY_SET = 9
-};
-
-enum {
-	FHE_KEY_DIGESTS_MAX = 16,
-	FHE_KEY_EXTRA_SIZE_MAX = 4096,
-	FHE_KEY_SIGNATURE_SIZE_MAX = 128,
 };
 
 struct fhe_key_digest {

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "base/limits.h"
 #include "fhe/layout.h"
 
 enum fhe_mod_switch_kind {
@@ -99,8 +100,7 @@ enum fhe_key_id {
 };
 
 enum {
-	FHE_MESSAGE_BITS = 2,
-	FHE_TAG_SIZE_MAX = 256
+	FHE_MESSAGE_BITS = 2
 };
 
 struct fhe_param_set {

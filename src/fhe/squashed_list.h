@@ -11,10 +11,6 @@
 #include "fhe/items.h"
 #include "fhe/params.h"
 
-enum {
-	FHE_SQUASHED_GLWE_MAX = 8
-}; /* GLWE ciphertexts in one list; a 2048-bit value needs 4 */
-
 struct fhe_squashed_glwe {
 	struct bytes words; /* glwe_dimension * polynomial_size mask words, then the bodies:
 			       little-endian u128 */
