@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Provider: the traffic with one chain over JSON-RPC. It knows no contract; the adapters of connector/adapters know
- * contracts and no transport.
+ * Provider: the traffic with one chain over JSON-RPC. It knows no contract; the adapters of
+ * connector/adapters know contracts and no transport.
  *
- * Errors in replies: ERR_TIMEOUT, ERR_UNAVAILABLE (transport); ERR_MALFORMED, ERR_TOO_BIG, ERR_MISMATCH (a lying or
- * broken endpoint); ERR_REMOTE (the node answered with a JSON-RPC error: code, message and revert data are given).
- * `done` comes exactly once, later, on the loop thread, unless cancelled by provider_free.
+ * Errors in replies: ERR_TIMEOUT, ERR_UNAVAILABLE (transport); ERR_MALFORMED, ERR_TOO_BIG,
+ * ERR_MISMATCH (a lying or broken endpoint); ERR_REMOTE (the node answered with a JSON-RPC error:
+ * code, message and revert data are given). `done` comes exactly once, later, on the loop thread,
+ * unless cancelled by provider_free.
  */
 #ifndef ETH_PROVIDER_H
 #define ETH_PROVIDER_H
@@ -20,15 +21,20 @@ struct provider;
 struct provider_options {
 	const char *url; /* copied */
 	struct chain_id chain_id;
-	int64_t timeout_ms;     /* of one request from the call to its reply, waiting for a slot included */
+	int64_t timeout_ms;     /* of one request from the call to its reply, waiting for a slot
+				   included */
 	unsigned in_flight_max; /* further requests wait in order; 0 = 64 */
 };
 
 /* What may wait for a slot; ERR_BUSY beyond. */
-enum { PROVIDER_WAITING_MAX = 4096, PROVIDER_WAITING_BYTES_MAX = 64 << 20 };
+enum {
+	PROVIDER_WAITING_MAX = 4096,
+	PROVIDER_WAITING_BYTES_MAX = 64 << 20
+};
 
-enum err provider_new(struct provider **ret_provider, struct transport *transport, struct clock *clock,
-		      const struct provider_options *opts, struct err_note *note) MUST_USE;
+enum err provider_new(struct provider **ret_provider, struct transport *transport,
+		      struct clock *clock, const struct provider_options *opts,
+		      struct err_note *note) MUST_USE;
 void provider_free(struct provider *p); /* cancels all: no done is called any more */
 
 struct chain_id provider_chain_id(const struct provider *p);
@@ -43,16 +49,23 @@ struct provider_error {
 	struct bytes revert_data; /* ERR_REMOTE: decoded error.data, empty if there was none */
 };
 
-enum block_tag_kind { BLOCK_LATEST, BLOCK_SAFE, BLOCK_FINALIZED, BLOCK_PENDING, BLOCK_NUMBER };
+enum block_tag_kind {
+	BLOCK_LATEST,
+	BLOCK_SAFE,
+	BLOCK_FINALIZED,
+	BLOCK_PENDING,
+	BLOCK_NUMBER
+};
 struct block_tag {
 	enum block_tag_kind kind;
 	struct block_number number; /* BLOCK_NUMBER */
 };
 
 /*
- * The mechanism under all helpers: `params` is a JSON array (borrowed), `result` is borrowed, NULL on error. `method` is
- * letters, digits and '_'; `reply_max` 0 means JSON_RPC_BODY_MAX. ERR_BUSY: too many are waiting; ERR_TOO_BIG: the request
- * passes JSON_RPC_REQUEST_MAX; ERR_RANGE, ERR_NOMEM. These are also what the typed helpers return.
+ * The mechanism under all helpers: `params` is a JSON array (borrowed), `result` is borrowed, NULL
+ * on error. `method` is letters, digits and '_'; `reply_max` 0 means JSON_RPC_BODY_MAX. ERR_BUSY:
+ * too many are waiting; ERR_TOO_BIG: the request passes JSON_RPC_REQUEST_MAX; ERR_RANGE, ERR_NOMEM.
+ * These are also what the typed helpers return.
  */
 typedef void provider_json_fn(void *ctx, const struct provider_error *e, const json_t *result);
 enum err provider_request(struct provider *p, const char *method, json_t *params, size_t reply_max,
@@ -65,14 +78,18 @@ struct block_head {
 	struct hash32 hash, parent_hash;
 	uint64_t timestamp_s;
 };
-/* ERR_NOT_FOUND: the node does not have that block (yet). A pending block has no hash: ERR_MALFORMED. */
-typedef void provider_head_fn(void *ctx, const struct provider_error *e, const struct block_head *head);
-enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done, void *ctx) MUST_USE;
+/* ERR_NOT_FOUND: the node does not have that block (yet). A pending block has no hash:
+ * ERR_MALFORMED. */
+typedef void provider_head_fn(void *ctx, const struct provider_error *e,
+			      const struct block_head *head);
+enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done,
+		       void *ctx) MUST_USE;
 
 typedef void provider_u64_fn(void *ctx, const struct provider_error *e, uint64_t value);
-enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *ctx) MUST_USE; /* eth_chainId */
-enum err provider_nonce(struct provider *p, struct address account, struct block_tag tag, provider_u64_fn *done,
-			void *ctx) MUST_USE;
+enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done,
+			       void *ctx) MUST_USE; /* eth_chainId */
+enum err provider_nonce(struct provider *p, struct address account, struct block_tag tag,
+			provider_u64_fn *done, void *ctx) MUST_USE;
 
 struct call_msg {
 	struct address from;
@@ -81,9 +98,10 @@ struct call_msg {
 	uint64_t gas; /* 0 = not given */
 };
 typedef void provider_bytes_fn(void *ctx, const struct provider_error *e, struct bytes data);
-enum err provider_call(struct provider *p, const struct call_msg *msg, struct block_tag at, provider_bytes_fn *done,
-		       void *ctx) MUST_USE;
-enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg, provider_u64_fn *done, void *ctx) MUST_USE;
+enum err provider_call(struct provider *p, const struct call_msg *msg, struct block_tag at,
+		       provider_bytes_fn *done, void *ctx) MUST_USE;
+enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
+			       provider_u64_fn *done, void *ctx) MUST_USE;
 
 struct event_log {
 	struct address address;
@@ -104,22 +122,26 @@ struct log_filter {
 	struct block_number from, to; /* inclusive */
 };
 /*
- * Logs outside the filter (address, topic, range), removed ones, two with one index and two hashes for one block make the
- * whole reply ERR_MISMATCH; more than LOGS_PER_WINDOW_MAX make it ERR_TOO_BIG. Sorted by (block, index). ERR_RANGE: from
- * is after to.
+ * Logs outside the filter (address, topic, range), removed ones, two with one index and two hashes
+ * for one block make the whole reply ERR_MISMATCH; more than LOGS_PER_WINDOW_MAX make it
+ * ERR_TOO_BIG. Sorted by (block, index). ERR_RANGE: from is after to.
  */
-typedef void provider_logs_fn(void *ctx, const struct provider_error *e, const struct event_log *logs, size_t logs_n);
-enum err provider_logs(struct provider *p, const struct log_filter *filter, provider_logs_fn *done, void *ctx) MUST_USE;
+typedef void provider_logs_fn(void *ctx, const struct provider_error *e,
+			      const struct event_log *logs, size_t logs_n);
+enum err provider_logs(struct provider *p, const struct log_filter *filter, provider_logs_fn *done,
+		       void *ctx) MUST_USE;
 
 struct fee_history {
 	struct wei base_fee_next;
 	struct wei priority; /* median of the 20th percentiles that are not zero, at least 1 wei */
 };
-typedef void provider_fee_fn(void *ctx, const struct provider_error *e, const struct fee_history *fee);
+typedef void provider_fee_fn(void *ctx, const struct provider_error *e,
+			     const struct fee_history *fee);
 enum err provider_fee_history(struct provider *p, provider_fee_fn *done, void *ctx) MUST_USE;
 
 typedef void provider_hash_fn(void *ctx, const struct provider_error *e, const struct hash32 *hash);
-enum err provider_send_raw(struct provider *p, struct bytes raw, provider_hash_fn *done, void *ctx) MUST_USE;
+enum err provider_send_raw(struct provider *p, struct bytes raw, provider_hash_fn *done,
+			   void *ctx) MUST_USE;
 
 struct receipt {
 	struct hash32 tx_hash;
@@ -129,7 +151,9 @@ struct receipt {
 	uint64_t gas_used;
 };
 /* `receipt` is NULL with e->err == ERR_OK when the node has none (yet). */
-typedef void provider_receipt_fn(void *ctx, const struct provider_error *e, const struct receipt *receipt);
-enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done, void *ctx) MUST_USE;
+typedef void provider_receipt_fn(void *ctx, const struct provider_error *e,
+				 const struct receipt *receipt);
+enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done,
+			  void *ctx) MUST_USE;
 
 #endif

@@ -7,10 +7,13 @@
 
 struct call;
 
-/* Turns the result into what the caller's function takes and calls it, once. With e->err set, `result` is NULL. */
+/* Turns the result into what the caller's function takes and calls it, once. With e->err set,
+ * `result` is NULL. */
 typedef void call_finish_fn(struct call *c, struct provider_error *e, const json_t *result);
 
-enum { METHOD_SIZE = 48 };
+enum {
+	METHOD_SIZE = 48
+};
 
 struct call {
 	/* for the helper that makes the call */
@@ -45,8 +48,9 @@ struct call {
 };
 
 /*
- * Start a request: the caller appends the params, a JSON array, to (*ret_call)->request and submits before anything else
- * is begun. call_drop throws it away (for CLEANUP); submit takes it and leaves NULL.
+ * Start a request: the caller appends the params, a JSON array, to (*ret_call)->request and submits
+ * before anything else is begun. call_drop throws it away (for CLEANUP); submit takes it and leaves
+ * NULL.
  */
 enum err provider_begin(struct provider *p, struct call **ret_call, const char *method) MUST_USE;
 enum err provider_submit(struct provider *p, struct call **call, size_t reply_max) MUST_USE;

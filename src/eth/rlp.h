@@ -6,7 +6,8 @@
 #include "base/u256.h"
 
 enum err rlp_add_bytes(struct buf *out, struct bytes v) MUST_USE;
-enum err rlp_add_u256(struct buf *out, struct u256 v) MUST_USE; /* no leading zeros; zero is the empty string */
+enum err rlp_add_u256(struct buf *out,
+		      struct u256 v) MUST_USE; /* no leading zeros; zero is the empty string */
 enum err rlp_add_u64(struct buf *out, uint64_t v) MUST_USE;
 
 /* Put a list header in front of everything from `start` on. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Signer of transactions. Asynchronous because AWS KMS is HTTP: `done` exactly once, later, on the loop thread.
+ * Signer of transactions. Asynchronous because AWS KMS is HTTP: `done` exactly once, later, on the
+ * loop thread.
  */
 #ifndef ETH_SIGNER_H
 #define ETH_SIGNER_H
@@ -22,7 +23,8 @@ struct signer {
 	struct address address;
 };
 
-static inline MUST_USE enum err signer_sign(struct signer *s, struct hash32 digest, signer_done_fn *done, void *ctx)
+static inline MUST_USE enum err signer_sign(struct signer *s, struct hash32 digest,
+					    signer_done_fn *done, void *ctx)
 {
 	return s->ops->sign(s, digest, done, ctx);
 }
@@ -32,7 +34,8 @@ static inline void signer_free(struct signer *s)
 		s->ops->free(s);
 }
 
-/* A raw private key, held as a secret; `ecdsa` is borrowed. ERR_CONFIG_VALUE for a scalar that is no key. */
+/* A raw private key, held as a secret; `ecdsa` is borrowed. ERR_CONFIG_VALUE for a scalar that is
+ * no key. */
 enum err signer_raw_new(struct signer **ret_signer, struct clock *clock, const struct ecdsa *ecdsa,
 			const struct secret32 *key) MUST_USE;
 

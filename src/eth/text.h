@@ -5,7 +5,10 @@
 
 #include "base/u256.h"
 
-enum { ADDRESS_TEXT_SIZE = 43, HASH_TEXT_SIZE = 67 };
+enum {
+	ADDRESS_TEXT_SIZE = 43,
+	HASH_TEXT_SIZE = 67
+};
 
 /* EIP-55 mixed case with "0x". */
 void address_to_text(char out[ADDRESS_TEXT_SIZE], struct address a);

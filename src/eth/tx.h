@@ -21,6 +21,7 @@ struct tx {
 enum err tx_signing_hash(struct hash32 *ret_hash, const struct tx *t) MUST_USE;
 
 /* The raw transaction with the signature, appended to `out`, and its hash. */
-enum err tx_serialize(struct buf *out, struct hash32 *ret_hash, const struct tx *t, const struct signature65 *sig) MUST_USE;
+enum err tx_serialize(struct buf *out, struct hash32 *ret_hash, const struct tx *t,
+		      const struct signature65 *sig) MUST_USE;
 
 #endif
