@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "core/key_ring.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "core/request_id.h"
+
+static const char key_type[] = "FhePrivateKey";
+
+/* One object; its own metadata must say the id under which it lies. */
+static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v, struct hash32 epoch_id,
+			 struct hash32 key_id, struct err_note *note)
+{
+	const struct vault_name name = {.type = key_type, .epoch = &epoch_id, .id = key_id};
+	CLEANUP(secret_free) struct secret object = {0};
+	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles handles = {0};
+	char text[REQUEST_ID_TEXT_SIZE];
+
+	request_id_text(text, key_id);
+	TRY(vault_read_secret(&object, v, &name, note));
+
+	enum err e = kms_fhe_key_handles_read(&handles, secret_view(&object), note);
+
+	if (e == ERR_NOMEM)
+		return e;
+	if (e != ERR_OK)
+		return err_prefix(note, ERR_CORRUPT, "FHE key %s", text);
+	if (!hash32_eq(handles.metadata.key_id, key_id))
+		return err_say(note, ERR_CORRUPT, "FHE key %s: the object says that it is another key", text);
+	*ret_key = handles.client_key;
+	handles.client_key = NULL;
+	return ERR_OK;
+}
+
+static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct hash32 epoch_id, struct err_note *note)
+{
+	CLEANUP(vault_ids_free) struct vault_ids keys = {0};
+
+	TRY(vault_list(&keys, v, key_type, &epoch_id, note));
+	for (size_t i = 0; i < keys.n; i++) {
+		struct key_ring_entry *entry = &ring->v[ring->n];
+
+		if (ring->n == VAULT_KEYS_MAX)
+			return err_say(note, ERR_TOO_BIG, "the private vault holds more than %d FHE keys",
+				       VAULT_KEYS_MAX);
+		TRY(key_load(&entry->key, v, epoch_id, keys.v[i], note));
+		entry->epoch_id = epoch_id;
+		entry->key_id = keys.v[i];
+		ring->n++;
+	}
+	return ERR_OK;
+}
+
+enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault, struct err_note *note)
+{
+	CLEANUP(key_ring_free) struct key_ring ring = {0};
+	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
+
+	ring.v = calloc(VAULT_KEYS_MAX + 1, sizeof(*ring.v));
+	if (!ring.v)
+		return ERR_NOMEM;
+	TRY(vault_list(&epochs, private_vault, key_type, NULL, note));
+	for (size_t i = 0; i < epochs.n; i++)
+		TRY(epoch_load(&ring, private_vault, epochs.v[i], note));
+	*ret_ring = ring;
+	ring = (struct key_ring){0};
+	return ERR_OK;
+}
+
+void key_ring_free(struct key_ring *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		fhe_client_key_free(r->v[i].key);
+	free(r->v);
+	*r = (struct key_ring){0};
+}
+
+bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id)
+{
+	if (hash32_eq(epoch_id, request_id_default_epoch))
+		return true;
+	for (size_t i = 0; i < r->n; i++)
+		if (hash32_eq(r->v[i].epoch_id, epoch_id))
+			return true;
+	return false;
+}
+
+const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (hash32_eq(r->v[i].epoch_id, epoch_id) && hash32_eq(r->v[i].key_id, key_id))
+			return r->v[i].key;
+	return NULL;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "core/metrics.h"
+
+#include "base/limits.h"
+
+static const char *const operation_names[METRICS_OPERATIONS] = {
+	[METRICS_PUBLIC_DECRYPT_REQUEST] = "public_decrypt_request",
+	[METRICS_PUBLIC_DECRYPT_RESULT] = "public_decrypt_result",
+	[METRICS_PUBLIC_DECRYPT_INNER] = "public_decrypt_inner",
+};
+
+/* Statuses without a name of their own are "other". */
+static const char *const error_names[METRICS_STATUSES] = {
+	[GRPC_CANCELLED] = "cancelled",
+	[GRPC_INVALID_ARGUMENT] = "invalid_argument",
+	[GRPC_NOT_FOUND] = "not_found",
+	[GRPC_ALREADY_EXISTS] = "already_exists",
+	[GRPC_RESOURCE_EXHAUSTED] = "resource_exhausted",
+	[GRPC_FAILED_PRECONDITION] = "failed_precondition",
+	[GRPC_ABORTED] = "aborted",
+	[GRPC_INTERNAL] = "internal_error",
+	[GRPC_UNAVAILABLE] = "unavailable",
+};
+
+static enum err counters_text(struct buf *out, const struct metrics *m)
+{
+	TRY(buf_add_str(out, "# TYPE kms_operations_total counter\n"));
+	for (size_t op = 0; op < METRICS_OPERATIONS; op++)
+		TRY(buf_addf(out, "kms_operations_total{operation=\"%s\"} %llu\n", operation_names[op],
+			     (unsigned long long)m->operations[op]));
+	TRY(buf_add_str(out, "# TYPE kms_operation_errors_total counter\n"));
+	for (size_t op = 0; op < METRICS_OPERATIONS; op++) {
+		unsigned long long other = 0;
+
+		for (size_t s = 0; s < METRICS_STATUSES; s++) {
+			if (!error_names[s])
+				other += m->errors[op][s];
+			else if (m->errors[op][s] > 0)
+				TRY(buf_addf(out, "kms_operation_errors_total{operation=\"%s\",error=\"%s\"} %llu\n",
+					     operation_names[op], error_names[s], (unsigned long long)m->errors[op][s]));
+		}
+		if (other > 0)
+			TRY(buf_addf(out, "kms_operation_errors_total{operation=\"%s\",error=\"other\"} %llu\n",
+				     operation_names[op], other));
+	}
+	return ERR_OK;
+}
+
+enum err metrics_text(struct buf *out, const struct metrics *m, const struct metrics_gauges *g, const char *version)
+{
+	const struct {
+		const char *name;
+		size_t value;
+	} rows[] = {
+		{"kms_meta_storage_pub_decryptions", g->requests_pending},
+		{"kms_meta_storage_pub_decryptions_in_store", g->requests_stored},
+		{"kms_public_decryptions_running", g->requests_running},
+		{"kms_calls_waiting", g->calls_waiting},
+		{"kms_fhe_key_cache_size", g->fhe_keys},
+		{"kms_serving", g->serving},
+	};
+
+	TRY(counters_text(out, m));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		TRY(buf_addf(out, "# TYPE %s gauge\n%s %zu\n", rows[i].name, rows[i].name, rows[i].value));
+	TRY(buf_addf(out, "# TYPE kms_version gauge\nkms_version{version=\"%s\"} 1\n", version));
+	TRY(buf_add_str(out, "# TYPE kms_limit gauge\n"));
+	for (const struct limit_row *row = limit_rows; row->name; row++)
+		TRY(buf_addf(out, "kms_limit{name=\"%s\"} %lld\n", row->name, row->value));
+	return ERR_OK;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Counters of the node, in the names that dashboards of the other implementation know. Loop thread. */
+#ifndef CORE_METRICS_H
+#define CORE_METRICS_H
+
+#include "base/bytes.h"
+#include "net/channel.h"
+
+enum metrics_operation {
+	METRICS_PUBLIC_DECRYPT_REQUEST,
+	METRICS_PUBLIC_DECRYPT_RESULT,
+	METRICS_PUBLIC_DECRYPT_INNER,
+	METRICS_OPERATIONS,
+};
+
+enum { METRICS_STATUSES = GRPC_UNAUTHENTICATED + 1 };
+
+/* All-zero is the start. */
+struct metrics {
+	uint64_t operations[METRICS_OPERATIONS];
+	uint64_t errors[METRICS_OPERATIONS][METRICS_STATUSES];
+};
+
+/* Values that are not counted but looked up. */
+struct metrics_gauges {
+	size_t requests_pending;
+	size_t requests_stored; /* not evicted, pending or ended */
+	size_t requests_running;
+	size_t calls_waiting;
+	size_t fhe_keys;
+	bool serving;
+};
+
+/* Prometheus text format 0.0.4, appended. */
+enum err metrics_text(struct buf *out, const struct metrics *m, const struct metrics_gauges *g,
+		      const char *version) MUST_USE;
+
+#endif

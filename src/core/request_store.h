@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * What a node has promised and what it has answered, in its database.
+ *
+ *	pending ──► done ────┐
+ *	   ▲  └───► failed ──┴──► evicted
+ *	   └──────────┘ the same id, asked for again
+ *
+ * A request is pending from the commit that lets PublicDecrypt answer; a result exists from the commit that lets it be
+ * given out. Eviction drops message and result; id and digest of the content stay for ever, so that no id is ever
+ * answered twice with different content.
+ *
+ * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop thread. Errors of
+ * the submitting calls are those of store_submit, and ERR_NOMEM.
+ */
+#ifndef CORE_REQUEST_STORE_H
+#define CORE_REQUEST_STORE_H
+
+#include "base/u256.h"
+#include "net/loop.h"
+#include "store/store.h"
+
+enum request_kind { REQUEST_PUBLIC_DECRYPTION = 1 };
+
+/* Stored numbers: append only. */
+enum request_state {
+	REQUEST_PENDING = 0,
+	REQUEST_DONE = 1,
+	REQUEST_FAILED = 2,
+	REQUEST_EVICTED = 3,
+};
+
+struct request_name {
+	enum request_kind kind;
+	struct hash32 id;
+};
+
+/* Opens and migrates; see store_sqlite_open. */
+enum err request_store_open(struct store **ret_store, struct loop *loop, const char *path,
+			    struct err_note *note) MUST_USE;
+
+/* ---- admission ---- */
+
+struct request_offer {
+	struct request_name name;
+	struct hash32 digest;
+	struct bytes message; /* copied */
+	int64_t now_ms;
+	bool lookup_only; /* the node is full: see what is known, add nothing */
+};
+
+struct request_admission {
+	bool inserted;  /* new: to be computed */
+	bool restarted; /* had failed: to be computed again, now with this content */
+	bool known;     /* state and digest are set */
+	enum request_state state;
+	struct hash32 digest; /* of what is stored */
+};
+
+enum err request_store_admit(struct store *s, const struct request_offer *offer, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_admitted(struct request_admission *ret, const struct store_result *result) MUST_USE;
+
+/* ---- asking ---- */
+
+/* Views are valid during the callback. */
+struct request_found {
+	bool known;
+	enum request_state state;
+	struct bytes message; /* pending */
+	struct bytes answer;  /* done */
+	struct bytes error;   /* failed */
+};
+
+enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_found(struct request_found *ret, const struct store_result *result) MUST_USE;
+
+/* ---- end of the work ---- */
+
+/* Only from pending: otherwise the result is ERR_STATE_MOVED. */
+enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer, int64_t now_ms,
+				store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_fail(struct store *s, struct request_name name, const char *error, int64_t now_ms,
+			    store_done_fn *done, void *ctx) MUST_USE;
+
+/* The n that ended longest ago. How many it were: rows[0].changed. */
+enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done, void *ctx) MUST_USE;
+
+/* ---- start ---- */
+
+/* Result: rows[0] one row with the number of done and failed requests; rows[1] id and message size of each pending one,
+ * oldest first. */
+enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done, void *ctx) MUST_USE;
+
+struct request_pending {
+	struct hash32 id;
+	size_t message_n;
+};
+enum err request_store_surveyed(size_t *ret_finished, const struct store_result *result) MUST_USE;
+enum err request_store_pending(struct request_pending *ret, const struct store_result *result, size_t at) MUST_USE;
+
+#endif

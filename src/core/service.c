@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Life of the service and its methods: check, admit, answer. */
+#include "core/service.h"
+
+#include <stdlib.h>
+
+#include "core/decryption_request.h"
+#include "core/request_id.h"
+#include "core/service_internal.h"
+#include "kms.v1.pb-c.h"
+#include "net/protobuf.h"
+
+/* A RequestId is 66 bytes; some room for unknown fields. */
+enum { SMALL_REQUEST_MAX = 4 << 10 };
+
+static struct request_name visit_name(const struct visit *v)
+{
+	return (struct request_name){.kind = REQUEST_PUBLIC_DECRYPTION, .id = v->id};
+}
+
+/* ---- GetPublicDecryptionResult ---- */
+
+static void result_found(void *ctx, const struct store_result *result)
+{
+	struct visit *v = ctx;
+	struct request_found found = {0};
+	struct err_note note = result->note;
+	enum err e = request_store_found(&found, result);
+	struct entry *entry;
+
+	if (e != ERR_OK) {
+		visit_fail(v, e, &note);
+		return;
+	}
+	if (!found.known || found.state == REQUEST_EVICTED) {
+		visit_fail_status(v, GRPC_NOT_FOUND,
+				  found.known ? "the result was kept for a while and is gone" : "no such request");
+		return;
+	}
+	switch (found.state) {
+	case REQUEST_DONE:
+		visit_reply(v, found.answer);
+		return;
+	case REQUEST_FAILED:
+		(void)err_say(&note, ERR_INTERNAL, "%.*s", (int)found.error.n, (const char *)found.error.p);
+		visit_fail_status(v, strcasestr(note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
+				  "the decryption failed");
+		return;
+	case REQUEST_PENDING:
+	case REQUEST_EVICTED:
+		break;
+	}
+	entry = entry_find(v->core, &v->id);
+	if (entry)
+		visit_wait(v, entry);
+	else
+		visit_fail(v, ERR_CORRUPT, &(struct err_note){"pending in the store, unknown in memory"});
+}
+
+/* The result, now or when it is there. */
+static void visit_result(struct visit *v)
+{
+	struct entry *entry = entry_find(v->core, &v->id);
+
+	if (entry) {
+		visit_wait(v, entry);
+		return;
+	}
+
+	enum err e = request_store_find(v->core->o.store, visit_name(v), result_found, v);
+
+	if (e != ERR_OK)
+		visit_fail(v, e, &(struct err_note){"the database is busy"});
+}
+
+static enum err id_message_read(struct hash32 *ret_id, struct bytes message, struct err_note *note)
+{
+	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
+	ProtobufCMessage *m;
+
+	if (protobuf_unpack(&m, &kms__v1__request_id__descriptor, message, &memory) != ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST, "the message is not a RequestId");
+	if (request_id_parse(ret_id, bytes_str(((const Kms__V1__RequestId *)m)->request_id)) != ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST, "request_id is not an identifier of 64 hexadecimal digits");
+	return ERR_OK;
+}
+
+static void get_result_handle(void *ctx, struct grpc_call *call)
+{
+	struct core_service *s = ctx;
+	struct visit *v = visit_new(s, call, METRICS_PUBLIC_DECRYPT_RESULT);
+	enum err e;
+
+	if (!v)
+		return;
+	if (s->phase != CORE_SERVING) {
+		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
+		return;
+	}
+	e = id_message_read(&v->id, grpc_call_request(call), &v->note);
+	if (e != ERR_OK)
+		visit_fail(v, e, &v->note);
+	else
+		visit_result(v);
+}
+
+/* ---- PublicDecrypt, PublicDecryptSync ---- */
+
+static void visit_accepted(struct visit *v, bool restarted)
+{
+	struct core_service *s = v->core;
+	struct bytes message = grpc_call_request(v->call);
+	struct entry *entry = entry_add(s, v->id, message.n, message);
+	char id[REQUEST_ID_TEXT_SIZE];
+
+	if (restarted && s->finished_n > 0)
+		s->finished_n--;
+	if (!entry) {
+		/* It is in the store, and will be done after the next start. */
+		visit_fail(v, ERR_NOMEM, &(struct err_note){"accepted, but not started"});
+		return;
+	}
+	request_id_text(id, v->id);
+	LOG_INFO(s->o.log, "Public decryption accepted", log_s("request_id", id), log_i("handles", (int64_t)v->items_n),
+		 log_i("bytes", (int64_t)message.n));
+	if (v->extra_data_differs)
+		LOG_WARN(s->o.log, "extra_data does not name the context and epoch of its request",
+			 log_s("request_id", id));
+	if (v->sync)
+		visit_wait(v, entry);
+	else
+		visit_reply(v, BYTES_NONE); /* Empty */
+	entries_run(s);
+	entries_evict(s);
+}
+
+static void visit_admitted(void *ctx, const struct store_result *result)
+{
+	struct visit *v = ctx;
+	struct request_admission a = {0};
+	struct err_note note = result->note;
+	enum err e = request_store_admitted(&a, result);
+
+	v->core->reserved_n--;
+	v->reserved = false;
+	if (e != ERR_OK)
+		visit_fail(v, e, &note);
+	else if (a.inserted || a.restarted)
+		visit_accepted(v, a.restarted);
+	else if (!a.known || a.state == REQUEST_FAILED)
+		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED, "the node holds as many requests as it may");
+	else if (!hash32_eq(a.digest, v->digest))
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION, "request_id was used before with other content");
+	else if (v->sync)
+		visit_result(v);
+	else
+		visit_fail_status(v, GRPC_ALREADY_EXISTS, "request_id is known");
+}
+
+/* Pool thread for large messages, loop thread for small ones: touches the visit and what is immutable. */
+static void visit_check(void *job)
+{
+	struct visit *v = job;
+	struct bytes message = grpc_call_request(v->call);
+	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
+	struct decryption_request r;
+
+	v->err = decryption_request_read(&r, v->core->o.keys, message, &memory, &v->note);
+	if (v->err != ERR_OK)
+		return;
+	v->id = r.id;
+	v->digest = r.digest;
+	v->items_n = r.items_n;
+	v->extra_data_differs = r.extra_data_differs;
+}
+
+static void visit_checked(void *job)
+{
+	struct visit *v = job;
+	struct core_service *s = v->core;
+
+	if (v->err != ERR_OK) {
+		visit_fail(v, v->err, &v->note);
+		return;
+	}
+	if (s->phase != CORE_SERVING) {
+		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
+		return;
+	}
+
+	struct bytes message = grpc_call_request(v->call);
+	const struct request_offer offer = {
+		.name = visit_name(v),
+		.digest = v->digest,
+		.message = message,
+		.now_ms = clock_wall_ms(loop_clock(s->o.loop)),
+		.lookup_only = !entries_room(s, message.n),
+	};
+	enum err e = request_store_admit(s->o.store, &offer, visit_admitted, v);
+
+	if (e != ERR_OK) {
+		visit_fail(v, e, &(struct err_note){"the database is busy"});
+		return;
+	}
+	v->reserved = true;
+	s->reserved_n++;
+}
+
+static void decrypt_handle(struct core_service *s, struct grpc_call *call, bool sync)
+{
+	struct visit *v = visit_new(s, call, METRICS_PUBLIC_DECRYPT_REQUEST);
+
+	if (!v)
+		return;
+	v->sync = sync;
+	if (s->phase != CORE_SERVING) {
+		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
+	} else if (grpc_call_request(call).n <= PROTOBUF_INLINE_MAX) {
+		visit_check(v);
+		visit_checked(v);
+	} else if (pool_submit(s->o.pool, visit_check, visit_checked, v) != ERR_OK) {
+		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED, "the node has too much to compute");
+	}
+}
+
+static void public_decrypt_handle(void *ctx, struct grpc_call *call)
+{
+	decrypt_handle(ctx, call, false);
+}
+
+static void public_decrypt_sync_handle(void *ctx, struct grpc_call *call)
+{
+	decrypt_handle(ctx, call, true);
+}
+
+/* Every other rpc of the service has no row, and the server says UNIMPLEMENTED. */
+const struct grpc_method core_service_methods[] = {
+	{.path = "/" CORE_SERVICE_NAME "/PublicDecrypt", .handler = public_decrypt_handle},
+	{.path = "/" CORE_SERVICE_NAME "/PublicDecryptSync", .handler = public_decrypt_sync_handle},
+	{.path = "/" CORE_SERVICE_NAME "/GetPublicDecryptionResult",
+	 .handler = get_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
+	 .handler = health_status_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/grpc.health.v1.Health/Check", .handler = health_check_handle, .request_max = SMALL_REQUEST_MAX},
+};
+const size_t core_service_methods_n = ARRAY_LEN(core_service_methods);
+
+/* ---- life ---- */
+
+/* What an earlier process accepted and did not answer goes first into the queue. */
+static enum err unfinished_queue(struct core_service *s, const struct store_result *result)
+{
+	TRY(request_store_surveyed(&s->finished_n, result));
+	for (size_t i = 0; i < result->rows[1].rows_n; i++) {
+		struct request_pending p;
+
+		TRY(request_store_pending(&p, result, i));
+		if (!entry_add(s, p.id, p.message_n, BYTES_NONE))
+			return ERR_NOMEM;
+	}
+	return ERR_OK;
+}
+
+static void surveyed(void *ctx, const struct store_result *result)
+{
+	struct core_service *s = ctx;
+	enum err e = unfinished_queue(s, result);
+
+	if (e != ERR_OK) {
+		s->phase = CORE_BROKEN;
+		LOG_ERROR(s->o.log, "The requests of an earlier run could not be read", log_e(e),
+			  log_s("detail", result->note.text));
+		return;
+	}
+	if (s->phase != CORE_STARTING)
+		return;
+	s->phase = CORE_SERVING;
+	LOG_INFO(s->o.log, "Serving", log_i("fhe_keys", (int64_t)s->o.keys->n),
+		 log_i("unfinished_requests", (int64_t)s->entries_n), log_i("stored_results", (int64_t)s->finished_n));
+	entries_run(s);
+	entries_evict(s);
+}
+
+enum err core_service_new(struct core_service **ret_service, const struct core_service_options *options)
+{
+	struct core_service *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	s->o = *options;
+
+	enum err e = request_store_survey(s->o.store, REQUEST_PUBLIC_DECRYPTION, surveyed, s);
+
+	if (e != ERR_OK) {
+		free(s);
+		return e;
+	}
+	*ret_service = s;
+	return ERR_OK;
+}
+
+enum core_phase core_service_phase(const struct core_service *s)
+{
+	return s->phase;
+}
+
+void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx)
+{
+	s->phase = CORE_STOPPING;
+	s->stopped = stopped;
+	s->stopped_ctx = ctx;
+	for (size_t i = 0; i < ENTRY_BUCKETS; i++) {
+		for (struct entry *e = s->buckets[i]; e; e = e->bucket_next) {
+			bool ends = e->stage == ENTRY_COMPUTING || e->stage == ENTRY_SAVING;
+
+			while (!ends && e->waiters)
+				visit_fail_status(e->waiters, GRPC_UNAVAILABLE, "the node is stopping");
+		}
+	}
+	entries_stop_check(s);
+}
+
+void core_service_free(struct core_service *s)
+{
+	if (!s)
+		return;
+	entries_free(s);
+	while (s->visits)
+		visit_drop(s->visits);
+	free(s);
+}
+
+const struct metrics *core_service_metrics(const struct core_service *s)
+{
+	return &s->metrics;
+}
+
+struct metrics_gauges core_service_gauges(const struct core_service *s)
+{
+	return (struct metrics_gauges){
+		.requests_pending = s->entries_n,
+		.requests_stored = s->entries_n + s->finished_n,
+		.requests_running = s->running_n,
+		.calls_waiting = s->waiters_n,
+		.fhe_keys = s->o.keys->n,
+		.serving = s->phase == CORE_SERVING,
+	};
+}

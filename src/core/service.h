@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The KMS service: what stands behind the gRPC methods. It owns requests from the moment they are accepted; loop, pool,
+ * store, keys and signer are lent and must outlive it. Everything on the loop thread, computation in the pool.
+ */
+#ifndef CORE_SERVICE_H
+#define CORE_SERVICE_H
+
+#include "base/log.h"
+#include "core/key_ring.h"
+#include "core/metrics.h"
+#include "core/signing_key.h"
+#include "net/grpc_server.h"
+#include "net/pool.h"
+#include "store/store.h"
+
+#define CORE_SERVICE_NAME "kms_service.v1.CoreServiceEndpoint"
+
+struct core_service;
+
+struct core_service_options {
+	struct loop *loop;
+	struct pool *pool;
+	struct store *store; /* by request_store_open */
+	const struct log *log;
+	const struct key_ring *keys;
+	const struct signing_key *signer;
+	size_t capacity;     /* requests kept with their results, pending ones included */
+	size_t finished_min; /* of these, ended ones that are never evicted for a new request */
+	uint64_t seed;       /* of the table of requests */
+};
+
+enum core_phase {
+	CORE_STARTING, /* reading what was left unfinished: nothing is accepted yet */
+	CORE_SERVING,
+	CORE_STOPPING, /* nothing is accepted any more */
+	CORE_BROKEN,   /* the database could not be read at start */
+};
+
+/* Starts to read what was left unfinished; core_service_phase tells how far it is. ERR_NOMEM, errors of store_submit. */
+enum err core_service_new(struct core_service **ret_service, const struct core_service_options *options) MUST_USE;
+
+enum core_phase core_service_phase(const struct core_service *s);
+
+/*
+ * Accept nothing more, answer those who wait for work that has not begun, finish and store what runs; then stopped(ctx).
+ * What has not begun stays pending in the database and is done after the next start.
+ */
+void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx);
+
+/* After pool and store are freed, so that nothing comes back; calls not answered are answered by nobody. */
+void core_service_free(struct core_service *s);
+
+/* The methods for a gRPC server whose ctx is the service: its own and grpc.health.v1. */
+extern const struct grpc_method core_service_methods[];
+extern const size_t core_service_methods_n;
+
+const struct metrics *core_service_metrics(const struct core_service *s);
+struct metrics_gauges core_service_gauges(const struct core_service *s);
+
+#endif

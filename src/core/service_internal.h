@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Inside the service. Two kinds of objects:
+ *
+ *	visit   one gRPC call being served. It is in exactly one list: the service's (something of it is under way in
+ *	        pool or store) or that of an entry (it waits for a result). Ends with exactly one answer.
+ *	entry   one accepted request without a result, from the commit that accepted it to the commit that ends it.
+ *
+ * Callbacks of pool and store hold a visit or an entry; neither is freed before they came back, except by
+ * core_service_free, when pool and store are gone.
+ */
+#ifndef CORE_SERVICE_INTERNAL_H
+#define CORE_SERVICE_INTERNAL_H
+
+#include "core/request_store.h"
+#include "core/service.h"
+
+enum {
+	ENTRY_BUCKETS = 1024,
+	ENTRIES_RUNNING_MAX = 64, /* in the pool or being read for it; far below POOL_QUEUE_MAX */
+	SAVE_RETRY_MS = 1000,
+};
+
+struct entry;
+
+struct visit {
+	struct core_service *core;
+	struct grpc_call *call;
+	enum metrics_operation operation;
+	bool sync; /* PublicDecryptSync: the answer is the result */
+
+	/* What checking found; written on a pool thread when the message is large. */
+	enum err err;
+	struct err_note note;
+	struct hash32 id, digest;
+	size_t items_n;
+	bool extra_data_differs;
+
+	bool reserved; /* counts towards capacity until the store has answered */
+	struct timer timer; /* while waiting */
+	struct visit **list, *next, *prev;
+};
+
+enum entry_stage {
+	ENTRY_QUEUED,
+	ENTRY_LOADING,   /* its message is being read back from the store */
+	ENTRY_COMPUTING, /* in the pool */
+	ENTRY_SAVING,    /* its end is on the way to the store */
+	ENTRY_UNSAVED,   /* the store refused it; tried again after SAVE_RETRY_MS */
+};
+
+struct entry {
+	struct core_service *core;
+	struct hash32 id;
+	enum entry_stage stage;
+	size_t message_n;
+	struct buf message; /* may be empty: then it is only in the store */
+	int64_t accepted_ms;
+
+	/* Output of the computation. */
+	enum err err;
+	struct err_note note;
+	struct buf answer;
+
+	struct visit *waiters;
+	struct entry *bucket_next, *queue_next;
+};
+
+struct core_service {
+	struct core_service_options o;
+	enum core_phase phase;
+	struct visit *visits;
+	struct entry *buckets[ENTRY_BUCKETS];
+	struct entry *queue_head, *queue_tail;
+
+	size_t entries_n;     /* accepted, no result yet */
+	size_t finished_n;    /* done or failed, not evicted */
+	size_t reserved_n;    /* offers on the way to the store */
+	size_t waiters_n;
+	size_t pending_bytes; /* messages of all entries */
+	size_t running_n, running_bytes, saving_n;
+	bool evicting;
+
+	struct timer retry;
+	struct metrics metrics;
+	loop_fn *stopped;
+	void *stopped_ctx;
+};
+
+/* ---- visit.c ---- */
+
+/* NULL without memory: the call is answered then. */
+struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum metrics_operation operation);
+void visit_drop(struct visit *v); /* without an answer */
+void visit_reply(struct visit *v, struct bytes message);
+/* `note` is shown to the client only for errors that are the client's own. */
+void visit_fail(struct visit *v, enum err e, const struct err_note *note);
+void visit_fail_status(struct visit *v, enum grpc_status status, const char *text);
+/* Wait for the end of `e`, at most as long as the client does. */
+void visit_wait(struct visit *v, struct entry *e);
+
+/* Which status an error is; one table. */
+enum grpc_status visit_status(enum err e);
+
+/* ---- entry.c ---- */
+
+struct entry *entry_find(const struct core_service *s, const struct hash32 *id);
+/* `message` empty: to be read from the store. NULL without memory. */
+struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n, struct bytes message);
+/* Give the pool as much as it may have. */
+void entries_run(struct core_service *s);
+/* Is there room for one more, with evicting what may be evicted? */
+bool entries_room(const struct core_service *s, size_t message_n);
+void entries_evict(struct core_service *s);
+void entries_free(struct core_service *s);
+/* While stopping: is everything at rest? Then says so, once. */
+void entries_stop_check(struct core_service *s);
+
+/* ---- health.c ---- */
+
+void health_check_handle(void *ctx, struct grpc_call *call);
+void health_status_handle(void *ctx, struct grpc_call *call);
+
+#endif
