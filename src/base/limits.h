@@ -40,8 +40,9 @@
 	X(ABI_ARRAY_MAX, 4096, "elements of one ABI array")                                                             \
 	X(ABI_DEPTH_MAX, 8, "nesting of an ABI type")                                                                   \
 	X(LOGS_PER_WINDOW_MAX, 20000, "logs accepted in one eth_getLogs reply")                                         \
-	X(HANDLES_PER_REQUEST_MAX, 256, "handles in one decryption request")                                            \
+	X(HANDLES_PER_REQUEST_MAX, 1024, "handles in one decryption request: 2048 bits of booleans at 2")                                           \
 	X(CIPHERTEXT_SIZE_MAX, 69206016, "one ciphertext object: 66 MiB, upstream's ceiling")                           \
+	X(WORKER_CIPHERTEXT_BYTES_MAX, 256 << 20, "memory of all ciphertexts in the connector's worker")                    \
 	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                                          \
 	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                                          \
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                                       \
