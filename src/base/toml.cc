@@ -20,6 +20,11 @@ namespace
 struct too_deep {
 };
 
+/* jansson takes C strings as keys; one with a NUL inside is refused rather than cut */
+struct key_with_nul {
+	toml::source_position where;
+};
+
 struct json_deleter {
 	void operator()(json_t *v) const
 	{
@@ -37,9 +42,6 @@ json_ptr own(json_t *v)
 
 void set(json_t *object, const std::string &key, json_ptr value)
 {
-	/* jansson takes C strings as keys; one with a NUL inside is refused rather than cut */
-	if (key.find('\0') != std::string::npos)
-		throw toml::parse_error("a key must not contain U+0000", toml::source_region{});
 	if (json_object_set_new(object, key.c_str(), value.release()) != 0)
 		throw std::bad_alloc();
 }
@@ -82,6 +84,8 @@ json_ptr convert(const toml::node &n, json_t *lines, unsigned depth)
 		for (auto &&[key, child] : *t) {
 			const std::string name(key.str());
 
+			if (name.find('\0') != std::string::npos)
+				throw key_with_nul{child.source().begin};
 			set(out.get(), name, convert_member(child, name, lines, depth - 1));
 		}
 		return out;
@@ -117,6 +121,19 @@ json_ptr convert(const toml::node &n, json_t *lines, unsigned depth)
 	return text(out.str());
 }
 
+toml_shim_result syntax(struct toml_shim_error *error, toml::source_position where,
+			std::string_view why)
+{
+	const size_t len =
+		why.size() < sizeof(error->why) - 1 ? why.size() : sizeof(error->why) - 1;
+
+	error->line = where.line;
+	error->column = where.column;
+	std::memcpy(error->why, why.data(), len);
+	error->why[len] = '\0';
+	return TOML_SHIM_SYNTAX;
+}
+
 } // namespace
 
 extern "C" enum toml_shim_result toml_shim_parse(const char *in, size_t n, unsigned depth_max,
@@ -132,15 +149,9 @@ extern "C" enum toml_shim_result toml_shim_parse(const char *in, size_t n, unsig
 		*ret_lines = lines.release();
 		return TOML_SHIM_OK;
 	} catch (const toml::parse_error &e) {
-		const std::string_view why = e.description();
-		const size_t len =
-			why.size() < sizeof(error->why) - 1 ? why.size() : sizeof(error->why) - 1;
-
-		error->line = e.source().begin.line;
-		error->column = e.source().begin.column;
-		std::memcpy(error->why, why.data(), len);
-		error->why[len] = '\0';
-		return TOML_SHIM_SYNTAX;
+		return syntax(error, e.source().begin, e.description());
+	} catch (const key_with_nul &e) {
+		return syntax(error, e.where, "a key must not contain U+0000");
 	} catch (const too_deep &) {
 		return TOML_SHIM_DEPTH;
 	} catch (...) {

@@ -389,7 +389,7 @@ static void test_errors_repeat_no_secret(void **state)
 		for (size_t at = 0; at + 6 <= strlen(KEY); at++) {
 			char piece[7] = {0};
 
-			memcpy(piece, KEY + at, 6);
+			memcpy(piece, &KEY[at], 6);
 			if (strstr(r.note.text, piece))
 				fail_msg("%s", r.note.text);
 		}
