@@ -4,7 +4,8 @@
  * Compares the compiled interfaces with the protocol's published ones: every
  * function, event and error that we have must be there in the same form
  * (names and types of inputs and outputs, indexed, mutability). What we do
- * not have yet is listed in comments. Prints TAP.
+ * not have yet is listed in comments. Also checks that every contract fits
+ * under the size limit of EIP-170. Prints TAP.
  *
  * Needs `forge build` first. Usage: node contracts/test/abi.mjs
  */
@@ -57,6 +58,8 @@ const textOf = (item) => {
 };
 const index = (abi, kind) => new Map(abi.filter((i) => i.type === kind).map((i) => [keyOf(i), textOf(i)]));
 
+const CODE_SIZE_MAX = 24576;
+
 let number = 0;
 let failed = 0;
 
@@ -71,7 +74,9 @@ console.log("TAP version 13");
 for (const [side, list] of Object.entries(CONTRACTS)) {
 	const published = load(`tests/vectors/abi/${side}-main.json`);
 	for (const [name, file] of Object.entries(list)) {
-		const abi = load(`build/contracts/${file}.sol/${name}.json`).abi;
+		const { abi, deployedBytecode } = load(`build/contracts/${file}.sol/${name}.json`);
+		const size = (deployedBytecode.object.length - 2) / 2;
+		report(`${side} ${name}: ${size} bytes of code`, size > CODE_SIZE_MAX ? [`more than ${CODE_SIZE_MAX}`] : []);
 		for (const kind of ["function", "event", "error"]) {
 			const ours = index(abi, kind);
 			const theirs = index(published[name], kind);
