@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * kms.v1.PublicDecryptionRequest, from bytes off the wire to something that can be served, or a refusal.
+ * kms.v1.PublicDecryptionRequest, from bytes off the wire to something that can be served, or a
+ * refusal.
  *
- * Order of the checks: form of every field, then context and epoch, then key. The note of a refusal is written for the
- * client: it names the field, never anything that the node knows and the client does not.
+ * Order of the checks: form of every field, then context and epoch, then key. The note of a refusal
+ * is written for the client: it names the field, never anything that the node knows and the client
+ * does not.
  */
 #ifndef CORE_DECRYPTION_REQUEST_H
 #define CORE_DECRYPTION_REQUEST_H
@@ -14,7 +16,7 @@
 
 struct decryption_item {
 	struct bytes ciphertext;
-	struct hash32 handle;  /* left-padded: what is hashed and signed */
+	struct hash32 handle; /* left-padded: what is hashed and signed */
 	enum fhe_type type;
 	enum fhe_format format;
 };
@@ -26,20 +28,24 @@ struct decryption_request {
 	struct bytes extra_data;
 	const struct decryption_item *items;
 	size_t items_n;
-	bool wants_ecdsa; /* `signatures` has one entry */
-	bool extra_data_differs; /* extra_data names another context or epoch, or has an unknown form: to be logged */
+	bool wants_ecdsa;        /* `signatures` has one entry */
+	bool extra_data_differs; /* extra_data names another context or epoch, or has an unknown
+				    form: to be logged */
 
-	/* SHA-256 over all that decides the answer: two requests with the same digest have the same answer. */
+	/* SHA-256 over all that decides the answer: two requests with the same digest have the same
+	 * answer. */
 	struct hash32 digest;
 	const struct fhe_client_key *key;
 };
 
 /*
  * Unpack and check. `memory` is the arena made for the message (protobuf_arena).
- * ERR_MALFORMED, ERR_TOO_BIG, ERR_BAD_REQUEST: INVALID_ARGUMENT; ERR_UNSUPPORTED: well formed, but a signature scheme
- * or ciphertext format that this node does not serve; ERR_NOT_FOUND: unknown context, epoch or key; ERR_NOMEM.
+ * ERR_MALFORMED, ERR_TOO_BIG, ERR_BAD_REQUEST: INVALID_ARGUMENT; ERR_UNSUPPORTED: well formed, but
+ * a signature scheme or ciphertext format that this node does not serve; ERR_NOT_FOUND: unknown
+ * context, epoch or key; ERR_NOMEM.
  */
-enum err decryption_request_read(struct decryption_request *ret_request, const struct key_ring *keys,
-				 struct bytes message, struct arena *memory, struct err_note *note) MUST_USE;
+enum err decryption_request_read(struct decryption_request *ret_request,
+				 const struct key_ring *keys, struct bytes message,
+				 struct arena *memory, struct err_note *note) MUST_USE;
 
 #endif

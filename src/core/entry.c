@@ -69,7 +69,8 @@ static struct entry *queue_pop(struct core_service *s)
 	return e;
 }
 
-struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n, struct bytes message)
+struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n,
+			struct bytes message)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 	size_t bucket = bucket_of(s, &id);
@@ -123,9 +124,11 @@ void entries_free(struct core_service *s)
 bool entries_room(const struct core_service *s, size_t message_n)
 {
 	size_t held = s->entries_n + s->finished_n + s->reserved_n + 1;
-	size_t evictable = s->finished_n > s->o.finished_min ? s->finished_n - s->o.finished_min : 0;
+	size_t evictable =
+		s->finished_n > s->o.finished_min ? s->finished_n - s->o.finished_min : 0;
 
-	return s->pending_bytes + message_n <= CORE_PENDING_BYTES_MAX && held <= s->o.capacity + evictable;
+	return s->pending_bytes + message_n <= CORE_PENDING_BYTES_MAX &&
+	       held <= s->o.capacity + evictable;
 }
 
 static void evicted(void *ctx, const struct store_result *result)
@@ -153,8 +156,8 @@ void entries_evict(struct core_service *s)
 
 	size_t n = held - s->o.capacity, evictable = s->finished_n - s->o.finished_min;
 
-	s->evicting = request_store_evict(s->o.store, REQUEST_PUBLIC_DECRYPTION, n < evictable ? n : evictable, evicted,
-					  s) == ERR_OK;
+	s->evicting = request_store_evict(s->o.store, REQUEST_PUBLIC_DECRYPTION,
+					  n < evictable ? n : evictable, evicted, s) == ERR_OK;
 }
 
 /* ---- the end ---- */
@@ -167,8 +170,9 @@ static void waiters_answer(struct entry *e)
 		if (e->err == ERR_OK)
 			visit_reply(v, buf_view(&e->answer));
 		else
-			visit_fail_status(v, strcasestr(e->note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
-					  "the decryption failed");
+			visit_fail_status(
+				v, strcasestr(e->note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
+				"the decryption failed");
 	}
 }
 
@@ -183,8 +187,8 @@ static void entry_end(struct entry *e)
 			 log_i("ms", mono_ms(s) - e->accepted_ms));
 	} else {
 		s->metrics.errors[METRICS_PUBLIC_DECRYPT_INNER][GRPC_INTERNAL]++;
-		LOG_ERROR(s->o.log, "Public decryption failed", log_s("request_id", id), log_e(e->err),
-			  log_s("detail", e->note.text));
+		LOG_ERROR(s->o.log, "Public decryption failed", log_s("request_id", id),
+			  log_e(e->err), log_s("detail", e->note.text));
 	}
 	waiters_answer(e);
 	s->finished_n++;
@@ -214,7 +218,8 @@ static void retry_later(struct core_service *s)
 static void entry_unsaved(struct entry *e, enum err err, const char *detail)
 {
 	e->stage = ENTRY_UNSAVED;
-	LOG_ERROR(e->core->o.log, "A result could not be stored; trying again", log_e(err), log_s("detail", detail));
+	LOG_ERROR(e->core->o.log, "A result could not be stored; trying again", log_e(err),
+		  log_s("detail", detail));
 	retry_later(e->core);
 }
 
@@ -227,7 +232,8 @@ static void entry_saved(void *ctx, const struct store_result *result)
 	if (result->err == ERR_OK) {
 		entry_end(e);
 	} else if (result->err == ERR_STATE_MOVED) {
-		/* Somebody else ended it: only a second process on the same file could, and the store forbids one. */
+		/* Somebody else ended it: only a second process on the same file could, and the
+		 * store forbids one. */
 		e->err = err_say(&e->note, ERR_CORRUPT, "the stored state is not \"pending\"");
 		entry_end(e);
 	} else {
@@ -242,9 +248,11 @@ static void entry_save(struct entry *e)
 	enum err err;
 
 	if (e->err == ERR_OK)
-		err = request_store_complete(s->o.store, entry_name(e), buf_view(&e->answer), now_ms(s), entry_saved, e);
+		err = request_store_complete(s->o.store, entry_name(e), buf_view(&e->answer),
+					     now_ms(s), entry_saved, e);
 	else
-		err = request_store_fail(s->o.store, entry_name(e), e->note.text[0] ? e->note.text : err_name(e->err),
+		err = request_store_fail(s->o.store, entry_name(e),
+					 e->note.text[0] ? e->note.text : err_name(e->err),
 					 now_ms(s), entry_saved, e);
 	if (err != ERR_OK) {
 		entry_unsaved(e, err, "");
@@ -332,7 +340,8 @@ static void entry_loaded(void *ctx, const struct store_result *result)
 
 void entries_run(struct core_service *s)
 {
-	while (s->phase == CORE_SERVING && s->queue_head && s->running_n < ENTRIES_RUNNING_MAX && !s->retry.armed) {
+	while (s->phase == CORE_SERVING && s->queue_head && s->running_n < ENTRIES_RUNNING_MAX &&
+	       !s->retry.armed) {
 		struct entry *e = s->queue_head;
 
 		if (s->running_n > 0 && e->message_n > CORE_RUNNING_BYTES_MAX - s->running_bytes)

@@ -22,11 +22,14 @@ void health_check_handle(void *ctx, struct grpc_call *call)
 	const struct core_service *s = ctx;
 	struct bytes message = grpc_call_request(call);
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
-	Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+	Grpc__Health__V1__HealthCheckResponse response =
+		GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
 	ProtobufCMessage *m;
 
-	if (protobuf_unpack(&m, &grpc__health__v1__health_check_request__descriptor, message, &memory) != ERR_OK) {
-		grpc_call_fail(call, GRPC_INVALID_ARGUMENT, "the message is not a HealthCheckRequest");
+	if (protobuf_unpack(&m, &grpc__health__v1__health_check_request__descriptor, message,
+			    &memory) != ERR_OK) {
+		grpc_call_fail(call, GRPC_INVALID_ARGUMENT,
+			       "the message is not a HealthCheckRequest");
 		return;
 	}
 
@@ -36,8 +39,10 @@ void health_check_handle(void *ctx, struct grpc_call *call)
 		grpc_call_fail(call, GRPC_NOT_FOUND, "no such service");
 		return;
 	}
-	response.status = s->phase == CORE_SERVING ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-						   : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+	response.status =
+		s->phase == CORE_SERVING
+			? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+			: GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 	reply(call, &response.base);
 }
 
@@ -45,7 +50,8 @@ void health_check_handle(void *ctx, struct grpc_call *call)
 void health_status_handle(void *ctx, struct grpc_call *call)
 {
 	const struct core_service *s = ctx;
-	CLEANUP(arena_free) struct arena memory = arena_make(VAULT_KEYS_MAX * (REQUEST_ID_TEXT_SIZE + 64));
+	CLEANUP(arena_free)
+	struct arena memory = arena_make(VAULT_KEYS_MAX * (REQUEST_ID_TEXT_SIZE + 64));
 	Kms__V1__HealthStatusResponse response = KMS__V1__HEALTH_STATUS_RESPONSE__INIT;
 	char **ids = arena_alloc_array(&memory, s->o.keys->n, sizeof(*ids));
 

@@ -9,8 +9,8 @@
 static const char key_type[] = "FhePrivateKey";
 
 /* One object; its own metadata must say the id under which it lies. */
-static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v, struct hash32 epoch_id,
-			 struct hash32 key_id, struct err_note *note)
+static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v,
+			 struct hash32 epoch_id, struct hash32 key_id, struct err_note *note)
 {
 	const struct vault_name name = {.type = key_type, .epoch = &epoch_id, .id = key_id};
 	CLEANUP(secret_free) struct secret object = {0};
@@ -27,13 +27,15 @@ static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v,
 	if (e != ERR_OK)
 		return err_prefix(note, ERR_CORRUPT, "FHE key %s", text);
 	if (!hash32_eq(handles.metadata.key_id, key_id))
-		return err_say(note, ERR_CORRUPT, "FHE key %s: the object says that it is another key", text);
+		return err_say(note, ERR_CORRUPT,
+			       "FHE key %s: the object says that it is another key", text);
 	*ret_key = handles.client_key;
 	handles.client_key = NULL;
 	return ERR_OK;
 }
 
-static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct hash32 epoch_id, struct err_note *note)
+static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct hash32 epoch_id,
+			   struct err_note *note)
 {
 	CLEANUP(vault_ids_free) struct vault_ids keys = {0};
 
@@ -42,7 +44,8 @@ static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct 
 		struct key_ring_entry *entry = &ring->v[ring->n];
 
 		if (ring->n == VAULT_KEYS_MAX)
-			return err_say(note, ERR_TOO_BIG, "the private vault holds more than %d FHE keys",
+			return err_say(note, ERR_TOO_BIG,
+				       "the private vault holds more than %d FHE keys",
 				       VAULT_KEYS_MAX);
 		TRY(key_load(&entry->key, v, epoch_id, keys.v[i], note));
 		entry->epoch_id = epoch_id;
@@ -52,7 +55,8 @@ static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct 
 	return ERR_OK;
 }
 
-enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault, struct err_note *note)
+enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault,
+		       struct err_note *note)
 {
 	CLEANUP(key_ring_free) struct key_ring ring = {0};
 	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
@@ -88,7 +92,8 @@ bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id)
 	return false;
 }
 
-const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id)
+const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id,
+					   struct hash32 key_id)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (hash32_eq(r->v[i].epoch_id, epoch_id) && hash32_eq(r->v[i].key_id, key_id))

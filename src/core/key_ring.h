@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The FHE keys of a centralised node: all that the private vault holds under FhePrivateKey/<epoch>/<key id>, read at
- * start and immutable after. Any thread may look up; the keys live as long as the ring.
+ * The FHE keys of a centralised node: all that the private vault holds under
+ * FhePrivateKey/<epoch>/<key id>, read at start and immutable after. Any thread may look up; the
+ * keys live as long as the ring.
  */
 #ifndef CORE_KEY_RING_H
 #define CORE_KEY_RING_H
@@ -21,16 +22,19 @@ struct key_ring {
 };
 
 /*
- * No key at all is a valid, empty ring. ERR_CORRUPT: an object that does not decode or whose key id is not its name;
- * ERR_TOO_BIG: more than VAULT_KEYS_MAX; others as vault_read_secret. The note names the object.
+ * No key at all is a valid, empty ring. ERR_CORRUPT: an object that does not decode or whose key id
+ * is not its name; ERR_TOO_BIG: more than VAULT_KEYS_MAX; others as vault_read_secret. The note
+ * names the object.
  */
-enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault, struct err_note *note) MUST_USE;
+enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault,
+		       struct err_note *note) MUST_USE;
 void key_ring_free(struct key_ring *r);
 
 /* Is this the default epoch or one that has a key? */
 bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id);
 
 /* NULL if there is none. */
-const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id);
+const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id,
+					   struct hash32 key_id);
 
 #endif

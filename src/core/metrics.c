@@ -26,8 +26,8 @@ static enum err counters_text(struct buf *out, const struct metrics *m)
 {
 	TRY(buf_add_str(out, "# TYPE kms_operations_total counter\n"));
 	for (size_t op = 0; op < METRICS_OPERATIONS; op++)
-		TRY(buf_addf(out, "kms_operations_total{operation=\"%s\"} %llu\n", operation_names[op],
-			     (unsigned long long)m->operations[op]));
+		TRY(buf_addf(out, "kms_operations_total{operation=\"%s\"} %llu\n",
+			     operation_names[op], (unsigned long long)m->operations[op]));
 	TRY(buf_add_str(out, "# TYPE kms_operation_errors_total counter\n"));
 	for (size_t op = 0; op < METRICS_OPERATIONS; op++) {
 		unsigned long long other = 0;
@@ -36,17 +36,23 @@ static enum err counters_text(struct buf *out, const struct metrics *m)
 			if (!error_names[s])
 				other += m->errors[op][s];
 			else if (m->errors[op][s] > 0)
-				TRY(buf_addf(out, "kms_operation_errors_total{operation=\"%s\",error=\"%s\"} %llu\n",
-					     operation_names[op], error_names[s], (unsigned long long)m->errors[op][s]));
+				TRY(buf_addf(out,
+					     "kms_operation_errors_total{operation=\"%s\",error=\"%"
+					     "s\"} %llu\n",
+					     operation_names[op], error_names[s],
+					     (unsigned long long)m->errors[op][s]));
 		}
 		if (other > 0)
-			TRY(buf_addf(out, "kms_operation_errors_total{operation=\"%s\",error=\"other\"} %llu\n",
+			TRY(buf_addf(out,
+				     "kms_operation_errors_total{operation=\"%s\",error=\"other\"} "
+				     "%llu\n",
 				     operation_names[op], other));
 	}
 	return ERR_OK;
 }
 
-enum err metrics_text(struct buf *out, const struct metrics *m, const struct metrics_gauges *g, const char *version)
+enum err metrics_text(struct buf *out, const struct metrics *m, const struct metrics_gauges *g,
+		      const char *version)
 {
 	const struct {
 		const char *name;
@@ -62,7 +68,8 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 
 	TRY(counters_text(out, m));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		TRY(buf_addf(out, "# TYPE %s gauge\n%s %zu\n", rows[i].name, rows[i].name, rows[i].value));
+		TRY(buf_addf(out, "# TYPE %s gauge\n%s %zu\n", rows[i].name, rows[i].name,
+			     rows[i].value));
 	TRY(buf_addf(out, "# TYPE kms_version gauge\nkms_version{version=\"%s\"} 1\n", version));
 	TRY(buf_add_str(out, "# TYPE kms_limit gauge\n"));
 	for (const struct limit_row *row = limit_rows; row->name; row++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Counters of the node, in the names that dashboards of the other implementation know. Loop thread. */
+/* Counters of the node, in the names that dashboards of the other implementation know. Loop thread.
+ */
 #ifndef CORE_METRICS_H
 #define CORE_METRICS_H
 
@@ -13,7 +14,9 @@ enum metrics_operation {
 	METRICS_OPERATIONS,
 };
 
-enum { METRICS_STATUSES = GRPC_UNAUTHENTICATED + 1 };
+enum {
+	METRICS_STATUSES = GRPC_UNAUTHENTICATED + 1
+};
 
 /* All-zero is the start. */
 struct metrics {

@@ -7,10 +7,13 @@
 #include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
 
-enum { WORD_SIZE = 32 };
+enum {
+	WORD_SIZE = 32
+};
 
 /* The contract reads each value as one uint256: Booleans and addresses too. */
-static enum err words_add(struct buf *out, const struct decryption_request *r, const struct fhe_plaintext *values)
+static enum err words_add(struct buf *out, const struct decryption_request *r,
+			  const struct fhe_plaintext *values)
 {
 	for (size_t i = 0; i < r->items_n; i++) {
 		uint8_t *word;
@@ -29,7 +32,8 @@ enum err public_decryption_digest(struct hash32 *ret_digest, const struct decryp
 				  const struct fhe_plaintext *values)
 {
 	CLEANUP(buf_wipe) struct buf words = buf_make((size_t)HANDLES_PER_REQUEST_MAX * WORD_SIZE);
-	CLEANUP(arena_free) struct arena memory = arena_make(HANDLES_PER_REQUEST_MAX * 2 * sizeof(struct abi_value));
+	CLEANUP(arena_free)
+	struct arena memory = arena_make(HANDLES_PER_REQUEST_MAX * 2 * sizeof(struct abi_value));
 	struct abi_value *handles = arena_alloc_array(&memory, r->items_n, sizeof(*handles));
 
 	if (!handles)
@@ -45,11 +49,13 @@ enum err public_decryption_digest(struct hash32 *ret_digest, const struct decryp
 		abi_bytes(r->extra_data),
 	};
 
-	return eip712_digest(ret_digest, &r->domain, EIP712_PUBLIC_DECRYPT, members, ARRAY_LEN(members));
+	return eip712_digest(ret_digest, &r->domain, EIP712_PUBLIC_DECRYPT, members,
+			     ARRAY_LEN(members));
 }
 
 enum err public_decryption_payload(struct buf *out, const struct decryption_request *r,
-				   const struct fhe_plaintext *values, const struct signing_key *signer)
+				   const struct fhe_plaintext *values,
+				   const struct signing_key *signer)
 {
 	uint8_t verification_key[VERIFICATION_KEY_SIZE];
 	char id[REQUEST_ID_TEXT_SIZE];
@@ -74,7 +80,8 @@ struct signatures {
 };
 
 static enum err signatures_make(struct signatures *ret, const struct decryption_request *r,
-				const struct fhe_plaintext *values, const struct signing_key *signer)
+				const struct fhe_plaintext *values,
+				const struct signing_key *signer)
 {
 	CLEANUP(secret32_wipe) struct secret32 key = signing_key_scalar(signer);
 	CLEANUP(buf_wipe) struct buf payload = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX);
@@ -88,13 +95,16 @@ static enum err signatures_make(struct signatures *ret, const struct decryption_
 }
 
 enum err public_decryption_sign(struct buf *answer, const struct decryption_request *r,
-				const struct fhe_plaintext *values, const struct signing_key *signer)
+				const struct fhe_plaintext *values,
+				const struct signing_key *signer)
 {
 	CLEANUP(arena_free) struct arena memory = arena_make(PUBLIC_DECRYPTION_ANSWER_MAX);
-	Kms__V1__TypedPlaintext *plaintexts = arena_alloc_array(&memory, r->items_n, sizeof(*plaintexts));
+	Kms__V1__TypedPlaintext *plaintexts =
+		arena_alloc_array(&memory, r->items_n, sizeof(*plaintexts));
 	Kms__V1__TypedPlaintext **list = arena_alloc_array(&memory, r->items_n, sizeof(*list));
 	Kms__V1__PublicDecryptionResponse response = KMS__V1__PUBLIC_DECRYPTION_RESPONSE__INIT;
-	Kms__V1__PublicDecryptionResponsePayload payload = KMS__V1__PUBLIC_DECRYPTION_RESPONSE_PAYLOAD__INIT;
+	Kms__V1__PublicDecryptionResponsePayload payload =
+		KMS__V1__PUBLIC_DECRYPTION_RESPONSE_PAYLOAD__INIT;
 	Kms__V1__TypedSignature typed = KMS__V1__TYPED_SIGNATURE__INIT, *typed_list[] = {&typed};
 	Kms__V1__RequestId id = KMS__V1__REQUEST_ID__INIT;
 	uint8_t verification_key[VERIFICATION_KEY_SIZE];
@@ -128,11 +138,13 @@ enum err public_decryption_sign(struct buf *answer, const struct decryption_requ
 	return protobuf_pack(answer, &response.base);
 }
 
-static enum err values_decrypt(struct fhe_plaintext *values, const struct decryption_request *r, struct err_note *note)
+static enum err values_decrypt(struct fhe_plaintext *values, const struct decryption_request *r,
+			       struct err_note *note)
 {
 	for (size_t i = 0; i < r->items_n; i++) {
 		const struct decryption_item *item = &r->items[i];
-		enum err e = fhe_decrypt(r->key, &values[i], item->type, item->format, item->ciphertext, note);
+		enum err e = fhe_decrypt(r->key, &values[i], item->type, item->format,
+					 item->ciphertext, note);
 
 		if (e != ERR_OK)
 			return err_prefix(note, e, "ciphertexts[%zu]", i);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/request_store.h"
 
-enum { BATCH_EXTRA = 64 << 10 };
+enum {
+	BATCH_EXTRA = 64 << 10
+};
 
-/* finished_at is set exactly in the states done and failed, in ms; the partial index is the order of eviction. */
+/* finished_at is set exactly in the states done and failed, in ms; the partial index is the order
+ * of eviction. */
 static const char *const migrations[] = {
 	"CREATE TABLE request ("
 	" seq INTEGER PRIMARY KEY,"
@@ -22,7 +25,8 @@ static const char *const migrations[] = {
 	" CHECK ((state IN (1, 2)) = (finished_at IS NOT NULL))"
 	");"
 	"CREATE INDEX request_pending ON request (kind, seq) WHERE state = 0;"
-	"CREATE INDEX request_finished ON request (kind, finished_at, seq) WHERE finished_at IS NOT NULL;",
+	"CREATE INDEX request_finished ON request (kind, finished_at, seq) WHERE finished_at IS "
+	"NOT NULL;",
 };
 
 static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
@@ -30,10 +34,12 @@ static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
 	return loop_post(loop, fn, ctx);
 }
 
-enum err request_store_open(struct store **ret_store, struct loop *loop, const char *path, struct err_note *note)
+enum err request_store_open(struct store **ret_store, struct loop *loop, const char *path,
+			    struct err_note *note)
 {
 	const struct store_executor executor = {.post = post, .loop = loop};
-	static const struct store_migrations steps = {.owner = "core", .sql = migrations, .n = ARRAY_LEN(migrations)};
+	static const struct store_migrations steps = {
+		.owner = "core", .sql = migrations, .n = ARRAY_LEN(migrations)};
 
 	return store_sqlite_open(ret_store, &executor, path, &steps, note);
 }
@@ -44,7 +50,8 @@ static struct store_value name_id(const struct request_name *n)
 }
 
 /* Takes the batch, whatever became of building it. */
-static enum err submit(struct store *s, struct store_batch *batch, enum err built, store_done_fn *done, void *ctx)
+static enum err submit(struct store *s, struct store_batch *batch, enum err built,
+		       store_done_fn *done, void *ctx)
 {
 	if (built != ERR_OK) {
 		store_batch_free(batch);
@@ -75,22 +82,28 @@ static enum err cell_state(enum request_state *ret_state, const struct store_val
 static enum err admit_build(struct store_batch *b, const struct request_offer *o)
 {
 	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
-	struct store_value digest = store_blob(BYTES_OF(o->digest.b)), message = store_blob(o->message);
+	struct store_value digest = store_blob(BYTES_OF(o->digest.b)),
+			   message = store_blob(o->message);
 
 	if (!o->lookup_only) {
-		TRY(STORE_ADD(b, STORE_ANY,
-			      "INSERT INTO request (kind, id, digest, state, message, accepted_at)"
-			      " VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
-			      kind, id, digest, message, store_int(o->now_ms)));
-		TRY(STORE_ADD(b, STORE_ANY,
-			      "UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, finished_at = NULL,"
-			      " accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2 RETURNING seq",
-			      kind, id, digest, message, store_int(o->now_ms)));
+		TRY(STORE_ADD(
+			b, STORE_ANY,
+			"INSERT INTO request (kind, id, digest, state, message, accepted_at)"
+			" VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
+			kind, id, digest, message, store_int(o->now_ms)));
+		TRY(STORE_ADD(
+			b, STORE_ANY,
+			"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, "
+			"finished_at = NULL,"
+			" accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2 RETURNING seq",
+			kind, id, digest, message, store_int(o->now_ms)));
 	}
-	return STORE_ADD(b, STORE_ANY, "SELECT state, digest FROM request WHERE kind = $1 AND id = $2", kind, id);
+	return STORE_ADD(b, STORE_ANY,
+			 "SELECT state, digest FROM request WHERE kind = $1 AND id = $2", kind, id);
 }
 
-enum err request_store_admit(struct store *s, const struct request_offer *offer, store_done_fn *done, void *ctx)
+enum err request_store_admit(struct store *s, const struct request_offer *offer,
+			     store_done_fn *done, void *ctx)
 {
 	/* The message stands in two statements. */
 	struct store_batch b = store_batch_make(2 * offer->message.n + BATCH_EXTRA);
@@ -121,12 +134,14 @@ enum err request_store_admitted(struct request_admission *ret, const struct stor
 
 /* ---- asking ---- */
 
-enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done, void *ctx)
+enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done,
+			    void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
-	enum err e = STORE_ADD(&b, STORE_ANY,
-			       "SELECT state, message, answer, error FROM request WHERE kind = $1 AND id = $2",
-			       store_int(name.kind), name_id(&name));
+	enum err e = STORE_ADD(
+		&b, STORE_ANY,
+		"SELECT state, message, answer, error FROM request WHERE kind = $1 AND id = $2",
+		store_int(name.kind), name_id(&name));
 
 	return submit(s, &b, e, done, ctx);
 }
@@ -152,38 +167,42 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 
 /* ---- end of the work ---- */
 
-enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer, int64_t now_ms,
-				store_done_fn *done, void *ctx)
+enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer,
+				int64_t now_ms, store_done_fn *done, void *ctx)
 {
 	struct store_batch b = store_batch_make(answer.n + BATCH_EXTRA);
-	enum err e = STORE_ADD(&b, STORE_ONE,
-			       "UPDATE request SET state = 1, answer = $3, message = NULL, finished_at = $4"
-			       " WHERE kind = $1 AND id = $2 AND state = 0",
-			       store_int(name.kind), name_id(&name), store_blob(answer), store_int(now_ms));
+	enum err e = STORE_ADD(
+		&b, STORE_ONE,
+		"UPDATE request SET state = 1, answer = $3, message = NULL, finished_at = $4"
+		" WHERE kind = $1 AND id = $2 AND state = 0",
+		store_int(name.kind), name_id(&name), store_blob(answer), store_int(now_ms));
 
 	return submit(s, &b, e, done, ctx);
 }
 
-enum err request_store_fail(struct store *s, struct request_name name, const char *error, int64_t now_ms,
-			    store_done_fn *done, void *ctx)
+enum err request_store_fail(struct store *s, struct request_name name, const char *error,
+			    int64_t now_ms, store_done_fn *done, void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
-	enum err e = STORE_ADD(&b, STORE_ONE,
-			       "UPDATE request SET state = 2, error = $3, message = NULL, finished_at = $4"
-			       " WHERE kind = $1 AND id = $2 AND state = 0",
-			       store_int(name.kind), name_id(&name), store_text(error), store_int(now_ms));
+	enum err e = STORE_ADD(
+		&b, STORE_ONE,
+		"UPDATE request SET state = 2, error = $3, message = NULL, finished_at = $4"
+		" WHERE kind = $1 AND id = $2 AND state = 0",
+		store_int(name.kind), name_id(&name), store_text(error), store_int(now_ms));
 
 	return submit(s, &b, e, done, ctx);
 }
 
-enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done, void *ctx)
+enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done,
+			     void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
-	enum err e = STORE_ADD(&b, STORE_ANY,
-			       "UPDATE request SET state = 3, answer = NULL, error = NULL, finished_at = NULL"
-			       " WHERE seq IN (SELECT seq FROM request WHERE kind = $1 AND finished_at IS NOT NULL"
-			       " ORDER BY finished_at, seq LIMIT $2)",
-			       store_int(kind), store_int((int64_t)n));
+	enum err e = STORE_ADD(
+		&b, STORE_ANY,
+		"UPDATE request SET state = 3, answer = NULL, error = NULL, finished_at = NULL"
+		" WHERE seq IN (SELECT seq FROM request WHERE kind = $1 AND finished_at IS NOT NULL"
+		" ORDER BY finished_at, seq LIMIT $2)",
+		store_int(kind), store_int((int64_t)n));
 
 	return submit(s, &b, e, done, ctx);
 }
@@ -192,14 +211,17 @@ enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, 
 
 static enum err survey_build(struct store_batch *b, enum request_kind kind)
 {
-	TRY(STORE_ADD(b, STORE_ANY, "SELECT count(*) FROM request WHERE kind = $1 AND finished_at IS NOT NULL",
+	TRY(STORE_ADD(b, STORE_ANY,
+		      "SELECT count(*) FROM request WHERE kind = $1 AND finished_at IS NOT NULL",
 		      store_int(kind)));
 	return STORE_ADD(b, STORE_ANY,
-			 "SELECT id, length(message) FROM request WHERE kind = $1 AND state = 0 ORDER BY seq",
+			 "SELECT id, length(message) FROM request WHERE kind = $1 AND state = 0 "
+			 "ORDER BY seq",
 			 store_int(kind));
 }
 
-enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done, void *ctx)
+enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done,
+			      void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
 
@@ -218,7 +240,8 @@ enum err request_store_surveyed(size_t *ret_finished, const struct store_result 
 	return ERR_OK;
 }
 
-enum err request_store_pending(struct request_pending *ret, const struct store_result *result, size_t at)
+enum err request_store_pending(struct request_pending *ret, const struct store_result *result,
+			       size_t at)
 {
 	const struct store_value *n = store_cell(&result->rows[1], at, 1);
 	struct request_pending p;

@@ -6,12 +6,12 @@
  *	   ▲  └───► failed ──┴──► evicted
  *	   └──────────┘ the same id, asked for again
  *
- * A request is pending from the commit that lets PublicDecrypt answer; a result exists from the commit that lets it be
- * given out. Eviction drops message and result; id and digest of the content stay for ever, so that no id is ever
- * answered twice with different content.
+ * A request is pending from the commit that lets PublicDecrypt answer; a result exists from the
+ *commit that lets it be given out. Eviction drops message and result; id and digest of the content
+ *stay for ever, so that no id is ever answered twice with different content.
  *
- * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop thread. Errors of
- * the submitting calls are those of store_submit, and ERR_NOMEM.
+ * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop
+ *thread. Errors of the submitting calls are those of store_submit, and ERR_NOMEM.
  */
 #ifndef CORE_REQUEST_STORE_H
 #define CORE_REQUEST_STORE_H
@@ -20,7 +20,9 @@
 #include "net/loop.h"
 #include "store/store.h"
 
-enum request_kind { REQUEST_PUBLIC_DECRYPTION = 1 };
+enum request_kind {
+	REQUEST_PUBLIC_DECRYPTION = 1
+};
 
 /* Stored numbers: append only. */
 enum request_state {
@@ -57,8 +59,10 @@ struct request_admission {
 	struct hash32 digest; /* of what is stored */
 };
 
-enum err request_store_admit(struct store *s, const struct request_offer *offer, store_done_fn *done, void *ctx) MUST_USE;
-enum err request_store_admitted(struct request_admission *ret, const struct store_result *result) MUST_USE;
+enum err request_store_admit(struct store *s, const struct request_offer *offer,
+			     store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_admitted(struct request_admission *ret,
+				const struct store_result *result) MUST_USE;
 
 /* ---- asking ---- */
 
@@ -71,31 +75,35 @@ struct request_found {
 	struct bytes error;   /* failed */
 };
 
-enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done,
+			    void *ctx) MUST_USE;
 enum err request_store_found(struct request_found *ret, const struct store_result *result) MUST_USE;
 
 /* ---- end of the work ---- */
 
 /* Only from pending: otherwise the result is ERR_STATE_MOVED. */
-enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer, int64_t now_ms,
-				store_done_fn *done, void *ctx) MUST_USE;
-enum err request_store_fail(struct store *s, struct request_name name, const char *error, int64_t now_ms,
-			    store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer,
+				int64_t now_ms, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_fail(struct store *s, struct request_name name, const char *error,
+			    int64_t now_ms, store_done_fn *done, void *ctx) MUST_USE;
 
 /* The n that ended longest ago. How many it were: rows[0].changed. */
-enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done,
+			     void *ctx) MUST_USE;
 
 /* ---- start ---- */
 
-/* Result: rows[0] one row with the number of done and failed requests; rows[1] id and message size of each pending one,
- * oldest first. */
-enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done, void *ctx) MUST_USE;
+/* Result: rows[0] one row with the number of done and failed requests; rows[1] id and message size
+ * of each pending one, oldest first. */
+enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done,
+			      void *ctx) MUST_USE;
 
 struct request_pending {
 	struct hash32 id;
 	size_t message_n;
 };
 enum err request_store_surveyed(size_t *ret_finished, const struct store_result *result) MUST_USE;
-enum err request_store_pending(struct request_pending *ret, const struct store_result *result, size_t at) MUST_USE;
+enum err request_store_pending(struct request_pending *ret, const struct store_result *result,
+			       size_t at) MUST_USE;
 
 #endif

@@ -11,7 +11,9 @@
 #include "net/protobuf.h"
 
 /* A RequestId is 66 bytes; some room for unknown fields. */
-enum { SMALL_REQUEST_MAX = 4 << 10 };
+enum {
+	SMALL_REQUEST_MAX = 4 << 10
+};
 
 static struct request_name visit_name(const struct visit *v)
 {
@@ -34,7 +36,8 @@ static void result_found(void *ctx, const struct store_result *result)
 	}
 	if (!found.known || found.state == REQUEST_EVICTED) {
 		visit_fail_status(v, GRPC_NOT_FOUND,
-				  found.known ? "the result was kept for a while and is gone" : "no such request");
+				  found.known ? "the result was kept for a while and is gone"
+					      : "no such request");
 		return;
 	}
 	switch (found.state) {
@@ -42,7 +45,8 @@ static void result_found(void *ctx, const struct store_result *result)
 		visit_reply(v, found.answer);
 		return;
 	case REQUEST_FAILED:
-		(void)err_say(&note, ERR_INTERNAL, "%.*s", (int)found.error.n, (const char *)found.error.p);
+		(void)err_say(&note, ERR_INTERNAL, "%.*s", (int)found.error.n,
+			      (const char *)found.error.p);
 		visit_fail_status(v, strcasestr(note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
 				  "the decryption failed");
 		return;
@@ -54,7 +58,8 @@ static void result_found(void *ctx, const struct store_result *result)
 	if (entry)
 		visit_wait(v, entry);
 	else
-		visit_fail(v, ERR_CORRUPT, &(struct err_note){"pending in the store, unknown in memory"});
+		visit_fail(v, ERR_CORRUPT,
+			   &(struct err_note){"pending in the store, unknown in memory"});
 }
 
 /* The result, now or when it is there. */
@@ -80,8 +85,10 @@ static enum err id_message_read(struct hash32 *ret_id, struct bytes message, str
 
 	if (protobuf_unpack(&m, &kms__v1__request_id__descriptor, message, &memory) != ERR_OK)
 		return err_say(note, ERR_BAD_REQUEST, "the message is not a RequestId");
-	if (request_id_parse(ret_id, bytes_str(((const Kms__V1__RequestId *)m)->request_id)) != ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST, "request_id is not an identifier of 64 hexadecimal digits");
+	if (request_id_parse(ret_id, bytes_str(((const Kms__V1__RequestId *)m)->request_id)) !=
+	    ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "request_id is not an identifier of 64 hexadecimal digits");
 	return ERR_OK;
 }
 
@@ -121,8 +128,8 @@ static void visit_accepted(struct visit *v, bool restarted)
 		return;
 	}
 	request_id_text(id, v->id);
-	LOG_INFO(s->o.log, "Public decryption accepted", log_s("request_id", id), log_i("handles", (int64_t)v->items_n),
-		 log_i("bytes", (int64_t)message.n));
+	LOG_INFO(s->o.log, "Public decryption accepted", log_s("request_id", id),
+		 log_i("handles", (int64_t)v->items_n), log_i("bytes", (int64_t)message.n));
 	if (v->extra_data_differs)
 		LOG_WARN(s->o.log, "extra_data does not name the context and epoch of its request",
 			 log_s("request_id", id));
@@ -148,16 +155,19 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 	else if (a.inserted || a.restarted)
 		visit_accepted(v, a.restarted);
 	else if (!a.known || a.state == REQUEST_FAILED)
-		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED, "the node holds as many requests as it may");
+		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED,
+				  "the node holds as many requests as it may");
 	else if (!hash32_eq(a.digest, v->digest))
-		visit_fail_status(v, GRPC_FAILED_PRECONDITION, "request_id was used before with other content");
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
+				  "request_id was used before with other content");
 	else if (v->sync)
 		visit_result(v);
 	else
 		visit_fail_status(v, GRPC_ALREADY_EXISTS, "request_id is known");
 }
 
-/* Pool thread for large messages, loop thread for small ones: touches the visit and what is immutable. */
+/* Pool thread for large messages, loop thread for small ones: touches the visit and what is
+ * immutable. */
 static void visit_check(void *job)
 {
 	struct visit *v = job;
@@ -243,7 +253,9 @@ const struct grpc_method core_service_methods[] = {
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,
 	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/grpc.health.v1.Health/Check", .handler = health_check_handle, .request_max = SMALL_REQUEST_MAX},
+	{.path = "/grpc.health.v1.Health/Check",
+	 .handler = health_check_handle,
+	 .request_max = SMALL_REQUEST_MAX},
 };
 const size_t core_service_methods_n = ARRAY_LEN(core_service_methods);
 
@@ -272,18 +284,22 @@ static void surveyed(void *ctx, const struct store_result *result)
 		s->phase = CORE_BROKEN;
 		LOG_ERROR(s->o.log, "The requests of an earlier run could not be read", log_e(e),
 			  log_s("detail", result->note.text));
+		if (s->o.broken)
+			s->o.broken(s->o.broken_ctx);
 		return;
 	}
 	if (s->phase != CORE_STARTING)
 		return;
 	s->phase = CORE_SERVING;
 	LOG_INFO(s->o.log, "Serving", log_i("fhe_keys", (int64_t)s->o.keys->n),
-		 log_i("unfinished_requests", (int64_t)s->entries_n), log_i("stored_results", (int64_t)s->finished_n));
+		 log_i("unfinished_requests", (int64_t)s->entries_n),
+		 log_i("stored_results", (int64_t)s->finished_n));
 	entries_run(s);
 	entries_evict(s);
 }
 
-enum err core_service_new(struct core_service **ret_service, const struct core_service_options *options)
+enum err core_service_new(struct core_service **ret_service,
+			  const struct core_service_options *options)
 {
 	struct core_service *s = calloc(1, sizeof(*s));
 
@@ -316,7 +332,8 @@ void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx)
 			bool ends = e->stage == ENTRY_COMPUTING || e->stage == ENTRY_SAVING;
 
 			while (!ends && e->waiters)
-				visit_fail_status(e->waiters, GRPC_UNAVAILABLE, "the node is stopping");
+				visit_fail_status(e->waiters, GRPC_UNAVAILABLE,
+						  "the node is stopping");
 		}
 	}
 	entries_stop_check(s);

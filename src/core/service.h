@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The KMS service: what stands behind the gRPC methods. It owns requests from the moment they are accepted; loop, pool,
- * store, keys and signer are lent and must outlive it. Everything on the loop thread, computation in the pool.
+ * The KMS service: what stands behind the gRPC methods. It owns requests from the moment they are
+ * accepted; loop, pool, store, keys and signer are lent and must outlive it. Everything on the loop
+ * thread, computation in the pool.
  */
 #ifndef CORE_SERVICE_H
 #define CORE_SERVICE_H
@@ -28,6 +29,8 @@ struct core_service_options {
 	size_t capacity;     /* requests kept with their results, pending ones included */
 	size_t finished_min; /* of these, ended ones that are never evicted for a new request */
 	uint64_t seed;       /* of the table of requests */
+	loop_fn *broken;     /* CORE_BROKEN was entered; may be NULL */
+	void *broken_ctx;
 };
 
 enum core_phase {
@@ -37,18 +40,22 @@ enum core_phase {
 	CORE_BROKEN,   /* the database could not be read at start */
 };
 
-/* Starts to read what was left unfinished; core_service_phase tells how far it is. ERR_NOMEM, errors of store_submit. */
-enum err core_service_new(struct core_service **ret_service, const struct core_service_options *options) MUST_USE;
+/* Starts to read what was left unfinished; core_service_phase tells how far it is. ERR_NOMEM,
+ * errors of store_submit. */
+enum err core_service_new(struct core_service **ret_service,
+			  const struct core_service_options *options) MUST_USE;
 
 enum core_phase core_service_phase(const struct core_service *s);
 
 /*
- * Accept nothing more, answer those who wait for work that has not begun, finish and store what runs; then stopped(ctx).
- * What has not begun stays pending in the database and is done after the next start.
+ * Accept nothing more, answer those who wait for work that has not begun, finish and store what
+ * runs; then stopped(ctx). What has not begun stays pending in the database and is done after the
+ * next start.
  */
 void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx);
 
-/* After pool and store are freed, so that nothing comes back; calls not answered are answered by nobody. */
+/* After pool and store are freed, so that nothing comes back; calls not answered are answered by
+ * nobody. */
 void core_service_free(struct core_service *s);
 
 /* The methods for a gRPC server whose ctx is the service: its own and grpc.health.v1. */

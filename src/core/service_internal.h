@@ -2,12 +2,13 @@
 /*
  * Inside the service. Two kinds of objects:
  *
- *	visit   one gRPC call being served. It is in exactly one list: the service's (something of it is under way in
- *	        pool or store) or that of an entry (it waits for a result). Ends with exactly one answer.
- *	entry   one accepted request without a result, from the commit that accepted it to the commit that ends it.
+ *	visit   one gRPC call being served. It is in exactly one list: the service's (something of
+ *it is under way in pool or store) or that of an entry (it waits for a result). Ends with exactly
+ *one answer. entry   one accepted request without a result, from the commit that accepted it to the
+ *commit that ends it.
  *
- * Callbacks of pool and store hold a visit or an entry; neither is freed before they came back, except by
- * core_service_free, when pool and store are gone.
+ * Callbacks of pool and store hold a visit or an entry; neither is freed before they came back,
+ *except by core_service_free, when pool and store are gone.
  */
 #ifndef CORE_SERVICE_INTERNAL_H
 #define CORE_SERVICE_INTERNAL_H
@@ -36,7 +37,7 @@ struct visit {
 	size_t items_n;
 	bool extra_data_differs;
 
-	bool reserved; /* counts towards capacity until the store has answered */
+	bool reserved;      /* counts towards capacity until the store has answered */
 	struct timer timer; /* while waiting */
 	struct visit **list, *next, *prev;
 };
@@ -73,9 +74,9 @@ struct core_service {
 	struct entry *buckets[ENTRY_BUCKETS];
 	struct entry *queue_head, *queue_tail;
 
-	size_t entries_n;     /* accepted, no result yet */
-	size_t finished_n;    /* done or failed, not evicted */
-	size_t reserved_n;    /* offers on the way to the store */
+	size_t entries_n;  /* accepted, no result yet */
+	size_t finished_n; /* done or failed, not evicted */
+	size_t reserved_n; /* offers on the way to the store */
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
@@ -90,7 +91,8 @@ struct core_service {
 /* ---- visit.c ---- */
 
 /* NULL without memory: the call is answered then. */
-struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum metrics_operation operation);
+struct visit *visit_new(struct core_service *s, struct grpc_call *call,
+			enum metrics_operation operation);
 void visit_drop(struct visit *v); /* without an answer */
 void visit_reply(struct visit *v, struct bytes message);
 /* `note` is shown to the client only for errors that are the client's own. */
@@ -106,7 +108,8 @@ enum grpc_status visit_status(enum err e);
 
 struct entry *entry_find(const struct core_service *s, const struct hash32 *id);
 /* `message` empty: to be read from the store. NULL without memory. */
-struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n, struct bytes message);
+struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n,
+			struct bytes message);
 /* Give the pool as much as it may have. */
 void entries_run(struct core_service *s);
 /* Is there room for one more, with evicting what may be evicted? */

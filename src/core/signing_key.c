@@ -5,7 +5,9 @@
 #include "core/request_id.h"
 #include "eth/text.h"
 
-enum { OBJECT_SIZE_MAX = 512 };
+enum {
+	OBJECT_SIZE_MAX = 512
+};
 
 static const char private_type[] = "SigningKey";
 
@@ -19,7 +21,8 @@ static enum err key_complete(struct signing_key *k, const struct ecdsa *ecdsa)
 	return ecdsa_address(ecdsa, &k->address, &scalar);
 }
 
-enum err signing_key_generate(struct signing_key *ret_key, const struct ecdsa *ecdsa, struct rng *rng)
+enum err signing_key_generate(struct signing_key *ret_key, const struct ecdsa *ecdsa,
+			      struct rng *rng)
 {
 	CLEANUP(signing_key_free) struct signing_key k = {0};
 	enum err e;
@@ -35,8 +38,8 @@ enum err signing_key_generate(struct signing_key *ret_key, const struct ecdsa *e
 	return ERR_OK;
 }
 
-enum err signing_key_load(struct signing_key *ret_key, const struct ecdsa *ecdsa, const struct vault *private_vault,
-			  struct err_note *note)
+enum err signing_key_load(struct signing_key *ret_key, const struct ecdsa *ecdsa,
+			  const struct vault *private_vault, struct err_note *note)
 {
 	static const char *const names[] = {"PrivateSigKey", NULL};
 	const struct vault_name name = {.type = private_type, .id = request_id_signing_key};
@@ -55,13 +58,15 @@ enum err signing_key_load(struct signing_key *ret_key, const struct ecdsa *ecdsa
 	struct bytes scalar = bincode_vec(&r, sizeof(struct secret32));
 
 	if (reader_end(&r) != ERR_OK || scalar.n != sizeof(struct secret32))
-		return err_say(note, ERR_CORRUPT, "the signing key of the private vault is no PrivateSigKey");
+		return err_say(note, ERR_CORRUPT,
+			       "the signing key of the private vault is no PrivateSigKey");
 	TRY(secret_copy(&k.key, scalar));
 
 	enum err e = key_complete(&k, ecdsa);
 
 	if (e == ERR_BAD_REQUEST)
-		return err_say(note, ERR_CORRUPT, "the signing key of the private vault is no secp256k1 key");
+		return err_say(note, ERR_CORRUPT,
+			       "the signing key of the private vault is no secp256k1 key");
 	TRY(e);
 	*ret_key = k;
 	k = (struct signing_key){0};
@@ -140,7 +145,8 @@ static const struct {
 	{"TypedVerfAddress", encode_address},
 };
 
-const char *const signing_key_public_types[] = {"VerfKey", "VerfAddress", "TypedVerfKey", "TypedVerfAddress", NULL};
+const char *const signing_key_public_types[] = {"VerfKey", "VerfAddress", "TypedVerfKey",
+						"TypedVerfAddress", NULL};
 
 enum err signing_key_store_private(const struct signing_key *k, const struct vault *private_vault,
 				   struct err_note *note)
@@ -161,12 +167,14 @@ static struct bytes newline_strip(struct bytes b)
 }
 
 enum err signing_key_public_sync(struct signing_key_public *ret_found, const struct signing_key *k,
-				 const struct vault *public_vault, bool write, struct err_note *note)
+				 const struct vault *public_vault, bool write,
+				 struct err_note *note)
 {
 	struct signing_key_public found = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(public_rows); i++) {
-		const struct vault_name name = {.type = public_rows[i].type, .id = request_id_signing_key};
+		const struct vault_name name = {.type = public_rows[i].type,
+						.id = request_id_signing_key};
 		CLEANUP(buf_free) struct buf want = buf_make(OBJECT_SIZE_MAX);
 		CLEANUP(buf_free) struct buf have = buf_make(OBJECT_SIZE_MAX);
 
@@ -184,10 +192,12 @@ enum err signing_key_public_sync(struct signing_key_public *ret_found, const str
 		}
 		if (e != ERR_OK && e != ERR_TOO_BIG)
 			return e;
-		if (e == ERR_TOO_BIG || (!bytes_eq_var(buf_view(&have), buf_view(&want)) &&
-					 !bytes_eq_var(newline_strip(buf_view(&have)), buf_view(&want))))
+		if (e == ERR_TOO_BIG ||
+		    (!bytes_eq_var(buf_view(&have), buf_view(&want)) &&
+		     !bytes_eq_var(newline_strip(buf_view(&have)), buf_view(&want))))
 			return err_say(note, ERR_CONFIG_VALUE,
-				       "%s in the public vault does not belong to the signing key in the private one",
+				       "%s in the public vault does not belong to the signing key "
+				       "in the private one",
 				       name.type);
 		found.present++;
 	}

@@ -12,15 +12,18 @@
 #include "base/limits.h"
 #include "core/request_id.h"
 
-enum { VAULT_PATH_MAX = 4096 };
+enum {
+	VAULT_PATH_MAX = 4096
+};
 
 struct vault_path {
 	char text[VAULT_PATH_MAX];
 };
 
 /* `id` NULL: the folder. */
-static enum err path_make(struct vault_path *p, const struct vault *v, const char *type, const struct hash32 *epoch,
-			  const struct hash32 *id, struct err_note *note)
+static enum err path_make(struct vault_path *p, const struct vault *v, const char *type,
+			  const struct hash32 *epoch, const struct hash32 *id,
+			  struct err_note *note)
 {
 	char epoch_text[REQUEST_ID_TEXT_SIZE] = "", id_text[REQUEST_ID_TEXT_SIZE] = "";
 
@@ -29,8 +32,8 @@ static enum err path_make(struct vault_path *p, const struct vault *v, const cha
 	if (id)
 		request_id_text(id_text, *id);
 
-	int n = snprintf(p->text, sizeof(p->text), "%s/%s/%s%s%s%s%s", v->path, v->prefix, type, epoch ? "/" : "",
-			 epoch_text, id ? "/" : "", id_text);
+	int n = snprintf(p->text, sizeof(p->text), "%s/%s/%s%s%s%s%s", v->path, v->prefix, type,
+			 epoch ? "/" : "", epoch_text, id ? "/" : "", id_text);
 
 	if (n < 0 || (size_t)n >= sizeof(p->text))
 		return err_say(note, ERR_CONFIG_VALUE, "the vault's path is too long");
@@ -46,8 +49,8 @@ static void fd_close(int *fd)
 /* ---- reading ---- */
 
 /* Open and judge: a plain file of bounded size and, in a private vault, ours alone. */
-static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v, const struct vault_name *name,
-			    struct err_note *note)
+static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v,
+			    const struct vault_name *name, struct err_note *note)
 {
 	struct vault_path path;
 	struct stat st;
@@ -59,17 +62,21 @@ static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return err_say(note, ERR_NOT_FOUND, "%s does not exist", path.text);
 	if (fd < 0 || fstat(fd, &st) != 0)
-		return err_say(note, ERR_CONFIG_FILE, "%s cannot be read: %s", path.text, strerror(errno));
+		return err_say(note, ERR_CONFIG_FILE, "%s cannot be read: %s", path.text,
+			       strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_say(note, ERR_CONFIG_FILE, "%s is not a plain file", path.text);
 	if (v->private && (st.st_mode & 077))
-		return err_say(note, ERR_CONFIG_FILE, "%s is open to other users (mode %04o): chmod 600 it", path.text,
+		return err_say(note, ERR_CONFIG_FILE,
+			       "%s is open to other users (mode %04o): chmod 600 it", path.text,
 			       (unsigned)(st.st_mode & 07777));
 	if (v->private && st.st_uid != geteuid())
-		return err_say(note, ERR_CONFIG_FILE, "%s belongs to user %u, this process is user %u", path.text,
+		return err_say(note, ERR_CONFIG_FILE,
+			       "%s belongs to user %u, this process is user %u", path.text,
 			       (unsigned)st.st_uid, (unsigned)geteuid());
 	if (st.st_size < 0 || st.st_size > VAULT_OBJECT_SIZE_MAX)
-		return err_say(note, ERR_TOO_BIG, "%s has more than %d bytes", path.text, VAULT_OBJECT_SIZE_MAX);
+		return err_say(note, ERR_TOO_BIG, "%s has more than %d bytes", path.text,
+			       VAULT_OBJECT_SIZE_MAX);
 	*ret_size = (size_t)st.st_size;
 	*ret_fd = fd;
 	fd = -1;
@@ -86,13 +93,15 @@ static enum err object_fill(int fd, uint8_t *out, size_t n, struct err_note *not
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return err_say(note, ERR_IO, "an object of the vault could not be read whole");
+			return err_say(note, ERR_IO,
+				       "an object of the vault could not be read whole");
 		at += (size_t)got;
 	}
 	return ERR_OK;
 }
 
-enum err vault_read(struct buf *out, const struct vault *v, const struct vault_name *name, struct err_note *note)
+enum err vault_read(struct buf *out, const struct vault *v, const struct vault_name *name,
+		    struct err_note *note)
 {
 	CLEANUP(fd_close) int fd = -1;
 	uint8_t *place;
@@ -108,8 +117,8 @@ enum err vault_read(struct buf *out, const struct vault *v, const struct vault_n
 	return e;
 }
 
-enum err vault_read_secret(struct secret *ret_object, const struct vault *v, const struct vault_name *name,
-			   struct err_note *note)
+enum err vault_read_secret(struct secret *ret_object, const struct vault *v,
+			   const struct vault_name *name, struct err_note *note)
 {
 	CLEANUP(secret_free) struct secret s = {0};
 	CLEANUP(fd_close) int fd = -1;
@@ -134,9 +143,10 @@ static enum err folder_sync(const char *path, struct err_note *note)
 	return ERR_OK;
 }
 
-/* Make `folder` and what is missing above it. The vault's own folder may hold public things too; what is below a private
- * prefix is closed. */
-static enum err folder_make(const struct vault_path *folder, const struct vault *v, struct err_note *note)
+/* Make `folder` and what is missing above it. The vault's own folder may hold public things too;
+ * what is below a private prefix is closed. */
+static enum err folder_make(const struct vault_path *folder, const struct vault *v,
+			    struct err_note *note)
 {
 	struct vault_path p = *folder;
 	size_t root_n = strlen(v->path);
@@ -148,14 +158,16 @@ static enum err folder_make(const struct vault_path *folder, const struct vault 
 			continue;
 		p.text[i] = '\0';
 		if (mkdir(p.text, v->private && i > root_n ? 0700 : 0755) != 0 && errno != EEXIST)
-			return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be made: %s", p.text, strerror(errno));
+			return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be made: %s",
+				       p.text, strerror(errno));
 		p.text[i] = c;
 	}
 	return ERR_OK;
 }
 
 /* The folders from the vault's own down to that of the object keep their new entries. */
-static enum err folders_sync(const struct vault_path *folder, const struct vault *v, struct err_note *note)
+static enum err folders_sync(const struct vault_path *folder, const struct vault *v,
+			     struct err_note *note)
 {
 	struct vault_path p = *folder;
 
@@ -168,13 +180,15 @@ static enum err folders_sync(const struct vault_path *folder, const struct vault
 	return ERR_OK;
 }
 
-static enum err file_write(const char *path, mode_t mode, struct bytes content, struct err_note *note)
+static enum err file_write(const char *path, mode_t mode, struct bytes content,
+			   struct err_note *note)
 {
 	CLEANUP(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	size_t at = 0;
 
 	if (fd < 0)
-		return err_say(note, ERR_CONFIG_FILE, "%s cannot be written: %s", path, strerror(errno));
+		return err_say(note, ERR_CONFIG_FILE, "%s cannot be written: %s", path,
+			       strerror(errno));
 	while (at < content.n) {
 		ssize_t put = write(fd, &content.p[at], content.n - at);
 
@@ -189,7 +203,8 @@ static enum err file_write(const char *path, mode_t mode, struct bytes content, 
 	return ERR_OK;
 }
 
-enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object, struct err_note *note)
+enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object,
+		     struct err_note *note)
 {
 	struct vault_path folder, path;
 	char partial[VAULT_PATH_MAX + 32];
@@ -225,8 +240,8 @@ static void dir_close(DIR **d)
 		(void)closedir(*d);
 }
 
-enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char *type, const struct hash32 *epoch,
-		    struct err_note *note)
+enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char *type,
+		    const struct hash32 *epoch, struct err_note *note)
 {
 	CLEANUP(vault_ids_free) struct vault_ids ids = {0};
 	struct vault_path path;
@@ -240,7 +255,8 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 		return ERR_OK;
 	}
 	if (!d)
-		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be read: %s", path.text, strerror(errno));
+		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be read: %s", path.text,
+			       strerror(errno));
 	ids.v = calloc(VAULT_ENTRIES_MAX, sizeof(*ids.v));
 	if (!ids.v)
 		return ERR_NOMEM;
@@ -251,8 +267,8 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 		    request_id_parse(&id, bytes_str(entry->d_name)) != ERR_OK)
 			continue;
 		if (ids.n == VAULT_ENTRIES_MAX)
-			return err_say(note, ERR_TOO_BIG, "folder %s holds more than %d objects", path.text,
-				       VAULT_ENTRIES_MAX);
+			return err_say(note, ERR_TOO_BIG, "folder %s holds more than %d objects",
+				       path.text, VAULT_ENTRIES_MAX);
 		ids.v[ids.n++] = id;
 	}
 	qsort(ids.v, ids.n, sizeof(*ids.v), id_cmp);

@@ -6,7 +6,8 @@
 #include "core/service_internal.h"
 
 enum {
-	/* Answered a little before the client's deadline, a wait ends with a status that says more. */
+	/* Answered a little before the client's deadline, a wait ends with a status that says more.
+	 */
 	DEADLINE_MARGIN_MS = 50,
 };
 
@@ -55,7 +56,8 @@ static void list_remove(struct visit *v)
 		v->next->prev = v->prev;
 }
 
-struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum metrics_operation operation)
+struct visit *visit_new(struct core_service *s, struct grpc_call *call,
+			enum metrics_operation operation)
 {
 	struct visit *v = calloc(1, sizeof(*v));
 
@@ -98,8 +100,8 @@ void visit_fail_status(struct visit *v, enum grpc_status status, const char *tex
 
 	request_id_text(id, v->id);
 	v->core->metrics.errors[v->operation][status]++;
-	LOG_INFO(v->core->o.log, "Call refused", log_s("request_id", id), log_s("status", grpc_status_name(status)),
-		 log_s("reason", text));
+	LOG_INFO(v->core->o.log, "Call refused", log_s("request_id", id),
+		 log_s("status", grpc_status_name(status)), log_s("reason", text));
 	grpc_call_fail(v->call, status, text);
 	visit_drop(v);
 }
@@ -112,7 +114,8 @@ void visit_fail(struct visit *v, enum err e, const struct err_note *note)
 		char id[REQUEST_ID_TEXT_SIZE];
 
 		request_id_text(id, v->id);
-		LOG_ERROR(v->core->o.log, "Call failed", log_s("request_id", id), log_e(e), log_s("detail", note->text));
+		LOG_ERROR(v->core->o.log, "Call failed", log_s("request_id", id), log_e(e),
+			  log_s("detail", note->text));
 		visit_fail_status(v, status, "the node failed; its log says why");
 		return;
 	}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "core/monitoring.h"
+
+enum {
+	BODY_MAX = 256 << 10
+};
+
+static const char json[] = "application/json";
+
+static void reply_text(struct http_exchange *x, enum err built, int status, const char *type,
+		       const struct buf *body)
+{
+	if (built == ERR_OK)
+		http_exchange_reply(x, status, type, buf_view(body));
+	else
+		http_exchange_reply(x, 500, "text/plain", BYTES_NONE);
+}
+
+static void metrics_handle(void *ctx, struct http_exchange *x)
+{
+	const struct monitoring *m = ctx;
+	CLEANUP(buf_free) struct buf body = buf_make(BODY_MAX);
+	struct metrics_gauges gauges = core_service_gauges(m->service);
+	enum err e = metrics_text(&body, core_service_metrics(m->service), &gauges, m->version);
+
+	reply_text(x, e, 200, "text/plain; version=0.0.4", &body);
+}
+
+static void healthz_handle(void *ctx, struct http_exchange *x)
+{
+	static const char *const details[] = {
+		[CORE_STARTING] = "starting",
+		[CORE_SERVING] = "",
+		[CORE_STOPPING] = "stopping",
+		[CORE_BROKEN] = "the database could not be read",
+	};
+	const struct monitoring *m = ctx;
+	CLEANUP(buf_free) struct buf body = buf_make(BODY_MAX);
+	enum core_phase phase = core_service_phase(m->service);
+	bool healthy = phase == CORE_SERVING;
+	enum err e = buf_addf(&body, "{\"healthy\":%s,\"fhe_keys\":%zu,\"details\":\"%s\"}",
+			      healthy ? "true" : "false", core_service_gauges(m->service).fhe_keys,
+			      details[phase]);
+
+	reply_text(x, e, healthy ? 200 : 503, json, &body);
+}
+
+static void liveness_handle(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	http_exchange_reply(x, 200, json,
+			    BYTES_LIT("{\"status_code\":\"200\",\"status\":\"alive\"}"));
+}
+
+static void version_handle(void *ctx, struct http_exchange *x)
+{
+	const struct monitoring *m = ctx;
+	CLEANUP(buf_free) struct buf body = buf_make(BODY_MAX);
+
+	reply_text(x, buf_addf(&body, "{\"name\":\"kms-server\",\"version\":\"%s\"}", m->version),
+		   200, json, &body);
+}
+
+static const struct http_route routes[] = {
+	{"/metrics", metrics_handle},
+	{"/healthz", healthz_handle},
+	{"/liveness", liveness_handle},
+	{"/version", version_handle},
+};
+
+enum err monitoring_init(struct monitoring *m, struct loop *loop, const char *listen,
+			 const struct core_service *service, const char *version,
+			 struct err_note *note)
+{
+	*m = (struct monitoring){.service = service, .version = version};
+	return http_server_new(&m->server, loop, listen, routes, ARRAY_LEN(routes), m, note);
+}
+
+void monitoring_free(struct monitoring *m)
+{
+	http_server_free(m->server);
+	*m = (struct monitoring){0};
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "core/node.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "base/rng.h"
+#include "core/monitoring.h"
+#include "core/request_store.h"
+#include "eth/text.h"
+
+enum {
+	METHODS_MAX = 32
+};
+
+struct node {
+	struct node_options o;
+	struct ecdsa *ecdsa;
+	struct signing_key signer;
+	struct key_ring keys;
+	struct store *store;
+	struct pool *pool;
+	struct core_service *service;
+	struct grpc_method methods[METHODS_MAX];
+	struct grpc_server *server;
+	struct monitoring monitoring;
+	loop_fn *stopped;
+	void *stopped_ctx;
+	unsigned stopping_n; /* parts that have not come to rest */
+};
+
+/* ---- start ---- */
+
+static enum err signer_open(struct node *n, struct err_note *note)
+{
+	const struct vault private_vault = core_config_vault(&n->o.config->private_vault, true);
+	const struct vault public_vault = core_config_vault(&n->o.config->public_vault, false);
+	struct signing_key_public found;
+	char address[ADDRESS_TEXT_SIZE];
+	uint8_t seed[32];
+
+	rng_fill(rng_system(), seed, sizeof(seed));
+	TRY(ecdsa_new(&n->ecdsa, seed));
+	secret_wipe(seed, sizeof(seed));
+
+	enum err e = signing_key_load(&n->signer, n->ecdsa, &private_vault, note);
+
+	if (e == ERR_NOT_FOUND)
+		return err_prefix(note, ERR_CONFIG_FILE, "no signing key (kms-gen-keys makes one)");
+	TRY(e);
+	TRY(signing_key_public_sync(&found, &n->signer, &public_vault, false, note));
+	address_to_text(address, n->signer.address);
+	LOG_INFO(n->o.log, "Signing key loaded", log_s("address", address));
+	if (found.missing > 0)
+		LOG_WARN(n->o.log,
+			 "The public vault lacks objects of the signing key; kms-gen-keys writes "
+			 "them",
+			 log_i("missing", (int64_t)found.missing));
+	return ERR_OK;
+}
+
+static enum err keys_open(struct node *n, struct err_note *note)
+{
+	const struct vault private_vault = core_config_vault(&n->o.config->private_vault, true);
+
+	TRY(key_ring_load(&n->keys, &private_vault, note));
+	LOG_INFO(n->o.log, "FHE keys loaded", log_i("keys", (int64_t)n->keys.n));
+	if (secret_lock_failed() > 0)
+		LOG_WARN(n->o.log,
+			 "The machine refuses to lock memory: secrets may be swapped out; raise "
+			 "RLIMIT_MEMLOCK",
+			 log_i("allocations", (int64_t)secret_lock_failed()));
+	return ERR_OK;
+}
+
+static enum err service_open(struct node *n, struct err_note *note)
+{
+	const struct core_config *c = n->o.config;
+	uint64_t seed;
+
+	rng_fill(rng_system(), (uint8_t *)&seed, sizeof(seed));
+	TRY(request_store_open(&n->store, n->o.loop, c->request_store_path, note));
+	TRY(pool_new(&n->pool, n->o.loop, (unsigned)c->compute_threads));
+	return core_service_new(&n->service, &(struct core_service_options){
+						     .loop = n->o.loop,
+						     .pool = n->pool,
+						     .store = n->store,
+						     .log = n->o.log,
+						     .keys = &n->keys,
+						     .signer = &n->signer,
+						     .capacity = (size_t)c->dec_capacity,
+						     .finished_min = (size_t)c->min_dec_cache,
+						     .seed = seed,
+						     .broken = n->o.broken,
+						     .broken_ctx = n->o.broken_ctx,
+					     });
+}
+
+static enum err ports_open(struct node *n, struct err_note *note)
+{
+	const struct core_config *c = n->o.config;
+	CLEANUP(buf_free) struct buf listen = buf_make(4096);
+	struct grpc_server_options options = {
+		.methods = n->methods,
+		.methods_n = core_service_methods_n,
+		.ctx = n->service,
+	};
+
+	CHECK(core_service_methods_n <= METHODS_MAX);
+	for (size_t i = 0; i < core_service_methods_n; i++) {
+		n->methods[i] = core_service_methods[i];
+		if (n->methods[i].request_max == 0)
+			n->methods[i].request_max = (size_t)c->message_size_max;
+	}
+	TRY(core_config_listen(&listen, c, note));
+	TRY(buf_cstr(&listen, &options.listen));
+	TRY(grpc_server_new(&n->server, n->o.loop, &options, note));
+	TRY(monitoring_init(&n->monitoring, n->o.loop, c->metrics_bind_address, n->service,
+			    n->o.version, note));
+	LOG_INFO(n->o.log, "Listening", log_s("service", options.listen),
+		 log_i("port", (int64_t)node_port(n)),
+		 log_s("monitoring", c->metrics_bind_address));
+	return ERR_OK;
+}
+
+enum err node_start(struct node **ret_node, const struct node_options *options,
+		    struct err_note *note)
+{
+	CLEANUP(buf_free) struct buf listen = buf_make(4096);
+	struct node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return ERR_NOMEM;
+	n->o = *options;
+
+	enum err e = core_config_check(options->config, note);
+
+	if (e == ERR_OK)
+		e = core_config_listen(&listen, options->config,
+				       note); /* before any key is touched */
+	if (e == ERR_OK)
+		e = signer_open(n, note);
+	if (e == ERR_OK)
+		e = keys_open(n, note);
+	if (e == ERR_OK)
+		e = service_open(n, note);
+	if (e == ERR_OK)
+		e = ports_open(n, note);
+	if (e != ERR_OK) {
+		node_free(n);
+		return e;
+	}
+	*ret_node = n;
+	return ERR_OK;
+}
+
+/* ---- stop ---- */
+
+static void part_stopped(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (--n->stopping_n == 0)
+		n->stopped(n->stopped_ctx);
+}
+
+void node_stop(struct node *n, loop_fn *stopped, void *ctx)
+{
+	n->stopped = stopped;
+	n->stopped_ctx = ctx;
+	n->stopping_n = 2;
+	LOG_INFO(n->o.log, "Stopping");
+	core_service_stop(n->service, part_stopped, n);
+	grpc_server_drain(n->server, NODE_STOP_GRACE_MS, part_stopped, n);
+}
+
+void node_free(struct node *n)
+{
+	if (!n)
+		return;
+	/* Pool and store first: nothing comes back to the service after. */
+	pool_free(n->pool);
+	store_free(n->store);
+	if (n->monitoring.server)
+		monitoring_free(&n->monitoring);
+	grpc_server_free(n->server);
+	core_service_free(n->service);
+	key_ring_free(&n->keys);
+	signing_key_free(&n->signer);
+	ecdsa_free(n->ecdsa);
+	free(n);
+}
+
+unsigned node_port(const struct node *n)
+{
+	return grpc_server_port(n->server);
+}
+
+unsigned node_monitoring_port(const struct node *n)
+{
+	return http_server_port(n->monitoring.server);
+}
+
+const struct core_service *node_service(const struct node *n)
+{
+	return n->service;
+}
+
+const struct signing_key *node_signer(const struct node *n)
+{
+	return &n->signer;
+}
