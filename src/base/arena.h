@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Arena: memory with one lifetime (a request, an event, a parse). Everything is freed at once; nothing singly.
- * A maximum is mandatory. Not for secrets. One thread at a time.
+ * Arena: memory with one lifetime (a request, an event, a parse). Everything is freed at once;
+ * nothing singly. A maximum is mandatory. Not for secrets. One thread at a time.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -21,7 +21,8 @@ static inline struct arena arena_make(size_t size_max)
 	return (struct arena){.size_max = size_max};
 }
 
-/* Zero-filled, aligned for any type; NULL when the maximum is passed or memory is out. n == 0 gives a valid pointer. */
+/* Zero-filled, aligned for any type; NULL when the maximum is passed or memory is out. n == 0 gives
+ * a valid pointer. */
 void *arena_alloc(struct arena *a, size_t n);
 
 /* n elements of `size`; NULL on overflow as well. */

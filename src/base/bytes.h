@@ -4,7 +4,8 @@
  *
  *   struct bytes   a view: never owns, never frees; valid as long as what it points into
  *   struct buf     an owner that grows up to a mandatory maximum; all-zero is empty with maximum 0
- *   struct reader  a cursor over a view that latches its first error, so that parsers are straight lines
+ *   struct reader  a cursor over a view that latches its first error, so that parsers are straight
+ * lines
  *
  * These three are the only place of the project with pointer arithmetic on input.
  */
@@ -24,9 +25,9 @@ struct bytes {
 	size_t n;
 };
 
-#define BYTES_NONE        ((struct bytes){0})
-#define BYTES_OF(array)   ((struct bytes){(const uint8_t *)(array), sizeof(array)})
-#define BYTES_LIT(lit)    ((struct bytes){(const uint8_t *)(lit), sizeof(lit) - 1})
+#define BYTES_NONE      ((struct bytes){0})
+#define BYTES_OF(array) ((struct bytes){(const uint8_t *)(array), sizeof(array)})
+#define BYTES_LIT(lit)  ((struct bytes){(const uint8_t *)(lit), sizeof(lit) - 1})
 
 static inline struct bytes bytes_from(const void *p, size_t n)
 {
@@ -47,7 +48,8 @@ static inline bool bytes_eq_var(struct bytes a, struct bytes b)
 /* The part of `b` from `at`, `n` long; empty view if it does not lie inside. */
 struct bytes bytes_sub(struct bytes b, size_t at, size_t n);
 
-/* Length (1..4) of the UTF-8 character that `b` starts with; 0 if it is empty, cut or not well formed. */
+/* Length (1..4) of the UTF-8 character that `b` starts with; 0 if it is empty, cut or not well
+ * formed. */
 size_t bytes_utf8_step(struct bytes b);
 
 /* ---- owner ---- */
@@ -83,7 +85,8 @@ static inline void buf_clear(struct buf *b)
 	b->n = 0;
 }
 
-/* Errors of all writers: ERR_TOO_BIG past size_max, ERR_NOMEM. The buffer is unchanged on failure. */
+/* Errors of all writers: ERR_TOO_BIG past size_max, ERR_NOMEM. The buffer is unchanged on failure.
+ */
 enum err buf_reserve(struct buf *b, size_t extra) MUST_USE;
 enum err buf_add(struct buf *b, struct bytes v) MUST_USE;
 enum err buf_add_u8(struct buf *b, uint8_t v) MUST_USE;
@@ -95,10 +98,12 @@ enum err buf_add_zero(struct buf *b, size_t n) MUST_USE;
 enum err buf_add_str(struct buf *b, const char *s) MUST_USE; /* without the NUL */
 enum err buf_addf(struct buf *b, const char *fmt, ...) MUST_USE PRINTF(2, 3);
 
-/* Make room for exactly `n` more bytes, count them as written, and give their place (valid until the next write). */
+/* Make room for exactly `n` more bytes, count them as written, and give their place (valid until
+ * the next write). */
 enum err buf_add_space(struct buf *b, size_t n, uint8_t **ret_place) MUST_USE;
 
-/* Make sure that a NUL follows the content (not counted in n) and give it as a C string; content must hold no NUL. */
+/* Make sure that a NUL follows the content (not counted in n) and give it as a C string; content
+ * must hold no NUL. */
 enum err buf_cstr(struct buf *b, const char **ret_text) MUST_USE;
 
 /* ---- cursor ---- */
@@ -123,7 +128,8 @@ uint64_t reader_u64be(struct reader *r);
 /* Latch `e` unless an error stands already. */
 void reader_fail(struct reader *r, enum err e);
 
-/* The latched error; ERR_MALFORMED if there is none but input is left over. Call it once, at the end. */
+/* The latched error; ERR_MALFORMED if there is none but input is left over. Call it once, at the
+ * end. */
 enum err reader_end(const struct reader *r) MUST_USE;
 
 #endif

@@ -2,17 +2,19 @@
 /*
  * Configuration by one table.
  *
- * A service describes each key once, as a row. Parser, environment, defaults, validation, `--help` and the
- * configuration reference are made from the rows. Precedence: default < TOML file < environment. An alias is a second
- * row with the same offset; where a file (or the environment) has both names, the row that stands first counts.
+ * A service describes each key once, as a row. Parser, environment, defaults, validation, `--help`
+ * and the configuration reference are made from the rows. Precedence: default < TOML file <
+ * environment. An alias is a second row with the same offset; where a file (or the environment) has
+ * both names, the row that stands first counts.
  *
- * Scalars of the file and of the environment go through the same parsers: 54321 and "54321" are the same number, "yes"
- * and true the same bool. A number may become text, a float never becomes anything. Letter case of variable names does
- * not matter; an empty variable is given, not absent.
+ * Scalars of the file and of the environment go through the same parsers: 54321 and "54321" are the
+ * same number, "yes" and true the same bool. A number may become text, a float never becomes
+ * anything. Letter case of variable names does not matter; an empty variable is given, not absent.
  *
- * Environment name: prefix + path in upper case, "." written "__": KMS_CONNECTOR_ + decryption_contract.address =
- * KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS. Unknown keys are tolerated (operators share files between services and
- * versions); config_unknown lists them for a warning.
+ * Environment name: prefix + path in upper case, "." written "__": KMS_CONNECTOR_ +
+ * decryption_contract.address = KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS. Unknown keys are
+ * tolerated (operators share files between services and versions); config_unknown lists them for a
+ * warning.
  */
 #ifndef BASE_CONFIG_H
 #define BASE_CONFIG_H
@@ -24,7 +26,8 @@ enum config_type {
 	CONFIG_STRING,   /* char *, owned by the arena */
 	CONFIG_U64,      /* uint64_t */
 	CONFIG_BOOL,     /* bool */
-	CONFIG_DURATION, /* int64_t ms; humantime text "500ms", "1h 30m"; a bare integer is refused */
+	CONFIG_DURATION, /* int64_t ms; humantime text "500ms", "1h 30m"; a bare integer is refused
+			  */
 	CONFIG_ADDRESS,  /* struct address; "0x" and 40 digits */
 	CONFIG_URL,      /* char *; http or https with a host */
 	CONFIG_ENDPOINT, /* char *; "ip:port" to listen on */
@@ -39,17 +42,17 @@ struct config_strings {
 };
 
 struct config_row {
-	const char *path;      /* "decryption_contract.address" */
+	const char *path; /* "decryption_contract.address" */
 	enum config_type type;
 	size_t offset;         /* into the service's struct */
 	size_t present_offset; /* of a bool "was given", SIZE_MAX if not wanted */
 	const char *def;       /* textual default; NULL = none */
-	/* Of the value (numbers, durations in ms), of the length (texts) or of the number of members (lists, JSON);
-	 * max 0 = no upper bound. */
+	/* Of the value (numbers, durations in ms), of the length (texts) or of the number of
+	 * members (lists, JSON); max 0 = no upper bound. */
 	uint64_t min, max;
-	unsigned services;     /* bit set of those that read it */
+	unsigned services; /* bit set of those that read it */
 	bool required;
-	const char *doc;       /* one sentence */
+	const char *doc; /* one sentence */
 };
 
 struct config_table {
@@ -59,35 +62,39 @@ struct config_table {
 };
 
 struct config_source {
-	const char *file; /* path shown in errors; NULL = no file */
-	struct bytes text; /* the file's content */
+	const char *file;       /* path shown in errors; NULL = no file */
+	struct bytes text;      /* the file's content */
 	const char *const *env; /* environ-shaped list; NULL = none */
 };
 
 struct arena;
 
 /*
- * Fill `target` (zeroed by the caller) for the services in `services`. Every error is ERR_CONFIG_VALUE or
- * ERR_CONFIG_FILE and its note says file and line (or variable), key, what was found, what is expected; secret values
- * are never repeated (or ERR_NOMEM). Strings live in `arena`, JSON values are owned by the target (json_decref). On
- * failure all fields of the rows are released, wiped and zero again. The text of `src` may hold a key: wiping it is the
- * caller's (buf_wipe).
+ * Fill `target` (zeroed by the caller) for the services in `services`. Every error is
+ * ERR_CONFIG_VALUE or ERR_CONFIG_FILE and its note says file and line (or variable), key, what was
+ * found, what is expected; secret values are never repeated (or ERR_NOMEM). Strings live in
+ * `arena`, JSON values are owned by the target (json_decref). On failure all fields of the rows are
+ * released, wiped and zero again. The text of `src` may hold a key: wiping it is the caller's
+ * (buf_wipe).
  */
-enum err config_load(const struct config_table *table, unsigned services, const struct config_source *src, void *target,
-		     struct arena *arena, struct err_note *note) MUST_USE;
+enum err config_load(const struct config_table *table, unsigned services,
+		     const struct config_source *src, void *target, struct arena *arena,
+		     struct err_note *note) MUST_USE;
 
 /* Calls `fn` for each file key or prefixed variable that no row knows. */
 typedef void config_unknown_fn(void *ctx, const char *where, const char *key);
-enum err config_unknown(const struct config_table *table, const struct config_source *src, config_unknown_fn *fn,
-			void *ctx) MUST_USE;
+enum err config_unknown(const struct config_table *table, const struct config_source *src,
+			config_unknown_fn *fn, void *ctx) MUST_USE;
 
 /* Markdown table of all rows: what the configuration reference is made from. */
 enum err config_reference(const struct config_table *table, struct buf *out) MUST_USE;
 
-/* "500ms", "3s", "1h 30m", "2days": humantime grammar; below a millisecond rounds up. ERR_MALFORMED, ERR_RANGE. */
+/* "500ms", "3s", "1h 30m", "2days": humantime grammar; below a millisecond rounds up.
+ * ERR_MALFORMED, ERR_RANGE. */
 enum err config_parse_duration(int64_t *ret_ms, struct bytes text) MUST_USE;
 
-/* Appends a whole file, at most up to out->size_max bytes. ERR_CONFIG_FILE, ERR_TOO_BIG, both with a note; ERR_NOMEM. */
+/* Appends a whole file, at most up to out->size_max bytes. ERR_CONFIG_FILE, ERR_TOO_BIG, both with
+ * a note; ERR_NOMEM. */
 enum err config_read_file(struct buf *out, const char *path, struct err_note *note) MUST_USE;
 
 #endif

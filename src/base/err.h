@@ -2,21 +2,22 @@
 /*
  * Errors.
  *
- * Every fallible function returns an `enum err`. The high 16 bits are the *class*: what the caller should do about it.
- * The low bits name the cause. Retry policy is keyed by class alone, in one place; nobody else switches on causes.
+ * Every fallible function returns an `enum err`. The high 16 bits are the *class*: what the caller
+ * should do about it. The low bits name the cause. Retry policy is keyed by class alone, in one
+ * place; nobody else switches on causes.
  *
- * A failing function may explain itself to a person through a caller-owned `struct err_note`. Notes never carry
- * secrets. A NULL note is always allowed.
+ * A failing function may explain itself to a person through a caller-owned `struct err_note`. Notes
+ * never carry secrets. A NULL note is always allowed.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
 #include <stddef.h>
 
-#define MUST_USE       __attribute__((warn_unused_result))
-#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
-#define CLEANUP(fn)    __attribute__((cleanup(fn)))
-#define ARRAY_LEN(a)   (sizeof(a) / sizeof((a)[0]))
+#define MUST_USE                      __attribute__((warn_unused_result))
+#define PRINTF(f, a)                  __attribute__((format(printf, f, a)))
+#define CLEANUP(fn)                   __attribute__((cleanup(fn)))
+#define ARRAY_LEN(a)                  (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* What to do about an error. */
@@ -77,40 +78,45 @@ static inline enum err_class err_class(enum err e)
 	return (enum err_class)((unsigned)e >> 16);
 }
 
-/* Stable lower-case names for logs, metrics and the database: "transient", "timeout", ... Never NULL. */
+/* Stable lower-case names for logs, metrics and the database: "transient", "timeout", ... Never
+ * NULL. */
 const char *err_class_name(enum err_class c);
 const char *err_name(enum err e);
 
 /* Inverse of err_name; ERR_INTERNAL for an unknown name. */
 enum err err_from_name(const char *name);
 
-enum { ERR_NOTE_SIZE = 256 };
+enum {
+	ERR_NOTE_SIZE = 256
+};
 
-/* A sentence for a person; all-zero is the valid empty note. Text is cut at a UTF-8 boundary; control and
- * ill-formed bytes become '?'. */
+/* A sentence for a person; all-zero is the valid empty note. Text is cut at a UTF-8 boundary;
+ * control and ill-formed bytes become '?'. */
 struct err_note {
 	char text[ERR_NOTE_SIZE];
 };
 
-/* Write the note (if not NULL) and return `e`, so that a failing line reads `return err_say(note, ERR_X, "...");`. */
+/* Write the note (if not NULL) and return `e`, so that a failing line reads `return err_say(note,
+ * ERR_X, "...");`. */
 enum err err_say(struct err_note *note, enum err e, const char *fmt, ...) PRINTF(3, 4);
 
 /* Put "prefix: " before what the note already says and return `e`. */
 enum err err_prefix(struct err_note *note, enum err e, const char *fmt, ...) PRINTF(3, 4);
 
 /* The only control-flow macros of the project. */
-#define TRY(x)                                                                                                          \
-	do {                                                                                                            \
-		enum err try_err_ = (x);                                                                                \
-		if (try_err_ != ERR_OK)                                                                                 \
-			return try_err_;                                                                                \
+#define TRY(x)                                                                                     \
+	do {                                                                                       \
+		enum err try_err_ = (x);                                                           \
+		if (try_err_ != ERR_OK)                                                            \
+			return try_err_;                                                           \
 	} while (0)
 
-/* A broken invariant of ours, never of input: prints the condition and aborts, in release builds too. */
-#define CHECK(cond)                                                                                                     \
-	do {                                                                                                            \
-		if (__builtin_expect(!(cond), 0))                                                                       \
-			err_check_failed(#cond, __FILE__, __LINE__);                                                    \
+/* A broken invariant of ours, never of input: prints the condition and aborts, in release builds
+ * too. */
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (__builtin_expect(!(cond), 0))                                                  \
+			err_check_failed(#cond, __FILE__, __LINE__);                               \
 	} while (0)
 __attribute__((noreturn)) void err_check_failed(const char *cond, const char *file, int line);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Hexadecimal text. Decoders accept upper and lower case and an optional "0x"; encoders write lower case. Public data. */
+/* Hexadecimal text. Decoders accept upper and lower case and an optional "0x"; encoders write lower
+ * case. Public data. */
 #ifndef BASE_HEX_H
 #define BASE_HEX_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * JSON: a thin strict wrapper over jansson. Duplicate keys, trailing bytes, invalid UTF-8, integers beyond 64 bits and
- * nesting past JSON_DEPTH_MAX are errors. Accessors latch like `struct reader`: a document is walked in a straight
- * line and checked once.
+ * JSON: a thin strict wrapper over jansson. Duplicate keys, trailing bytes, invalid UTF-8, integers
+ * beyond 64 bits and nesting past JSON_DEPTH_MAX are errors. Accessors latch like `struct reader`:
+ * a document is walked in a straight line and checked once.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -12,16 +12,18 @@
 #include "base/bytes.h"
 #include "base/u256.h"
 
-/* The caller owns the value: json_decref (also by CLEANUP(json_free_ptr)). Errors: ERR_MALFORMED, ERR_TOO_BIG. */
-enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max, struct err_note *note) MUST_USE;
+/* The caller owns the value: json_decref (also by CLEANUP(json_free_ptr)). Errors: ERR_MALFORMED,
+ * ERR_TOO_BIG. */
+enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max,
+		    struct err_note *note) MUST_USE;
 void json_free_ptr(json_t **v);
 
 /* Compact text appended to `out`. */
 enum err json_print(struct buf *out, const json_t *v) MUST_USE;
 
 /*
- * Typed access to object members. A missing or differently typed member latches ERR_MALFORMED into *err (if it is still
- * ERR_OK) and gives the zero value; `key` NULL means the value itself.
+ * Typed access to object members. A missing or differently typed member latches ERR_MALFORMED into
+ * *err (if it is still ERR_OK) and gives the zero value; `key` NULL means the value itself.
  */
 const char *json_get_str(const json_t *o, const char *key, enum err *err);
 int64_t json_get_int(const json_t *o, const char *key, enum err *err);

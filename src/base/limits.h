@@ -1,68 +1,70 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Every named limit of the project. A limit that can be configured has its default here and its row in the
- * configuration table. Sizes in bytes, times in ms.
+ * Every named limit of the project. A limit that can be configured has its default here and its row
+ * in the configuration table. Sizes in bytes, times in ms.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
 /* X(NAME, value, "what it bounds") */
-#define LIMITS(X)                                                                                                       \
-	X(SECRET_SIZE_MAX, 64 << 20, "one secret allocation")                                                           \
-	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                                        \
-	X(TOML_DOTS_MAX, 4096, "dots in a TOML text: bounds the depth of dotted keys")                                  \
-	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON and TOML")                                                        \
-	X(LOG_LINE_MAX, 8192, "one log line")                                                                           \
-	X(LOG_VALUE_MAX, 1024, "text of one value in a log line")                                                       \
-	X(LOG_HEX_MAX, 64, "bytes shown of a hexadecimal value in a log line")                                          \
-	X(LOG_BURST, 100, "lines of one log event in a second")                                                         \
-	X(JSON_RPC_BODY_MAX, 32 << 20, "one JSON-RPC reply")                                                            \
-	X(JSON_RPC_REQUEST_MAX, 4 << 20, "one JSON-RPC request")                                                        \
-	X(HTTP_HEADER_BYTES_MAX, 64 << 10, "all headers of an HTTP reply")                                              \
-	X(HTTP_IN_FLIGHT_MAX, 256, "outgoing HTTP requests at once")                                                    \
-	X(HTTP_PER_HOST_MAX, 16, "connections to one host")                                                             \
-	X(MONITORING_BODY_MAX, 4 << 10, "request body on the monitoring port")                                          \
-	X(MONITORING_CONNECTIONS_MAX, 64, "connections on the monitoring port")                                         \
-	X(GRPC_MESSAGE_MAX, 100 << 20, "one gRPC message (upstream's grpc_max_message_size)")                           \
-	X(GRPC_CONNECTIONS_MAX, 256, "connections to a gRPC server")                                                    \
-	X(GRPC_STREAMS_MAX, 256, "calls at once on a gRPC connection")                                                  \
-	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "request bytes held by a gRPC server")                                   \
-	X(GRPC_HEADER_BYTES_MAX, 16 << 10, "header bytes of one gRPC call")                                             \
-	X(GRPC_HANDSHAKE_TIMEOUT_MS, 10000, "from accept to the HTTP/2 preface")                                        \
-	X(GRPC_IDLE_TIMEOUT_MS, 1800000, "an idle server connection")                                                   \
-	X(PROTOBUF_FIELDS_MAX, 16384, "fields of one protocol buffers message, all levels")                             \
-	X(PROTOBUF_DEPTH_MAX, 16, "nesting of a protocol buffers message")                                              \
-	X(STORE_QUEUE_MAX, 4096, "batches waiting for the store thread")                                                \
-	X(STORE_BATCH_STATEMENTS_MAX, 2048, "statements in one batch")                                                  \
-	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                                              \
-	X(POOL_QUEUE_MAX, 1024, "jobs waiting for the compute pool")                                                    \
-	X(ABI_BYTES_MAX, 1 << 20, "one dynamic ABI value")                                                              \
-	X(ABI_ARRAY_MAX, 4096, "elements of one ABI array")                                                             \
-	X(ABI_DEPTH_MAX, 8, "nesting of an ABI type")                                                                   \
-	X(LOGS_PER_WINDOW_MAX, 20000, "logs accepted in one eth_getLogs reply")                                         \
-	X(HANDLES_PER_REQUEST_MAX, 1024, "handles in one decryption request: 2048 bits of booleans at 2")                                           \
-	X(CIPHERTEXT_SIZE_MAX, 69206016, "one ciphertext object: 66 MiB, upstream's ceiling")                           \
-	X(WORKER_CIPHERTEXT_BYTES_MAX, 256 << 20, "memory of all ciphertexts in the connector's worker")                    \
-	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                                          \
-	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                                          \
-	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                                       \
-	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                                            \
-	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")                          \
-	X(FHE_KEY_DIGESTS_MAX, 16, "public objects that belong to one key")                                             \
-	X(FHE_KEY_EXTRA_SIZE_MAX, 4096, "extra data stored with a key")                                                 \
-	X(FHE_KEY_SIGNATURE_SIZE_MAX, 128, "the external signature stored with a key")                                  \
-	X(COPROCESSORS_MAX, 64, "registered coprocessors")                                                              \
-	X(HOST_CHAINS_MAX, 64, "configured host chains")                                                                \
-	X(VAULT_OBJECT_SIZE_MAX, 4 << 20, "one object of the vault")                                                    \
-	X(VAULT_ENTRIES_MAX, 4096, "entries of one folder of the vault")                                                \
-	X(VAULT_KEYS_MAX, 256, "FHE keys held by a node")                                                               \
-	X(CORE_DOMAIN_TEXT_MAX, 256, "name or version of an EIP-712 domain")                                            \
-	X(CORE_EXTRA_DATA_MAX, 4096, "extra_data of one request")                                                       \
-	X(CORE_RUNNING_BYTES_MAX, 256 << 20, "request bytes being computed on")                                         \
-	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")                               \
-	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                                         \
-	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                                               \
-	X(URL_SIZE_MAX, 2048, "one URL")                                                                                \
+#define LIMITS(X)                                                                                  \
+	X(SECRET_SIZE_MAX, 64 << 20, "one secret allocation")                                      \
+	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                   \
+	X(TOML_DOTS_MAX, 4096, "dots in a TOML text: bounds the depth of dotted keys")             \
+	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON and TOML")                                   \
+	X(LOG_LINE_MAX, 8192, "one log line")                                                      \
+	X(LOG_VALUE_MAX, 1024, "text of one value in a log line")                                  \
+	X(LOG_HEX_MAX, 64, "bytes shown of a hexadecimal value in a log line")                     \
+	X(LOG_BURST, 100, "lines of one log event in a second")                                    \
+	X(JSON_RPC_BODY_MAX, 32 << 20, "one JSON-RPC reply")                                       \
+	X(JSON_RPC_REQUEST_MAX, 4 << 20, "one JSON-RPC request")                                   \
+	X(HTTP_HEADER_BYTES_MAX, 64 << 10, "all headers of an HTTP reply")                         \
+	X(HTTP_IN_FLIGHT_MAX, 256, "outgoing HTTP requests at once")                               \
+	X(HTTP_PER_HOST_MAX, 16, "connections to one host")                                        \
+	X(MONITORING_BODY_MAX, 4 << 10, "request body on the monitoring port")                     \
+	X(MONITORING_CONNECTIONS_MAX, 64, "connections on the monitoring port")                    \
+	X(GRPC_MESSAGE_MAX, 100 << 20, "one gRPC message (upstream's grpc_max_message_size)")      \
+	X(GRPC_CONNECTIONS_MAX, 256, "connections to a gRPC server")                               \
+	X(GRPC_STREAMS_MAX, 256, "calls at once on a gRPC connection")                             \
+	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "request bytes held by a gRPC server")              \
+	X(GRPC_HEADER_BYTES_MAX, 16 << 10, "header bytes of one gRPC call")                        \
+	X(GRPC_HANDSHAKE_TIMEOUT_MS, 10000, "from accept to the HTTP/2 preface")                   \
+	X(GRPC_IDLE_TIMEOUT_MS, 1800000, "an idle server connection")                              \
+	X(PROTOBUF_FIELDS_MAX, 16384, "fields of one protocol buffers message, all levels")        \
+	X(PROTOBUF_DEPTH_MAX, 16, "nesting of a protocol buffers message")                         \
+	X(STORE_QUEUE_MAX, 4096, "batches waiting for the store thread")                           \
+	X(STORE_BATCH_STATEMENTS_MAX, 2048, "statements in one batch")                             \
+	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                         \
+	X(POOL_QUEUE_MAX, 1024, "jobs waiting for the compute pool")                               \
+	X(ABI_BYTES_MAX, 1 << 20, "one dynamic ABI value")                                         \
+	X(ABI_ARRAY_MAX, 4096, "elements of one ABI array")                                        \
+	X(ABI_DEPTH_MAX, 8, "nesting of an ABI type")                                              \
+	X(LOGS_PER_WINDOW_MAX, 20000, "logs accepted in one eth_getLogs reply")                    \
+	X(HANDLES_PER_REQUEST_MAX, 1024,                                                           \
+	  "handles in one decryption request: 2048 bits of booleans at 2")                         \
+	X(CIPHERTEXT_SIZE_MAX, 69206016, "one ciphertext object: 66 MiB, upstream's ceiling")      \
+	X(WORKER_CIPHERTEXT_BYTES_MAX, 256 << 20,                                                  \
+	  "memory of all ciphertexts in the connector's worker")                                   \
+	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                     \
+	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                     \
+	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                  \
+	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                       \
+	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")     \
+	X(FHE_KEY_DIGESTS_MAX, 16, "public objects that belong to one key")                        \
+	X(FHE_KEY_EXTRA_SIZE_MAX, 4096, "extra data stored with a key")                            \
+	X(FHE_KEY_SIGNATURE_SIZE_MAX, 128, "the external signature stored with a key")             \
+	X(COPROCESSORS_MAX, 64, "registered coprocessors")                                         \
+	X(HOST_CHAINS_MAX, 64, "configured host chains")                                           \
+	X(VAULT_OBJECT_SIZE_MAX, 4 << 20, "one object of the vault")                               \
+	X(VAULT_ENTRIES_MAX, 4096, "entries of one folder of the vault")                           \
+	X(VAULT_KEYS_MAX, 256, "FHE keys held by a node")                                          \
+	X(CORE_DOMAIN_TEXT_MAX, 256, "name or version of an EIP-712 domain")                       \
+	X(CORE_EXTRA_DATA_MAX, 4096, "extra_data of one request")                                  \
+	X(CORE_RUNNING_BYTES_MAX, 256 << 20, "request bytes being computed on")                    \
+	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")          \
+	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
+	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
+	X(URL_SIZE_MAX, 2048, "one URL")                                                           \
 	X(REASON_SIZE_MAX, 512, "a recorded reason")
 
 enum limit {

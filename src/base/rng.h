@@ -2,8 +2,9 @@
 /*
  * Seam 2 of 5: randomness.
  *
- * rng_system() is getrandom(2) and is the only source for keys and nonces; rng_seeded is for the simulator and for
- * tests, and prints nothing a key could come from in a service: services are handed an rng and never choose one.
+ * rng_system() is getrandom(2) and is the only source for keys and nonces; rng_seeded is for the
+ * simulator and for tests, and prints nothing a key could come from in a service: services are
+ * handed an rng and never choose one.
  */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
@@ -13,7 +14,8 @@
 struct rng;
 
 struct rng_ops {
-	void (*fill)(struct rng *r, uint8_t *out, size_t n); /* never fails: the system source aborts if it must */
+	void (*fill)(struct rng *r, uint8_t *out,
+		     size_t n); /* never fails: the system source aborts if it must */
 };
 
 struct rng {

@@ -2,12 +2,13 @@
 /*
  * Secret memory.
  *
- * A secret lives in its own pages: locked (never swapped), left out of core dumps, with a guard page behind it, wiped
- * when freed. There is no function that prints one and none that gives a `struct bytes` by accident: the reader must
- * write secret_view, which is what a reviewer searches for.
+ * A secret lives in its own pages: locked (never swapped), left out of core dumps, with a guard
+ * page behind it, wiped when freed. There is no function that prints one and none that gives a
+ * `struct bytes` by accident: the reader must write secret_view, which is what a reviewer searches
+ * for.
  *
- * If the machine refuses to lock memory (RLIMIT_MEMLOCK), allocation still succeeds and secret_lock_failed() counts it;
- * the service says so once at start.
+ * If the machine refuses to lock memory (RLIMIT_MEMLOCK), allocation still succeeds and
+ * secret_lock_failed() counts it; the service says so once at start.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
@@ -42,7 +43,8 @@ void secret_wipe(void *p, size_t n);
 /* How many allocations could not be locked. */
 unsigned secret_lock_failed(void);
 
-/* Fixed 32-byte secrets on the stack or inside a struct: wipe with secret32_wipe (also as CLEANUP). */
+/* Fixed 32-byte secrets on the stack or inside a struct: wipe with secret32_wipe (also as CLEANUP).
+ */
 struct secret32 {
 	uint8_t b[32];
 };

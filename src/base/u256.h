@@ -2,8 +2,8 @@
 /*
  * Unsigned 256-bit integers, and the newtypes of Ethereum that are easily mixed up.
  *
- * Public data: variable time is fine here and said by nobody twice. Limbs are little endian (w[0] lowest); every wire
- * form in Ethereum is 32 bytes big endian.
+ * Public data: variable time is fine here and said by nobody twice. Limbs are little endian (w[0]
+ * lowest); every wire form in Ethereum is 32 bytes big endian.
  */
 #ifndef BASE_U256_H
 #define BASE_U256_H
@@ -48,7 +48,9 @@ bool u256_sub(struct u256 *ret_diff, struct u256 a, struct u256 b);
 uint64_t u256_mod_u64(struct u256 v, uint64_t m);
 
 /* Decimal text: at most 78 digits and a NUL. */
-enum { U256_DEC_SIZE = 79 };
+enum {
+	U256_DEC_SIZE = 79
+};
 void u256_to_dec(char out[U256_DEC_SIZE], struct u256 v);
 
 /* Accepts decimal, or hexadecimal after "0x" (1..64 digits). Errors: ERR_MALFORMED, ERR_TOO_BIG. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * bincode 1.x as TFHE and the KMS use it: little endian, fixed-width integers, u64 lengths, u32 enum tags, Option as a
- * 0/1 byte. Reading goes through `struct reader` (latching), writing through `struct bincode_writer`, which latches as
- * well, so that encoders are straight lines too.
+ * bincode 1.x as TFHE and the KMS use it: little endian, fixed-width integers, u64 lengths, u32
+ * enum tags, Option as a 0/1 byte. Reading goes through `struct reader` (latching), writing through
+ * `struct bincode_writer`, which latches as well, so that encoders are straight lines too.
  *
  * "Versioned" (tfhe-versionable): each versioned type is preceded by its u32 version index.
  */
@@ -22,7 +22,8 @@ struct bytes bincode_vec(struct reader *r, uint64_t max);
 /* Option tag: latches ERR_MALFORMED unless 0 or 1. */
 bool bincode_option(struct reader *r);
 
-/* A u32 that must be <= max (a version index or an enum tag): latches ERR_UNSUPPORTED otherwise and gives 0. */
+/* A u32 that must be <= max (a version index or an enum tag): latches ERR_UNSUPPORTED otherwise and
+ * gives 0. */
 uint32_t bincode_tag(struct reader *r, uint32_t max);
 
 /* A u32 that must be exactly `want`. */
@@ -46,7 +47,8 @@ void bincode_put_raw(struct bincode_writer *w, struct bytes v);
 void bincode_put_vec(struct bincode_writer *w, struct bytes v); /* u64 length first */
 void bincode_put_str(struct bincode_writer *w, const char *s);
 void bincode_put_v0_u64(struct bincode_writer *w, uint64_t v);
-void bincode_put_u64_array(struct bincode_writer *w, const uint64_t *v, size_t n); /* with u64 count */
+void bincode_put_u64_array(struct bincode_writer *w, const uint64_t *v,
+			   size_t n); /* with u64 count */
 
 /* The latched error, once, at the end. */
 static inline enum err bincode_end(const struct bincode_writer *w)
