@@ -233,7 +233,6 @@ static enum err from_secret32(const struct config_row *row, void *to, struct are
 	(void)row;
 	(void)arena;
 	(void)why;
-	/* The digits are looked at one by one; which of them is wrong is all that timing tells. */
 	if (hex_decode_fixed(s.b, sizeof(s.b), text) != ERR_OK)
 		return ERR_CONFIG_VALUE;
 	*(struct secret32 *)to = s;

@@ -3,15 +3,19 @@
 
 static const char digits[] = "0123456789abcdef";
 
-/* 0..15, or 16 for anything that is no digit */
+/*
+ * 0..15, or 16 for anything that is no digit. Without branch or table, because configuration files
+ * hold keys in hexadecimal. A difference is in range when it is not negative and the bound makes it
+ * so.
+ */
 static unsigned digit_value(uint8_t c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10U;
-	return 16;
+	uint32_t number = (uint32_t)c - '0';
+	uint32_t letter = (uint32_t)(c | 0x20) - 'a';
+	uint32_t is_number = (~number & (number - 10)) >> 31;
+	uint32_t is_letter = (~letter & (letter - 6)) >> 31;
+
+	return is_number * number + is_letter * (letter + 10) + (1 - is_number - is_letter) * 16;
 }
 
 static struct bytes without_prefix(struct bytes text)

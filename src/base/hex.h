@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Hexadecimal text. Decoders accept upper and lower case and an optional "0x"; encoders write lower
- * case. Public data. */
+/*
+ * Hexadecimal text. Decoders accept upper and lower case and an optional "0x" and are constant time
+ * in the digits (not in their number); encoders write lower case and are for public data.
+ */
 #ifndef BASE_HEX_H
 #define BASE_HEX_H
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -228,6 +229,23 @@ static void test_hex_refuses(void **state)
 	assert_int_equal(hex_decode(&b, BYTES_LIT("0102030405060708090a0b")), ERR_TOO_BIG);
 }
 
+/* All 256 bytes as a digit, against the C library. */
+static void test_hex_alphabet(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		uint8_t text[2] = {'0', (uint8_t)c};
+		uint8_t v = 0xee;
+		bool digit =
+			(c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+		char one[2] = {(char)c, 0};
+
+		assert_int_equal(hex_decode_fixed(&v, 1, BYTES_OF(text)),
+				 digit ? ERR_OK : ERR_MALFORMED);
+		assert_int_equal(v, digit ? strtoul(one, NULL, 16) : 0xee);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_newtypes),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_hex_refuses),
+		cmocka_unit_test(test_hex_alphabet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
