@@ -100,6 +100,27 @@ static void read_envelope(struct rpc_reply *r, struct provider_error *e, const c
 		r->result = result;
 }
 
+/*
+ * Nodes quote in their message what a contract reverted with, as text where it happens to be UTF-8:
+ * small integers, that is, NUL characters, which no C string holds and jansson refuses. U+FFFD is
+ * as long; data is never in that form.
+ */
+static void replace_nul(struct buf *body)
+{
+	static const char nul[] = "\\u0000", stand_in[] = "\\ufffd";
+	const size_t n = sizeof(nul) - 1;
+
+	for (size_t at = 0; at + n <= body->n; at += 2) {
+		const uint8_t *next = memchr(&body->p[at], '\\', body->n - at);
+
+		if (!next)
+			return;
+		at = (size_t)(next - body->p);
+		if (at + n <= body->n && memcmp(next, nul, n) == 0)
+			memcpy(&body->p[at], stand_in, n);
+	}
+}
+
 void rpc_reply_read(struct rpc_reply *r, struct provider_error *e, const struct http_reply *http,
 		    const char *method, uint64_t id, size_t body_max)
 {
@@ -119,6 +140,7 @@ void rpc_reply_read(struct rpc_reply *r, struct provider_error *e, const struct 
 	}
 
 	struct buf owner = http->owner ? buf_take(http->owner) : (struct buf){0};
+	replace_nul(&owner);
 	e->err = json_parse(&r->doc, body, body_max, &e->note);
 	buf_free(&owner);
 	if (e->err == ERR_OK)

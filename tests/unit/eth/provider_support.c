@@ -44,6 +44,8 @@ static struct seen *keep(void *ctx, const struct provider_error *e)
 	s->revert_n = e->revert_data.n;
 	if (s->revert_n > 0)
 		memcpy(s->revert, e->revert_data.p, s->revert_n);
+	if (s->after)
+		s->after(s->after_ctx);
 	return s;
 }
 

@@ -44,6 +44,8 @@ struct seen {
 	struct event_log logs[8]; /* data: not copied, its length only */
 	uint8_t logs_first_byte[8];
 	size_t logs_n;
+	void (*after)(void *ctx); /* called by each callback, if set */
+	void *after_ctx;
 };
 
 void seen_json(void *ctx, const struct provider_error *e, const json_t *result);

@@ -136,6 +136,16 @@ static const struct envelope_row envelopes[] = {
 	 "{\"data\":"
 	 "{\"data\":{\"data\":{\"data\":\"0x99\"}}}}}}}",
 	 ERR_REMOTE, 3, "m", "0x"},
+	/* NUL characters in what a node says */
+	{200,
+	 "{\"jsonrpc\":\"2.0\",\"id\":@,\"error\":{\"code\":3,\"message\":"
+	 "\"a\\u0000\\u0000b\\\\u0000\\u0000\",\"data\":\"0x00\"}}",
+	 ERR_REMOTE, 3,
+	 "a\xef\xbf\xbd\xef\xbf\xbd"
+	 "b\\u0000\xef\xbf\xbd",
+	 "0x00"},
+	{200, "{\"jsonrpc\":\"2.0\",\"id\":@,\"result\":\"0x10\\u0000\"}", ERR_MALFORMED, 0, "",
+	 "0x"},
 	/* HTTP */
 	{429, "{\"jsonrpc\":\"2.0\",\"id\":@,\"error\":{\"code\":1,\"message\":\"m\"}}",
 	 ERR_UNAVAILABLE, 0, "", "0x"},
