@@ -122,5 +122,5 @@ forge_environment() {
 
 build_contracts() {
 	forge_environment
-	(cd "$root/contracts" && step "build contracts" forge build)
+	(cd "$root" && step "build contracts" forge build)
 }

@@ -25,7 +25,7 @@ mapfile -t sources < <(git ls-files -- '*.c' '*.h' '*.cc' '*.sol' '*.mjs' '*.sh'
 
 check "formatting (./dev format)" "$(clang-format --dry-run -Werror "${c_files[@]}" 2>&1 | grep -o '^[^ ]*: error' | sort -u)"
 forge_environment
-check "Solidity formatting (./dev format)" "$(cd contracts && forge fmt --check 2>&1 | grep '^Diff' || true)"
+check "Solidity formatting (./dev format)" "$(forge fmt --check 2>&1 | grep '^Diff' || true)"
 check "a licence line first in every source file" "$(for f in "${sources[@]}"; do
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: BSD-3-Clause-Clear' || printf '%s\n' "$f"
 done)"

@@ -51,10 +51,12 @@ suite_unit() {
 suite_contracts() {
 	build_contracts
 	say "contract tests …"
-	(cd "$root/contracts" && forge test --json >"$results/forge.json" 2>"$results/forge.err") || true
+	(cd "$root" && forge test --json >"$results/forge.json" 2>"$results/forge.err") || true
 	tally forge "$results/forge.json" forge
 	node "$root/contracts/test/abi.mjs" >"$results/abi.tap" 2>&1 || true
 	tally abi "$results/abi.tap" tap
+	node "$root/contracts/test/deploy.mjs" >"$results/deploy.tap" 2>&1 || true
+	tally deploy "$results/deploy.tap" tap
 }
 
 node_suite() {

@@ -18,7 +18,12 @@ export const contextId = 1n; // the coprocessor context: one so far
 export const format = { name: 'compressed_on_cpu', code: 11 };
 
 const commitsAbi = ['function addCiphertextMaterial(bytes32 ctHandle, uint256 keyId, bytes32 ciphertextDigest, bytes32 snsCiphertextDigest)'];
-const executorAbi = ['function admit(address acl, bytes32 ctHandle, address account, bool forDecryption)'];
+const aclAbi = [
+	'function multicall(bytes[] data) returns (bytes[])',
+	'function allowTransient(bytes32 ctHandle, address account)',
+	'function allow(bytes32 ctHandle, address account)',
+	'function allowForDecryption(bytes32[] handlesList)',
+];
 
 // The handle of value `index` of an input blob, as the protocol derives it for user inputs.
 export function inputHandle({ blob, index, acl, chainId, fheType }) {
@@ -41,7 +46,7 @@ export class Coprocessor {
 		this.providers = [devnet.gateway.rpc, this.host.rpc].map((url) => new JsonRpcProvider(url, undefined, { pollingInterval: 50, cacheTimeout: -1 }));
 		const [gateway, host] = this.providers.map((provider) => new NonceManager(new Wallet(privateKey, provider)));
 		this.commits = new Contract(devnet.gateway.contracts.CiphertextCommits, commitsAbi, gateway);
-		this.executor = new Contract(this.host.contracts.FHEVMExecutor, executorAbi, host);
+		this.acl = new Contract(this.host.contracts.ACL, aclAbi, host);
 	}
 
 	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order.
@@ -50,6 +55,15 @@ export class Coprocessor {
 		await this.#put(hexlify(digest).slice(2), blob, {});
 		const objects = await this.#squash(blob);
 		return Promise.all(objects.map((object) => this.#publishOne(object, { blob, digest, account, allowPublic })));
+	}
+
+	// The executor may use any handle within its own transaction, and so pass it on for good. Here the stand-in's account
+	// is the executor: it admits what a real one admits after checking the coprocessors' signatures on the input.
+	admit(handle, account, allowPublic) {
+		const { interface: abi } = this.acl;
+		const calls = [abi.encodeFunctionData('allowTransient', [handle, this.wallet.address]), abi.encodeFunctionData('allow', [handle, account])];
+		if (allowPublic) calls.push(abi.encodeFunctionData('allowForDecryption', [[handle]]));
+		return this.acl.multicall(calls);
 	}
 
 	close() {
@@ -95,7 +109,7 @@ export class Coprocessor {
 		]);
 		const sent = await Promise.all([
 			this.commits.addCiphertextMaterial(handle, keyId, digest, snsDigest),
-			this.executor.admit(this.host.contracts.ACL, handle, account, allowPublic),
+			this.admit(handle, account, allowPublic),
 		]);
 		await Promise.all(sent.map((transaction) => transaction.wait()));
 		return { handle, fheType, digest, snsDigest, size: getBytes(bytes).length };

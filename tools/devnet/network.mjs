@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ContractFactory, HDNodeWallet, JsonRpcProvider, Mnemonic, Wallet } from 'ethers';
-import { addHostChain, artifact, deployGateway, deployHost } from './deploy.mjs';
+import { HDNodeWallet, Mnemonic } from 'ethers';
+import { addHostChain, deployGateway, deployHost } from './deploy.mjs';
 import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
 import { UsageError } from './types.mjs';
 
@@ -144,20 +144,10 @@ export class Network {
 		const s3BucketUrl = `http://127.0.0.1:${this.ports.objectStore}/${bucket}`;
 		const coprocessors = [{ txSender: coprocessor.address, signer: coprocessor.address, s3BucketUrl }];
 		this.gateway = await deployGateway({ rpc: rpc('gateway'), deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold: 1 });
-		const fhevmExecutor = await this.#deployExecutor(rpc('host'), deployerKey, coprocessor.address);
+		const fhevmExecutor = coprocessor.address; // the stand-in plays the executor as well
 		this.host = await deployHost({ rpc: rpc('host'), deployerKey, gateway: this.gateway, fhevmExecutor, kmsNodes, thresholds });
-		this.host.contracts.FHEVMExecutor = fhevmExecutor;
 		await addHostChain({ gateway: this.gateway, host: this.host, deployerKey, fhevmExecutor });
 		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.host.contracts.ACL} (host)`);
-	}
-
-	async #deployExecutor(rpc, key, coprocessor) {
-		const provider = new JsonRpcProvider(rpc, undefined, { pollingInterval: 20, cacheTimeout: -1 });
-		const { abi, bytecode } = artifact('ExecutorStandIn');
-		const contract = await new ContractFactory(abi, bytecode, new Wallet(key, provider)).deploy(coprocessor);
-		await contract.waitForDeployment();
-		provider.destroy();
-		return contract.getAddress();
 	}
 
 	async #startCore() {
