@@ -39,9 +39,11 @@ apt_packages=(
 )
 lint_packages=(clang-format cppcheck shellcheck)
 
+# npm may have come with a node that is not Debian's, and then Debian's conflicts with it: the command is what counts.
 missing_packages() {
 	local p
 	for p in "$@"; do
+		[ "$p" = npm ] && command -v npm >/dev/null && continue
 		dpkg-query -W -f='${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || printf '%s\n' "$p"
 	done
 }

@@ -7,4 +7,4 @@ install_npm
 cd "$root"
 git ls-files -z -- '*.c' '*.h' '*.cc' | xargs -0 -r clang-format -i
 forge_environment
-(forge fmt)
+forge fmt
