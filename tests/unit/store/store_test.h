@@ -9,8 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,6 +111,12 @@ static inline void test_loop_drain(struct test_loop *l)
 		if (!more || !test_loop_step(l))
 			return;
 	}
+}
+
+/* A forked child must not outlive a test that failed. */
+static inline void test_die_with_parent(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* A new empty directory in the temporary files of the machine. */

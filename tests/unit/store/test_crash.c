@@ -103,6 +103,7 @@ static int64_t kill_one(const char *path, int64_t before, int round, uint64_t *s
 	pid_t pid = fork();
 	assert_true(pid != -1);
 	if (pid == 0) {
+		test_die_with_parent();
 		close(fds[0]);
 		child_main(path, fds[1], before + 1);
 	}

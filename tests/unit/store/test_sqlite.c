@@ -34,7 +34,7 @@ struct fixture {
 	char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE + 8];
 	struct test_loop loop;
 	struct store *store;
-	size_t done_n, woken_n, woken_after;
+	size_t submitted_n, done_n, woken_n, woken_after;
 };
 
 static int setup(void **state)
@@ -91,6 +91,7 @@ static void submit(struct fixture *f, struct store_batch *b, struct seen *s)
 	*s = (struct seen){.done_n = &f->done_n};
 	assert_int_equal(store_submit(f->store, b, on_done, s), ERR_OK);
 	assert_int_equal(b->n, 0);
+	f->submitted_n++;
 }
 
 static void add_insert(struct store_batch *b, int64_t id)
@@ -100,13 +101,13 @@ static void add_insert(struct store_batch *b, int64_t id)
 			 ERR_OK);
 }
 
-/* Run one statement and wait for it. */
+/* Run one statement and wait for it and all before it. */
 #define RUN(f, seen_p, expect, ...)                                                                \
 	do {                                                                                       \
 		struct store_batch run_b_ = store_batch_make(1 << 16);                             \
 		assert_int_equal(STORE_ADD(&run_b_, expect, __VA_ARGS__), ERR_OK);                 \
 		submit(f, &run_b_, seen_p);                                                        \
-		assert_true(test_loop_until(&(f)->loop, &(f)->done_n, (f)->done_n + 1));           \
+		assert_true(test_loop_until(&(f)->loop, &(f)->done_n, (f)->submitted_n));          \
 	} while (0)
 
 static int64_t count_rows(struct fixture *f)
@@ -352,7 +353,7 @@ static void test_statement_cache_overflow(void **state)
 			(void)snprintf(sql[i], sizeof(sql[i]), "SELECT %d + $1", i);
 			assert_int_equal(STORE_ADD(&b, STORE_ONE, sql[i], store_int(1000)), ERR_OK);
 			submit(f, &b, &s);
-			assert_true(test_loop_until(&f->loop, &f->done_n, f->done_n + 1));
+			assert_true(test_loop_until(&f->loop, &s.order, 1));
 			assert_int_equal(s.first_cell, 1000 + i);
 		}
 }
@@ -571,6 +572,11 @@ static void test_query_beside(void **state)
 					    1, count_line, &n, &note),
 			 ERR_OK);
 	assert_int_equal(n, 5);
+	arg = (struct store_value){.type = STORE_BLOB}; /* empty, and not NULL */
+	assert_int_equal(store_sqlite_query(f->path, "SELECT $1 IS NOT NULL", &arg, 1, count_line,
+					    &n, &note),
+			 ERR_OK);
+	assert_int_equal(n, 1);
 	assert_int_not_equal(
 		store_sqlite_query(f->path, "DELETE FROM op", NULL, 0, count_line, &n, &note),
 		ERR_OK);

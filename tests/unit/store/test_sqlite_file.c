@@ -249,6 +249,7 @@ static void hold_store(struct fixture *f, int ready_fd)
 {
 	struct store *s = NULL;
 
+	test_die_with_parent();
 	if (open_with(f, &s, f->path, 1) != ERR_OK || write(ready_fd, "r", 1) != 1)
 		_exit(1);
 	for (;;)
