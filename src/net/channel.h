@@ -2,8 +2,9 @@
 /*
  * Seam 4 of 5: unary gRPC, call -> reply, asynchronous.
  *
- * The real one (channel_grpc) is our HTTP/2 client on nghttp2: one connection per channel, made at the first call and
- * made again when lost. Calls on the loop thread; `done` exactly once, always later, unless cancelled.
+ * The real one (channel_grpc) is our HTTP/2 client on nghttp2: one connection per channel, made at
+ * the first call and made again when lost. Calls on the loop thread; `done` exactly once, always
+ * later, unless cancelled.
  */
 #ifndef NET_CHANNEL_H
 #define NET_CHANNEL_H
@@ -42,7 +43,8 @@ struct rpc_call {
 	size_t reply_max;     /* <= GRPC_MESSAGE_MAX */
 };
 
-/* Transport failures are statuses too, as gRPC defines them: no connection = UNAVAILABLE, deadline = DEADLINE_EXCEEDED. */
+/* Transport failures are statuses too, as gRPC defines them: no connection = UNAVAILABLE, deadline
+ * = DEADLINE_EXCEEDED. */
 struct rpc_reply {
 	enum grpc_status status;
 	const char *text;     /* grpc-message, decoded, printable; "" if none */
@@ -58,8 +60,8 @@ struct rpc_ticket {
 };
 
 struct channel_ops {
-	enum err (*call)(struct channel *c, struct rpc_ticket *ret_ticket, const struct rpc_call *call,
-			 rpc_done_fn *done, void *ctx);
+	enum err (*call)(struct channel *c, struct rpc_ticket *ret_ticket,
+			 const struct rpc_call *call, rpc_done_fn *done, void *ctx);
 	void (*cancel)(struct channel *c, struct rpc_ticket ticket);
 	void (*free)(struct channel *c); /* cancels all */
 };
@@ -69,7 +71,8 @@ struct channel {
 };
 
 static inline MUST_USE enum err channel_call(struct channel *c, struct rpc_ticket *ret_ticket,
-					     const struct rpc_call *call, rpc_done_fn *done, void *ctx)
+					     const struct rpc_call *call, rpc_done_fn *done,
+					     void *ctx)
 {
 	return c->ops->call(c, ret_ticket, call, done, ctx);
 }
@@ -84,8 +87,8 @@ static inline void channel_free(struct channel *c)
 }
 
 /*
- * `url`: "http://host:port" (HTTP/2 with prior knowledge) or "unix:PATH". "https://…" is refused with ERR_UNSUPPORTED
- * until TLS comes with its own options. No connection is made yet.
+ * `url`: "http://host:port" (HTTP/2 with prior knowledge) or "unix:PATH". "https://…" is refused
+ * with ERR_UNSUPPORTED until TLS comes with its own options. No connection is made yet.
  */
 enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
 			  struct err_note *note) MUST_USE;

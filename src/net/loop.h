@@ -2,8 +2,9 @@
 /*
  * The one event loop of a process (libevent inside, invisible outside).
  *
- * Everything in a service happens on the thread that calls loop_run, except: store statements (store thread) and pool
- * jobs (pool threads). Those come back through loop_post, the only function here that another thread may call.
+ * Everything in a service happens on the thread that calls loop_run, except: store statements
+ * (store thread) and pool jobs (pool threads). Those come back through loop_post, the only function
+ * here that another thread may call.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -23,14 +24,16 @@ void loop_stop(struct loop *l);
 /* The real clock; lives as long as the loop. */
 struct clock *loop_clock(struct loop *l);
 
-/* Call fn(ctx) on the loop thread soon. Any thread. ERR_NOMEM. Posts left at loop_free are dropped, not called. */
+/* Call fn(ctx) on the loop thread soon. Any thread. ERR_NOMEM. Posts left at loop_free are dropped,
+ * not called. */
 typedef void loop_fn(void *ctx);
 enum err loop_post(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 
 /* fn(ctx) on SIGTERM and SIGINT; the second such signal ends the process at once (exit 130). */
 enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 
-/* The longest time that the loop thread spent in one callback since the last call, in ms; for metrics and tests. */
+/* The longest time that the loop thread spent in one callback since the last call, in ms; for
+ * metrics and tests. */
 int64_t loop_stall_ms(struct loop *l);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Compute pool: a fixed number of threads for work on immutable inputs. `work` runs on a pool thread and touches only
- * what the job owns; `done` then runs on the loop thread. No shared mutable state.
+ * Compute pool: a fixed number of threads for work on immutable inputs. `work` runs on a pool
+ * thread and touches only what the job owns; `done` then runs on the loop thread. No shared mutable
+ * state.
  */
 #ifndef NET_POOL_H
 #define NET_POOL_H

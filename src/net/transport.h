@@ -2,9 +2,10 @@
 /*
  * Seam 3 of 5: HTTP, request -> reply, asynchronous. JSON-RPC, object stores and AWS go through it.
  *
- * The real one (transport_curl) is libcurl multi on the loop, HTTP/1.1, no redirects, http and https only. Tests and
- * the simulator give their own. Called on the loop thread; `done` is called exactly once per request, always later
- * (never from inside send), unless the request was cancelled: then never.
+ * The real one (transport_curl) is libcurl multi on the loop, HTTP/1.1, no redirects, http and
+ * https only. Tests and the simulator give their own. Called on the loop thread; `done` is called
+ * exactly once per request, always later (never from inside send), unless the request was
+ * cancelled: then never.
  */
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
@@ -22,14 +23,15 @@ struct http_request {
 	const char *url;
 	const struct http_header *headers;
 	size_t headers_n;
-	struct bytes body; /* copied */
-	int64_t timeout_ms; /* whole request, > 0 */
+	struct bytes body;          /* copied */
+	int64_t timeout_ms;         /* whole request, > 0 */
 	int64_t connect_timeout_ms; /* 0 = timeout_ms */
-	size_t body_max;    /* reply body ceiling: ERR_TOO_BIG beyond, also by Content-Length before any byte */
+	size_t body_max; /* reply body ceiling: ERR_TOO_BIG beyond, also by Content-Length before
+			    any byte */
 };
 
 struct http_reply {
-	enum err err;      /* ERR_OK: status, headers and body are there, whatever the status says */
+	enum err err; /* ERR_OK: status, headers and body are there, whatever the status says */
 	struct err_note note;
 	int status;        /* 200, 404, … */
 	struct bytes body; /* valid during the callback only; `take` below moves it out */
@@ -48,11 +50,13 @@ struct http_ticket {
 };
 
 struct transport_ops {
-	/* Everything in `req` is copied. ERR_BUSY at HTTP_IN_FLIGHT_MAX, ERR_BAD_REQUEST for a URL that is none. */
-	enum err (*send)(struct transport *t, struct http_ticket *ret_ticket, const struct http_request *req,
-			 http_done_fn *done, void *ctx);
-	void (*cancel)(struct transport *t, struct http_ticket ticket); /* unknown or finished tickets are fine */
-	void (*free)(struct transport *t);                              /* cancels all */
+	/* Everything in `req` is copied. ERR_BUSY at HTTP_IN_FLIGHT_MAX, ERR_BAD_REQUEST for a URL
+	 * that is none. */
+	enum err (*send)(struct transport *t, struct http_ticket *ret_ticket,
+			 const struct http_request *req, http_done_fn *done, void *ctx);
+	void (*cancel)(struct transport *t,
+		       struct http_ticket ticket); /* unknown or finished tickets are fine */
+	void (*free)(struct transport *t);         /* cancels all */
 };
 
 struct transport {
@@ -60,7 +64,8 @@ struct transport {
 };
 
 static inline MUST_USE enum err transport_send(struct transport *t, struct http_ticket *ret_ticket,
-					       const struct http_request *req, http_done_fn *done, void *ctx)
+					       const struct http_request *req, http_done_fn *done,
+					       void *ctx)
 {
 	return t->ops->send(t, ret_ticket, req, done, ctx);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "net/grpc_server.h"
+
+#include <event2/listener.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/grpc_server_internal.h"
+#include "net/loop_internal.h"
+
+enum {
+	ACCEPT_PAUSE_MS = 100
+};
+
+/* ---- accepting ---- */
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa,
+		      int sa_n, void *ctx)
+{
+	struct grpc_server *s = ctx;
+	int64_t entered = loop_enter(s->loop);
+
+	(void)listener;
+	(void)sa;
+	(void)sa_n;
+	if (s->conns_n >= GRPC_CONNECTIONS_MAX) {
+		close(fd);
+	} else {
+		if (!s->socket.path[0])
+			socket_no_delay(fd);
+		grpc_conn_accept(s, fd);
+	}
+	loop_leave(s->loop, entered);
+}
+
+static void on_accept_again(void *ctx)
+{
+	struct grpc_server *s = ctx;
+
+	if (s->listener)
+		evconnlistener_enable(s->listener);
+}
+
+/* Out of descriptors: the connection stays in the queue and would wake us without end. */
+static void on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+	struct grpc_server *s = ctx;
+
+	evconnlistener_disable(listener);
+	clock_timer_set(loop_clock(s->loop), &s->accept_again, ACCEPT_PAUSE_MS, on_accept_again, s);
+}
+
+static void listener_close(struct grpc_server *s)
+{
+	clock_timer_cancel(loop_clock(s->loop), &s->accept_again);
+	if (!s->listener)
+		return;
+	listen_socket_unlink(&s->socket);
+	evconnlistener_free(s->listener);
+	s->listener = NULL;
+}
+
+/* ---- life ---- */
+
+enum err grpc_server_new(struct grpc_server **ret_server, struct loop *loop,
+			 const struct grpc_server_options *opts, struct err_note *note)
+{
+	struct grpc_server *s = calloc(1, sizeof(*s));
+	enum err e;
+
+	if (!s)
+		return err_say(note, ERR_NOMEM, "out of memory");
+	s->loop = loop;
+	s->methods = opts->methods;
+	s->methods_n = opts->methods_n;
+	s->ctx = opts->ctx;
+	e = listen_socket_open(&s->socket, opts->listen, note);
+	if (e != ERR_OK) {
+		free(s);
+		return e;
+	}
+	s->listener =
+		evconnlistener_new(loop_base(loop), on_accept, s,
+				   LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, s->socket.fd);
+	if (!s->listener) {
+		listen_socket_unlink(&s->socket);
+		close(s->socket.fd);
+		free(s);
+		return err_say(note, ERR_NOMEM, "out of memory");
+	}
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	*ret_server = s;
+	return ERR_OK;
+}
+
+unsigned grpc_server_port(const struct grpc_server *s)
+{
+	return s->socket.port;
+}
+
+void grpc_server_free(struct grpc_server *s)
+{
+	if (!s)
+		return;
+	CHECK(!s->in_handler);
+	s->draining = false;
+	listener_close(s);
+	clock_timer_cancel(loop_clock(s->loop), &s->drain_timer);
+	while (s->conns)
+		grpc_conn_close(s->conns);
+	while (s->orphans.first)
+		grpc_call_free(s->orphans.first);
+	free(s);
+}
+
+/* ---- draining ---- */
+
+static void on_drained(void *ctx)
+{
+	struct grpc_server *s = ctx;
+	loop_fn *drained = s->drained;
+
+	s->drained = NULL;
+	if (drained)
+		drained(s->drained_ctx);
+}
+
+static void on_drain_timeout(void *ctx)
+{
+	struct grpc_server *s = ctx;
+
+	s->draining = false;
+	while (s->conns)
+		grpc_conn_close(s->conns);
+	on_drained(s);
+}
+
+void grpc_server_conn_gone(struct grpc_server *s)
+{
+	if (s->draining && !s->conns)
+		clock_timer_set(loop_clock(s->loop), &s->drain_timer, 0, on_drained, s);
+}
+
+void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained, void *ctx)
+{
+	listener_close(s);
+	s->draining = true;
+	s->drained = drained;
+	s->drained_ctx = ctx;
+	clock_timer_set(loop_clock(s->loop), &s->drain_timer, grace_ms, on_drain_timeout, s);
+	for (struct grpc_conn *c = s->conns; c; c = c->next)
+		grpc_conn_drain(c);
+	grpc_server_conn_gone(s);
+}
