@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "store/queue.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 enum {
 	TOPICS_MAX = 16,
 	TOPIC_SIZE_MAX = 63, /* PostgreSQL's limit of a channel name */
-	POST_RETRY_MS = 50,  /* after the loop had no memory for a post */
+	TRIM_AFTER_BYTES = 4 << 20,
+	POST_RETRY_MS = 50, /* after the loop had no memory for a post */
 	NS_PER_MS = 1000 * 1000,
 	NS_PER_S = 1000 * NS_PER_MS,
 };
@@ -38,9 +40,11 @@ struct job_list {
 struct store_queue {
 	struct store store;
 	struct store_executor executor;
-	struct store_engine
-		*engine; /* store thread; the loop thread before its start and after its end */
 	pthread_t thread;
+
+	/* The store thread's while it lives. */
+	struct store_engine *engine;
+	size_t spent; /* argument bytes freed since unused heap was last given back */
 
 	/* Loop thread only. */
 	struct topic topics[TOPICS_MAX];
@@ -51,9 +55,9 @@ struct store_queue {
 	pthread_cond_t work;
 	/* Under the mutex. */
 	struct job_list waiting, finished;
-	size_t held_n; /* jobs waiting, running or finished and not yet delivered */
-	unsigned asked,
-		due;    /* bit i: topics[i] must wake after what waits now is committed / now */
+	size_t held_n;  /* jobs waiting, running or finished and not yet delivered */
+	unsigned asked; /* bit i: topics[i] must wake after what waits now is committed */
+	unsigned due;   /* bit i: topics[i] must wake now */
 	bool posted;    /* deliver() is in the loop's hands */
 	bool post_owed; /* the loop had no memory for the post */
 	bool stopping;
@@ -190,6 +194,20 @@ static bool queue_next(struct store_queue *q, struct job_list *ret_jobs, unsigne
 	return more;
 }
 
+/* The arguments of finished jobs are spent: give their memory back before the loop finds time. A
+ * burst of large batches must not set the size of the idle service. */
+static void jobs_strip(struct store_queue *q, struct store_job *first)
+{
+	for (struct store_job *job = first; job; job = job->next) {
+		q->spent += job->batch.arena.used;
+		store_batch_free(&job->batch);
+	}
+	if (q->spent >= TRIM_AFTER_BYTES) {
+		(void)malloc_trim(0);
+		q->spent = 0;
+	}
+}
+
 static void *queue_main(void *ctx)
 {
 	struct store_queue *q = ctx;
@@ -199,9 +217,7 @@ static void *queue_main(void *ctx)
 	while (queue_next(q, &jobs, &asked)) {
 		if (jobs.first)
 			q->engine->ops->run(q->engine, jobs.first);
-		/* The arguments are spent: give their memory back before the loop finds time. */
-		for (struct store_job *job = jobs.first; job; job = job->next)
-			store_batch_free(&job->batch);
+		jobs_strip(q, jobs.first);
 		queue_lock(q);
 		list_append(&q->finished, jobs);
 		q->due |= asked;

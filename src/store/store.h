@@ -2,13 +2,15 @@
 /*
  * Seam 5 of 5: durable state, batch -> result, asynchronous.
  *
- * A batch is a list of SQL statements that happens whole or not at all. The store thread owns the writing connection;
- * it drains its queue, runs each batch in its own savepoint, and commits once per drained queue: `done` of a batch is
- * called on the loop thread only after the commit that holds it is on disk. A batch whose expectation fails (a
- * compare-and-set that changed no row) is rolled back alone and ends ERR_STATE_MOVED.
+ * A batch is a list of SQL statements that happens whole or not at all. The store thread owns the
+ * writing connection; it drains its queue, runs each batch in its own savepoint, and commits once
+ * per drained queue: `done` of a batch is called on the loop thread only after the commit that
+ * holds it is on disk. A batch whose expectation fails (a compare-and-set that changed no row) is
+ * rolled back alone and ends ERR_STATE_MOVED.
  *
- * SQL is written once for both engines: numbered parameters $1, $2 …, only types INTEGER, TEXT and BLOB, RETURNING
- * where needed. What differs (claiming, notification) is asked of the store by name, not written twice by callers.
+ * SQL is written once for both engines: numbered parameters $1, $2 …, only types INTEGER, TEXT and
+ * BLOB, RETURNING where needed. What differs (claiming, notification) is asked of the store by
+ * name, not written twice by callers.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -16,7 +18,12 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 
-enum store_type { STORE_NULL, STORE_INT, STORE_TEXT, STORE_BLOB };
+enum store_type {
+	STORE_NULL,
+	STORE_INT,
+	STORE_TEXT,
+	STORE_BLOB
+};
 
 struct store_value {
 	enum store_type type;
@@ -42,27 +49,31 @@ static inline struct store_value store_blob(struct bytes v)
 }
 
 enum store_expect {
-	STORE_ANY = 0,     /* any number of rows changed or returned */
-	STORE_ONE = 1,     /* exactly one row changed or returned, or the batch is rolled back: ERR_STATE_MOVED */
+	STORE_ANY = 0, /* any number of rows changed or returned */
+	STORE_ONE = 1, /* exactly one row changed or returned, or the batch is rolled back:
+			  ERR_STATE_MOVED */
 };
 
 /*
- * Written at the end of the inner SELECT of a claim, so that workers of several processes pass each other instead of
- * waiting: "UPDATE t SET ... WHERE id IN (SELECT id ... LIMIT $1" STORE_CLAIM ") RETURNING id". A comment to SQLite, whose
- * one writer needs nothing of the kind; PostgreSQL gets the words.
+ * Written at the end of the inner SELECT of a claim, so that workers of several processes pass each
+ * other instead of waiting: "UPDATE t SET ... WHERE id IN (SELECT id ... LIMIT $1" STORE_CLAIM ")
+ * RETURNING id". A comment to SQLite, whose one writer needs nothing of the kind; PostgreSQL gets
+ * the words.
  */
 #define STORE_CLAIM " /* FOR UPDATE SKIP LOCKED */"
 
 struct store_statement {
-	const char *sql; /* must live until `done`: literals (prepared statements are cached by their text) */
+	const char *sql; /* must live until `done`: literals (prepared statements are cached by
+			    their text) */
 	const struct store_value *args;
 	size_t args_n;
 	enum store_expect expect;
 };
 
 /*
- * A batch is built in an arena that it owns: statements, arguments and their bytes are copied by store_batch_add, so
- * the caller's memory is free again at once. All-zero plus an arena maximum is an empty batch.
+ * A batch is built in an arena that it owns: statements, arguments and their bytes are copied by
+ * store_batch_add, so the caller's memory is free again at once. All-zero plus an arena maximum is
+ * an empty batch.
  */
 struct store_batch {
 	struct arena arena;
@@ -75,15 +86,15 @@ static inline struct store_batch store_batch_make(size_t size_max)
 	return (struct store_batch){.arena = arena_make(size_max)};
 }
 /*
- * ERR_RANGE past STORE_BATCH_STATEMENTS_MAX or for TEXT that is not UTF-8 without NUL, ERR_NOMEM past the arena's maximum.
- * The batch is then as it was, and may still be submitted or freed.
+ * ERR_RANGE past STORE_BATCH_STATEMENTS_MAX or for TEXT that is not UTF-8 without NUL, ERR_NOMEM
+ * past the arena's maximum. The batch is then as it was, and may still be submitted or freed.
  */
-enum err store_batch_add(struct store_batch *b, const char *sql, const struct store_value *args, size_t args_n,
-			 enum store_expect expect) MUST_USE;
+enum err store_batch_add(struct store_batch *b, const char *sql, const struct store_value *args,
+			 size_t args_n, enum store_expect expect) MUST_USE;
 void store_batch_free(struct store_batch *b);
 
-#define STORE_ADD(batch, expect, sql, ...)                                                                              \
-	store_batch_add(batch, sql, (struct store_value[]){{0}, ##__VA_ARGS__} + 1,                                     \
+#define STORE_ADD(batch, expect, sql, ...)                                                         \
+	store_batch_add(batch, sql, (struct store_value[]){{0}, ##__VA_ARGS__} + 1,                \
 			ARRAY_LEN(((struct store_value[]){{0}, ##__VA_ARGS__})) - 1, expect)
 
 struct store_rows {
@@ -94,8 +105,9 @@ struct store_rows {
 
 struct store_result {
 	/*
-	 * ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT; ERR_CONFLICT (a row of
-	 * that unique key exists), ERR_RANGE (STORE_RESULT_BYTES_MAX), ERR_NOMEM, ERR_INTERNAL (our SQL is wrong).
+	 * ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT;
+	 * ERR_CONFLICT (a row of that unique key exists), ERR_RANGE (STORE_RESULT_BYTES_MAX),
+	 * ERR_NOMEM, ERR_INTERNAL (our SQL is wrong).
 	 */
 	enum err err;
 	struct err_note note;
@@ -110,25 +122,30 @@ struct store;
 /* All of them are called on the loop thread. */
 struct store_ops {
 	/*
-	 * Takes the batch in every case (it is empty afterwards). ERR_BUSY when STORE_QUEUE_MAX batches wait, run or
-	 * have not been told their result. `done` may be NULL; the calls of `done` come in the order of submission.
+	 * Takes the batch in every case (it is empty afterwards). ERR_BUSY when STORE_QUEUE_MAX
+	 * batches wait, run or have not been told their result. `done` may be NULL; the calls of
+	 * `done` come in the order of submission.
 	 */
-	enum err (*submit)(struct store *s, struct store_batch *batch, store_done_fn *done, void *ctx);
+	enum err (*submit)(struct store *s, struct store_batch *batch, store_done_fn *done,
+			   void *ctx);
 	/*
-	 * fn(ctx) on the loop thread after any commit of anybody that named `topic`. One subscriber per topic: the last
-	 * call counts, fn == NULL ends it. At most 16 topics; a name is a literal of at most 63 bytes.
+	 * fn(ctx) on the loop thread after any commit of anybody that named `topic`. One subscriber
+	 * per topic: the last call counts, fn == NULL ends it. At most 16 topics; a name is a
+	 * literal of at most 63 bytes.
 	 */
 	void (*on_notify)(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx);
 	/*
-	 * Wakes the subscriber of `topic` once everything submitted before this call is decided: after its commit and
-	 * its `done` calls, at once if nothing waits, never from inside the call. Wakes of one topic may be joined, and one
-	 * may come although nothing changed. PostgreSQL: subscribers of every process.
+	 * Wakes the subscriber of `topic` once everything submitted before this call is decided:
+	 * after its commit and its `done` calls, at once if nothing waits, never from inside the
+	 * call. Wakes of one topic may be joined, and one may come although nothing changed.
+	 * PostgreSQL: subscribers of every process.
 	 */
 	enum err (*notify)(struct store *s, const char *topic);
 	/*
-	 * Commits what is queued and closes. No `done` and no subscriber is called any more: what was queued is durable,
-	 * its result is not told. May be called from inside a callback. A delivery that is already posted to the loop
-	 * does nothing, but must find the loop alive: free the store before the loop.
+	 * Commits what is queued and closes. No `done` and no subscriber is called any more: what
+	 * was queued is durable, its result is not told. May be called from inside a callback. A
+	 * delivery that is already posted to the loop does nothing, but must find the loop alive:
+	 * free the store before the loop.
 	 */
 	void (*free)(struct store *s);
 };
@@ -137,11 +154,13 @@ struct store {
 	const struct store_ops *ops;
 };
 
-static inline MUST_USE enum err store_submit(struct store *s, struct store_batch *batch, store_done_fn *done, void *ctx)
+static inline MUST_USE enum err store_submit(struct store *s, struct store_batch *batch,
+					     store_done_fn *done, void *ctx)
 {
 	return s->ops->submit(s, batch, done, ctx);
 }
-static inline void store_on_notify(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx)
+static inline void store_on_notify(struct store *s, const char *topic, void (*fn)(void *ctx),
+				   void *ctx)
 {
 	s->ops->on_notify(s, topic, fn, ctx);
 }
@@ -155,13 +174,15 @@ static inline void store_free(struct store *s)
 		s->ops->free(s);
 }
 
-static inline const struct store_value *store_cell(const struct store_rows *r, size_t row, size_t column)
+static inline const struct store_value *store_cell(const struct store_rows *r, size_t row,
+						   size_t column)
 {
 	CHECK(row < r->rows_n && column < r->columns_n);
 	return &r->cells[row * r->columns_n + column];
 }
 
-/* Append-only list of schema steps of one owner ("connector", "core"); the number applied is stored beside them. */
+/* Append-only list of schema steps of one owner ("connector", "core"); the number applied is stored
+ * beside them. */
 struct store_migrations {
 	const char *owner;
 	const char *const *sql; /* each may hold several statements */
@@ -175,15 +196,19 @@ struct store_executor {
 };
 
 /*
- * SQLite, WAL, synchronous=FULL, foreign keys on, one process at a time (an advisory lock file tells a second one so:
- * ERR_CONFIG_VALUE). Creates the file with mode 0600 and migrates. A file from a newer version is refused.
+ * SQLite, WAL, synchronous=FULL, foreign keys on, one process at a time (an advisory lock file
+ * tells a second one so: ERR_CONFIG_VALUE). Creates the file with mode 0600 and migrates. A file
+ * from a newer version is refused.
  */
-enum err store_sqlite_open(struct store **ret_store, const struct store_executor *executor, const char *path,
-			   const struct store_migrations *migrations, struct err_note *note) MUST_USE;
+enum err store_sqlite_open(struct store **ret_store, const struct store_executor *executor,
+			   const char *path, const struct store_migrations *migrations,
+			   struct err_note *note) MUST_USE;
 
-/* The same connection settings, read-only, no lock, synchronous: for `inspect` beside a running service. */
-enum err store_sqlite_query(const char *path, const char *sql, const struct store_value *args, size_t args_n,
-			    void (*row)(void *ctx, const struct store_value *cells, size_t n), void *ctx,
-			    struct err_note *note) MUST_USE;
+/* The same connection settings, read-only, no lock, synchronous: for `inspect` beside a running
+ * service. */
+enum err store_sqlite_query(const char *path, const char *sql, const struct store_value *args,
+			    size_t args_n,
+			    void (*row)(void *ctx, const struct store_value *cells, size_t n),
+			    void *ctx, struct err_note *note) MUST_USE;
 
 #endif
