@@ -276,8 +276,14 @@ static enum err send_or_wait(struct provider *p, struct call *c)
 {
 	struct bytes body = buf_view(&p->request);
 
-	if (p->waiting.n > 0 || p->running.n >= p->in_flight_max)
+	if (p->running.n >= p->in_flight_max)
 		return wait_for_slot(p, c, body);
+	/* Behind those that a busy transport made wait; perhaps it has room by now. */
+	if (p->waiting.n > 0) {
+		TRY(wait_for_slot(p, c, body));
+		start_waiting(p);
+		return ERR_OK;
+	}
 	enum err err = send(p, c, body);
 	if (err == ERR_BUSY && p->running.n > 0)
 		return wait_for_slot(p, c, body);
