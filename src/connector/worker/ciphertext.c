@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The ciphertexts of a request: all handles are located first, then memory for all of them is
+ * claimed at once (so that two jobs can never wait for each other's), then all are fetched. Bytes
+ * that do not hash to the digest are not there.
+ */
+#include <stdlib.h>
+
+#include "connector/worker/ciphertext.h"
+#include "crypto/keccak.h"
+
+enum {
+	MEMORY_PER_BYTE = 2,          /* the body, and its copy in the packed request */
+	REQUEST_OVERHEAD = 256 << 10, /* everything but ciphertexts in the core's request */
+};
+
+static void fetch(struct ct *c);
+
+/* ---- fetched ---- */
+
+static void check_all_fetched(struct job *j)
+{
+	if (++j->fetched < j->request.handles_n)
+		return;
+	for (size_t i = 1; i < j->request.handles_n; i++)
+		if (!u256_eq(j->cts[i].key_id, j->cts[0].key_id)) {
+			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				"handles 0 and %zu are encrypted under different keys", i);
+			return;
+		}
+	job_fetched(j);
+}
+
+static void on_get(void *ctx, const struct http_reply *reply)
+{
+	struct source *s = ctx;
+	struct ct *c = s->ct;
+	struct job *j = c->job;
+	enum err e = reply->err;
+
+	if (e == ERR_OK && (reply->status < 200 || reply->status > 299))
+		e = reply->status >= 500 || reply->status == 429 ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+	if (e == ERR_OK && !hash32_eq(keccak256(reply->body), c->digest))
+		e = ERR_MISMATCH;
+	if (e != ERR_OK) {
+		metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL_ERRORS, 0);
+		LOG_WARN(j->worker->env.log, "A bucket did not give the right ciphertext",
+			 log_i("id", j->op.id), log_s("bucket", s->bucket->url),
+			 log_i("handle", (int64_t)c->index), log_e(e));
+		s->bad = true;
+		c->definite |= err_class(e) != ERR_CLASS_TRANSIENT;
+		fetch(c);
+		return;
+	}
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL, 0);
+	c->format = s->format;
+	c->body = buf_take(reply->owner);
+	c->fetched = true;
+	proof_bind(j->proof, c->index, c->key_id, c->digest,
+		   c->by_attestation ? PROOF_ATTESTATION : PROOF_COMMITMENT);
+	check_all_fetched(j);
+}
+
+/* ---- fetching ---- */
+
+static void locate_again(struct ct *c)
+{
+	enum err e = ct_locate(c);
+
+	if (e == ERR_NOT_FOUND)
+		ct_lost(c, "no bucket is left to ask");
+	else if (e != ERR_OK)
+		job_retry(c->job, e, "ciphertext of handle %zu cannot be asked for", c->index);
+}
+
+/* The next bucket that has the material; by commitment that needs another HEAD. */
+static struct source *choose(struct ct *c)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (c->sources[i].usable && !c->sources[i].bad)
+			return &c->sources[i];
+	return NULL;
+}
+
+static void fetch(struct ct *c)
+{
+	const struct connector_config *config = c->job->worker->env.config;
+	struct source *s = choose(c);
+
+	if (!s) {
+		/* By commitment other buckets may not have been asked yet; by attestation all
+		 * winners are known. */
+		if (!c->by_attestation)
+			locate_again(c);
+		else
+			ct_lost(c, "no bucket of the majority gave the attested bytes");
+		return;
+	}
+	if (s->size > c->size) {
+		budget_claim_grow(&c->job->memory, (s->size - c->size) * MEMORY_PER_BYTE);
+		c->size = s->size;
+	}
+
+	const struct http_request req = {
+		.method = "GET",
+		.url = s->url,
+		.timeout_ms = config->s3_get_timeout_ms,
+		.connect_timeout_ms = config->s3_connect_timeout_ms,
+		.body_max = s->size,
+	};
+	http_queue_add(&c->job->worker->gets, &s->task, &req, on_get, s);
+}
+
+static void granted(void *ctx)
+{
+	struct job *j = ctx;
+
+	metrics_set(j->worker->env.metrics, METRIC_WORKER_CIPHERTEXT_BYTES, 0,
+		    (int64_t)j->worker->budget.used);
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		fetch(&j->cts[i]);
+}
+
+static void check_all_located(struct job *j)
+{
+	size_t total = 0;
+
+	if (++j->located < j->request.handles_n)
+		return;
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		total += j->cts[i].size; /* at most 1024 x 66 MiB: no overflow */
+	if (total > (size_t)GRPC_MESSAGE_MAX - REQUEST_OVERHEAD) {
+		job_retry(j, ERR_TOO_BIG,
+			  "the ciphertexts have %zu bytes, more than one request to the core may",
+			  total);
+		return;
+	}
+	budget_claim_start(&j->worker->budget, &j->memory, total * MEMORY_PER_BYTE, granted, j);
+}
+
+void ct_located(struct ct *c, struct source *s)
+{
+	if (c->located) {
+		fetch(c); /* again, after a bad fetch: its memory is claimed already */
+		return;
+	}
+	c->located = true;
+	c->size = s->size;
+	check_all_located(c->job);
+}
+
+/*
+ * No source is left in this round. Commitments get their rounds, then the attestations are asked;
+ * those get their rounds, then the request waits.
+ */
+void ct_lost(struct ct *c, const char *why)
+{
+	struct job *j = c->job;
+	bool was_located = c->located;
+
+	if (was_located && ++c->round < j->worker->env.config->s3_ciphertext_retrieval_attempts) {
+		ct_forgive(c);
+		if (c->by_attestation)
+			fetch(c);
+		else
+			locate_again(c);
+		return;
+	}
+	if (!c->by_attestation) {
+		c->by_attestation = true;
+		c->round = 0;
+		ct_forgive(c);
+		locate_again(c);
+		return;
+	}
+	if (!was_located)
+		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
+			    METRIC_CHECK_COPRO_CONSENSUS);
+	job_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
+		  c->index, why);
+}
+
+/* ---- life ---- */
+
+static enum err ct_init(struct ct *c, struct job *j, size_t index)
+{
+	*c = (struct ct){.job = j, .index = index, .by_attestation = !j->materials};
+	c->sources_n = j->registry->buckets_n;
+	c->sources = arena_alloc_array(&j->arena, c->sources_n, sizeof(*c->sources));
+	if (!c->sources)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < c->sources_n; i++) {
+		c->sources[i].ct = c;
+		c->sources[i].bucket = &j->registry->buckets[i];
+	}
+	return ERR_OK;
+}
+
+static enum err cts_init(struct job *j)
+{
+	j->located = j->fetched = 0;
+	j->cts = arena_alloc_array(&j->arena, j->request.handles_n, sizeof(*j->cts));
+	if (!j->cts)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		TRY(ct_init(&j->cts[i], j, i));
+	return ERR_OK;
+}
+
+static void on_registry(void *ctx, struct registry_snapshot *snapshot, const struct err_note *note)
+{
+	struct job *j = ctx;
+
+	if (!snapshot) {
+		job_retry(j, ERR_UNAVAILABLE, "the list of coprocessors could not be read: %s",
+			  note->text);
+		return;
+	}
+	registry_hold(snapshot);
+	j->registry = snapshot;
+	enum err e = cts_init(j);
+	if (e != ERR_OK) {
+		job_retry(j, e, "out of memory for %zu ciphertexts", j->request.handles_n);
+		return;
+	}
+	/* A handle that fails at once ends the job, and with it `cts`. */
+	for (size_t i = 0; j->cts && i < j->request.handles_n; i++)
+		locate_again(&j->cts[i]);
+}
+
+/* What a public decryption can return (bool, 8 to 256 bits, addresses); the core would refuse
+ * anything else. */
+static bool type_served(unsigned fhe_type)
+{
+	return fhe_type == 0 || (fhe_type >= 2 && fhe_type <= 8);
+}
+
+void ciphertexts_start(struct job *j)
+{
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		if (!type_served(handle_fhe_type(&j->request.handles[i]))) {
+			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				"handle %zu has FHE type %u, which cannot be decrypted publicly", i,
+				handle_fhe_type(&j->request.handles[i]));
+			return;
+		}
+	ciphertexts_drop(j);
+	registry_want(j->worker->registry, &j->registry_waiter, on_registry, j);
+}
+
+void ciphertexts_drop(struct job *j)
+{
+	registry_unwant(j->worker->registry, &j->registry_waiter);
+	for (size_t i = 0; j->cts && i < j->request.handles_n; i++) {
+		for (size_t k = 0; k < j->cts[i].sources_n; k++)
+			http_task_cancel(&j->cts[i].sources[k].task);
+		buf_free(&j->cts[i].body);
+	}
+	j->cts = NULL;
+	budget_claim_end(&j->memory);
+	metrics_set(j->worker->env.metrics, METRIC_WORKER_CIPHERTEXT_BYTES, 0,
+		    (int64_t)j->worker->budget.used);
+	registry_drop(j->registry);
+	j->registry = NULL;
+}

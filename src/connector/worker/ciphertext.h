@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Inside worker/ only: one handle's ciphertext, from the question where it is to its verified
+ * bytes. */
+#ifndef CONNECTOR_WORKER_CIPHERTEXT_H
+#define CONNECTOR_WORKER_CIPHERTEXT_H
+
+#include "connector/worker/internal.h"
+
+/* One bucket that may have it. */
+struct source {
+	struct ct *ct;
+	const struct bucket *bucket;
+	const char *url;
+	struct http_task task;
+	bool bad;    /* failed in this round */
+	bool usable; /* has the material that counts: by commitment every one, by attestation the
+			winners */
+	bool attested;
+	struct attestation attestation;
+	enum ct_format format;
+	size_t size; /* as its HEAD said */
+};
+
+struct ct {
+	struct job *job;
+	size_t index;
+	bool by_attestation; /* else by the gateway's commitment, which names digest and
+				coprocessors */
+	uint64_t round;
+	bool definite; /* some source answered, and not with what we need: not just a network that
+			  is down */
+	struct source *sources; /* one per bucket of the registry */
+	size_t sources_n;
+	size_t asked; /* HEADs that run */
+	struct source *chosen;
+
+	/* what it must be, once located */
+	struct u256 key_id;
+	struct hash32 digest;
+	enum ct_format format;
+	size_t size;
+	bool located, fetched;
+	struct buf body;
+};
+
+/* ---- locate.c: HEADs; ends in ct_located or ct_lost ---- */
+enum err ct_locate(struct ct *c) MUST_USE;
+void ct_located(struct ct *c, struct source *s);
+void ct_lost(struct ct *c, const char *why);
+
+/* Marks every source good again for another round. */
+void ct_forgive(struct ct *c);
+
+#endif

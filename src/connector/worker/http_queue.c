@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "connector/worker/http_queue.h"
+
+enum {
+	BUSY_RETRY_MS = 20
+};
+
+/* ---- the two lists ---- */
+
+static void list_push(struct http_task **first, struct http_task **last, struct http_task *t)
+{
+	t->prev = *last;
+	t->next = NULL;
+	if (*last)
+		(*last)->next = t;
+	else
+		*first = t;
+	*last = t;
+}
+
+static void list_remove(struct http_task **first, struct http_task **last, struct http_task *t)
+{
+	if (t->prev)
+		t->prev->next = t->next;
+	else
+		*first = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	else
+		*last = t->prev;
+	t->prev = t->next = NULL;
+}
+
+/* ---- running ---- */
+
+static void pump(struct http_queue *q);
+
+static void on_reply(void *ctx, const struct http_reply *reply)
+{
+	struct http_task *t = ctx;
+
+	t->state = TASK_IDLE;
+	t->queue->running--;
+	pump(t->queue);
+	t->done(t->ctx, reply);
+}
+
+static void on_timer(void *ctx)
+{
+	struct http_queue *q = ctx;
+	struct http_task *t = q->failed_first;
+
+	if (!t) {
+		pump(q);
+		return;
+	}
+	list_remove(&q->failed_first, &q->failed_last, t);
+	t->state = TASK_IDLE;
+	clock_timer_set(q->clock, &q->timer, 0, on_timer, q);
+
+	const struct http_reply reply = {.err = t->failed};
+	t->done(t->ctx, &reply);
+}
+
+static void pump(struct http_queue *q)
+{
+	while (q->first && q->running < q->running_max) {
+		struct http_task *t = q->first;
+		enum err e = transport_send(q->transport, &t->ticket, &t->request, on_reply, t);
+
+		if (e == ERR_BUSY) {
+			/* Others use the transport too: a little later there may be room. */
+			if (!q->timer.armed)
+				clock_timer_set(q->clock, &q->timer, BUSY_RETRY_MS, on_timer, q);
+			return;
+		}
+		list_remove(&q->first, &q->last, t);
+		if (e == ERR_OK) {
+			t->state = TASK_RUNNING;
+			q->running++;
+			continue;
+		}
+		t->state = TASK_FAILED;
+		t->failed = e;
+		list_push(&q->failed_first, &q->failed_last, t);
+		clock_timer_set(q->clock, &q->timer, 0, on_timer, q);
+	}
+}
+
+void http_queue_init(struct http_queue *q, struct transport *t, struct clock *c, size_t running_max)
+{
+	*q = (struct http_queue){.transport = t, .clock = c, .running_max = running_max};
+}
+
+void http_queue_add(struct http_queue *q, struct http_task *t, const struct http_request *req,
+		    http_task_fn *done, void *ctx)
+{
+	CHECK(t->state == TASK_IDLE);
+	*t = (struct http_task){
+		.queue = q, .state = TASK_WAITING, .request = *req, .done = done, .ctx = ctx};
+	list_push(&q->first, &q->last, t);
+	pump(q);
+}
+
+void http_task_cancel(struct http_task *t)
+{
+	struct http_queue *q = t->queue;
+
+	switch (t->state) {
+	case TASK_IDLE:
+		return;
+	case TASK_WAITING:
+		list_remove(&q->first, &q->last, t);
+		break;
+	case TASK_FAILED:
+		list_remove(&q->failed_first, &q->failed_last, t);
+		break;
+	case TASK_RUNNING:
+		transport_cancel(q->transport, t->ticket);
+		q->running--;
+		break;
+	}
+	t->state = TASK_IDLE;
+	/* Not pump(): whoever cancels one often cancels its neighbours next. */
+	if (q->first && !q->timer.armed)
+		clock_timer_set(q->clock, &q->timer, 0, on_timer, q);
+}
+
+void http_queue_stop(struct http_queue *q)
+{
+	CHECK(!q->first && !q->failed_first && q->running == 0);
+	if (q->clock)
+		clock_timer_cancel(q->clock, &q->timer);
+}
+
+/* ---- budget ---- */
+
+static void claim_unlink(struct budget *b, struct budget_claim *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		b->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		b->last = c->prev;
+	c->prev = c->next = NULL;
+}
+
+/* One per tick: `granted` may end any claim. */
+static void budget_serve(void *ctx)
+{
+	struct budget *b = ctx;
+	struct budget_claim *c = b->first;
+
+	if (!c || (b->used > 0 && (b->used >= b->max || c->n > b->max - b->used)))
+		return;
+	claim_unlink(b, c);
+	c->state = CLAIM_HELD;
+	b->used += c->n;
+	if (b->first)
+		clock_timer_set(b->clock, &b->timer, 0, budget_serve, b);
+	c->granted(c->ctx);
+}
+
+static void budget_wake(struct budget *b)
+{
+	if (b->first && !b->timer.armed)
+		clock_timer_set(b->clock, &b->timer, 0, budget_serve, b);
+}
+
+void budget_init(struct budget *b, struct clock *c, size_t max)
+{
+	*b = (struct budget){.clock = c, .max = max};
+}
+
+void budget_claim_start(struct budget *b, struct budget_claim *c, size_t n,
+			void (*granted)(void *ctx), void *ctx)
+{
+	CHECK(c->state == CLAIM_IDLE);
+	*c = (struct budget_claim){.budget = b,
+				   .prev = b->last,
+				   .state = CLAIM_WAITING,
+				   .n = n,
+				   .granted = granted,
+				   .ctx = ctx};
+	if (b->last)
+		b->last->next = c;
+	else
+		b->first = c;
+	b->last = c;
+	budget_wake(b);
+}
+
+void budget_claim_grow(struct budget_claim *c, size_t n)
+{
+	CHECK(c->state == CLAIM_HELD);
+	c->n += n;
+	c->budget->used += n;
+}
+
+void budget_claim_end(struct budget_claim *c)
+{
+	if (c->state == CLAIM_WAITING)
+		claim_unlink(c->budget, c);
+	else if (c->state == CLAIM_HELD)
+		c->budget->used -= c->n;
+	if (c->state != CLAIM_IDLE)
+		budget_wake(c->budget);
+	c->state = CLAIM_IDLE;
+}
+
+void budget_stop(struct budget *b)
+{
+	CHECK(!b->first && b->used == 0);
+	if (b->clock)
+		clock_timer_cancel(b->clock, &b->timer);
+}

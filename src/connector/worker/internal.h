@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Inside worker/ only: the worker, its jobs, and how their steps hand over.
+ *
+ * A job is one claimed operation in memory. It goes permission -> ciphertexts -> core, each step
+ * ends by calling the next or one of job_retry, job_end. Both give the row back; the job is freed
+ * when that is stored. A row that was further already enters later: `computing` asks the core for
+ * its result first.
+ */
+#ifndef CONNECTOR_WORKER_INTERNAL_H
+#define CONNECTOR_WORKER_INTERNAL_H
+
+#include "base/limits.h"
+#include "connector/adapters/decryption.h"
+#include "connector/service.h"
+#include "connector/worker/attestation.h"
+#include "connector/worker/http_queue.h"
+#include "connector/worker/proof.h"
+#include "connector/worker/registry.h"
+
+enum {
+	JOB_TIME_MAX_MS = 5 * 60 * 1000, /* longer than any sane pass; then the row goes back */
+	LEASE_MS = 10 * 60 * 1000,       /* longer than a job may live */
+	JOB_BYTES_MAX = 64 << 20, /* the arena of one job: rows of 1024 handles, 64 buckets each */
+};
+
+/* An endpoint is not believed before it has said that it serves the chain we take it for. */
+struct endpoint {
+	struct provider *provider;
+	struct chain_id chain;
+	bool verified;
+};
+
+struct worker {
+	struct connector_env env;
+	struct scope calls;
+	struct timer poll;
+	int64_t poll_at_ms; /* monotonic; when the timer fires */
+	struct job *jobs;
+	size_t jobs_n;
+	bool released, claiming, claim_again;
+	int64_t claim_failures;
+	struct registry *registry;
+	struct http_queue heads, gets;
+	struct budget budget;
+	struct endpoint *hosts; /* as env.hosts */
+	struct endpoint ethereum, gateway;
+};
+
+struct ct; /* one handle's ciphertext on its way */
+
+struct job {
+	struct worker *worker;
+	struct job *prev, *next;
+	struct arena arena;
+	struct operation op;
+	struct public_decryption request;
+	struct extra_data extra;
+	const struct sns_material *materials; /* one per handle, or NULL */
+	struct proof *proof;
+	struct scope calls;
+	struct timer deadline;
+
+	/* permission */
+	struct endpoint **hosts;  /* of each handle */
+	struct block_head *heads; /* of each handle's host chain, as read in this pass */
+	size_t pending;
+	bool second_read;
+
+	/* ciphertexts */
+	struct registry_waiter registry_waiter;
+	struct registry_snapshot *registry;
+	struct ct *cts; /* one per handle, or NULL */
+	size_t located, fetched;
+	struct budget_claim memory;
+
+	/* core */
+	struct channel *rpc_channel; /* a call runs */
+	struct rpc_ticket rpc;
+	bool sent; /* in this pass */
+	int64_t polled_at_ms;
+
+	/* the row's next move */
+	struct op_change change;
+	char reason[REASON_SIZE_MAX + 1];
+	struct buf proof_bytes, answer_bytes;
+	void (*moved)(struct job *j);
+	struct timer move_retry;
+};
+
+/* ---- worker.c ---- */
+void worker_job_gone(struct worker *w, struct job *j,
+		     int64_t due_in_ms); /* frees it; -1 = no need to look again */
+
+/* ---- job.c ---- */
+enum err job_new(struct job **ret_job, struct worker *w, const struct operation *op) MUST_USE;
+void job_start(struct job *j);
+void job_free(struct job *j); /* silently: the row keeps its lease */
+
+/* Store a move of the row and go on with `moved`; views in j->change must stay. */
+void job_move(struct job *j, void (*moved)(struct job *j));
+
+/* Give the row back to be tried again later, or to end as failed where retry says so. */
+void job_retry(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
+/* The same, soon and uncounted: the core is still computing. */
+void job_retry_soon(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
+/* The ACL says no, for now. */
+void job_denied(struct job *j, const char *fmt, ...) PRINTF(2, 3);
+/* A terminal state, with its reason. */
+void job_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...) PRINTF(4, 5);
+
+/* ---- permission.c ---- */
+void permission_start(struct job *j); /* -> job_permitted */
+void job_permitted(struct job *j);
+
+/* ---- ciphertext.c ---- */
+void ciphertexts_start(struct job *j); /* -> job_fetched */
+void job_fetched(struct job *j);
+void ciphertexts_drop(struct job *j); /* cancels what runs, frees what came */
+
+/* ---- core_call.c ---- */
+void core_ask(struct job *j, const struct proof *proof); /* -> core_poll */
+void core_poll(struct job *j,
+	       const struct proof *proof); /* -> job_answered, or ciphertexts_start if it forgot */
+void core_cancel(struct job *j);
+void job_answered(struct job *j, const struct decryption_answer *answer);
+
+/* ---- core_answer.c: is this the answer to what we asked? ---- */
+enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,
+			  struct arena *a, const struct job *j, struct bytes message,
+			  struct err_note *note) MUST_USE;
+
+#endif

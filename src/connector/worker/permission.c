@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * May these handles be decrypted? One eth_call per handle to the ACL of its host chain, at a head
+ * that was read just before, so that the proof can say at which block it was allowed; and the
+ * context that the extra data names, if any.
+ *
+ * A "no" may come from a node that lags. It becomes a refusal only when a host block is later than
+ * the request by acl_grace and a second read, head and calls, says the same.
+ */
+#include <inttypes.h>
+
+#include "base/hex.h"
+#include "connector/adapters/views.h"
+#include "connector/worker/internal.h"
+
+enum {
+	CALL_BYTES_MAX = 256
+};
+
+static void pass_start(struct job *j);
+
+/* Whatever an RPC node does wrong is not the request's fault: it waits, and no attempt is counted.
+ */
+static void network_failed(struct job *j, enum err e, const char *what, const char *detail)
+{
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_NETWORK);
+	job_retry(j, err_class(e) == ERR_CLASS_SOURCE ? ERR_UNAVAILABLE : e, "%s: %s", what,
+		  detail);
+}
+
+/* One part of the pass is done; with the last one the permission is proven. */
+static void part_done(struct job *j)
+{
+	if (--j->pending > 0)
+		return;
+	if (!proof_permitted(j->proof)) {
+		job_retry(j, ERR_INTERNAL, "permission was not proven for every handle");
+		return;
+	}
+	job_permitted(j);
+}
+
+static enum err view(struct job *j, struct endpoint *at, struct address to, const struct buf *data,
+		     struct block_tag tag, provider_bytes_fn *done, size_t index)
+{
+	const struct call_msg msg = {.to = to, .data = buf_view(data)};
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, index);
+	enum err e = t ? provider_call(at->provider, &msg, tag, done, t) : ERR_NOMEM;
+
+	if (e == ERR_OK)
+		j->pending++;
+	else if (t)
+		(void)ticket_close(t, NULL);
+	return e;
+}
+
+/* ---- handles ---- */
+
+static void denied(struct job *j, size_t i)
+{
+	const struct block_head *head = &j->heads[i];
+	int64_t head_ms = head->timestamp_s > INT64_MAX / 1000 ? INT64_MAX
+							       : (int64_t)head->timestamp_s * 1000;
+	bool late = head_ms - j->op.created_ms >= j->worker->env.config->acl_grace_ms;
+	char handle[65];
+
+	if (late && !j->second_read) {
+		scope_cancel(&j->calls);
+		j->second_read = true;
+		pass_start(j);
+		return;
+	}
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_ACL);
+	hex_encode(handle, BYTES_OF(j->request.handles[i].b));
+	if (late)
+		job_end(j, OP_REFUSED, ERR_NOT_ALLOWED,
+			"handle 0x%s is not allowed for decryption by the ACL of chain %" PRIu64
+			" (block %" PRIu64 ", read twice)",
+			handle, j->hosts[i]->chain.v, head->number.v);
+	else
+		job_denied(
+			j,
+			"handle 0x%s is not yet allowed for decryption by the ACL of chain %" PRIu64
+			" (block %" PRIu64 ")",
+			handle, j->hosts[i]->chain.v, head->number.v);
+}
+
+static void on_allowed(void *ctx, const struct provider_error *e, struct bytes data)
+{
+	size_t i;
+	struct job *j = ticket_close(ctx, &i);
+	bool allowed;
+
+	if (!j)
+		return;
+	enum err err = e->err != ERR_OK ? e->err : view_bool_result(&allowed, data);
+	if (err != ERR_OK) {
+		network_failed(j, err, "isAllowedForDecryption",
+			       e->err != ERR_OK ? e->note.text : err_name(err));
+		return;
+	}
+	if (!allowed) {
+		denied(j, i);
+		return;
+	}
+	proof_permit(j->proof, i, j->hosts[i]->chain, j->heads[i].number, j->heads[i].hash);
+	part_done(j);
+}
+
+static struct address acl_of(const struct job *j, const struct endpoint *host)
+{
+	return j->worker->env.config->host_chains[host - j->worker->hosts].acl;
+}
+
+static enum err ask_handle(struct job *j, size_t i)
+{
+	struct buf data CLEANUP(buf_free) = buf_make(CALL_BYTES_MAX);
+	struct block_tag at = {.kind = BLOCK_NUMBER, .number = j->heads[i].number};
+
+	TRY(acl_is_allowed_for_decryption_call(&data, &j->request.handles[i]));
+	return view(j, j->hosts[i], acl_of(j, j->hosts[i]), &data, at, on_allowed, i);
+}
+
+/* `first` is the first handle of its host chain: it stands for the chain. */
+static void on_head(void *ctx, const struct provider_error *e, const struct block_head *head)
+{
+	size_t first;
+	struct job *j = ticket_close(ctx, &first);
+	enum err err = ERR_OK;
+
+	if (!j)
+		return;
+	if (e->err != ERR_OK) {
+		network_failed(j, e->err, "head of the host chain", e->note.text);
+		return;
+	}
+	for (size_t i = first; err == ERR_OK && i < j->request.handles_n; i++)
+		if (j->hosts[i] == j->hosts[first]) {
+			j->heads[i] = *head;
+			err = ask_handle(j, i);
+		}
+	if (err != ERR_OK)
+		network_failed(j, err, "isAllowedForDecryption", "not sent");
+	else
+		part_done(j);
+}
+
+static enum err ask_head(struct job *j, size_t first)
+{
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, first);
+	enum err e = t ? provider_head(j->hosts[first]->provider,
+				       (struct block_tag){.kind = BLOCK_LATEST}, on_head, t)
+		       : ERR_NOMEM;
+
+	if (e != ERR_OK && t)
+		(void)ticket_close(t, NULL);
+	return e;
+}
+
+static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	size_t first;
+	struct job *j = ticket_close(ctx, &first);
+
+	if (!j)
+		return;
+	struct endpoint *host = j->hosts[first];
+	if (e->err == ERR_OK && id != host->chain.v) {
+		LOG_ERROR(j->worker->env.log,
+			  "A host chain endpoint serves another chain, nothing is read from it",
+			  log_s("endpoint", provider_host(host->provider)),
+			  log_i("chain_id", (int64_t)id),
+			  log_i("expected", (int64_t)host->chain.v));
+		job_retry(j, ERR_NOT_READY,
+			  "the endpoint of host chain %" PRIu64 " serves chain %" PRIu64,
+			  host->chain.v, id);
+		return;
+	}
+	host->verified = e->err == ERR_OK;
+	enum err err = e->err == ERR_OK ? ask_head(j, first) : e->err;
+	if (err != ERR_OK)
+		network_failed(j, err, "chain id of the host chain", e->note.text);
+}
+
+static enum err ask_host(struct job *j, size_t first)
+{
+	if (j->hosts[first]->verified)
+		return ask_head(j, first);
+
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, first);
+	enum err e =
+		t ? provider_get_chain_id(j->hosts[first]->provider, on_chain_id, t) : ERR_NOMEM;
+	if (e != ERR_OK && t)
+		(void)ticket_close(t, NULL);
+	return e;
+}
+
+/* ---- context ---- */
+
+static void on_valid(void *ctx, const struct provider_error *e, struct bytes data)
+{
+	struct job *j = ticket_close(ctx, NULL);
+	char context[65];
+	uint8_t be[32];
+	bool valid;
+
+	if (!j)
+		return;
+	enum err err = e->err != ERR_OK ? e->err : view_bool_result(&valid, data);
+	if (err != ERR_OK) {
+		network_failed(j, err, "isValidKmsContext",
+			       e->err != ERR_OK ? e->note.text : err_name(err));
+		return;
+	}
+	if (valid) {
+		part_done(j);
+		return;
+	}
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_KMS_CONTEXT);
+	u256_to_be(be, j->extra.context);
+	hex_encode(context, BYTES_OF(be));
+	job_retry(j, ERR_NOT_FOUND, "KMS context 0x%s%s is not valid", context,
+		  j->extra.has_epoch ? " or its epoch" : "");
+}
+
+/* ProtocolConfig knows contexts and epochs; the gateway's GatewayConfig, asked where it is not
+ * configured, contexts. */
+static enum err ask_context(struct job *j)
+{
+	struct buf data CLEANUP(buf_free) = buf_make(CALL_BYTES_MAX);
+	const struct connector_config *c = j->worker->env.config;
+	const struct block_tag latest = {.kind = BLOCK_LATEST};
+	bool protocol = j->worker->ethereum.provider != NULL;
+	struct endpoint *at = protocol ? &j->worker->ethereum : &j->worker->gateway;
+	struct address to =
+		protocol ? c->protocol_config_contract.address : c->gateway_config_contract.address;
+
+	if (!j->extra.has_context)
+		return ERR_OK;
+	TRY(config_is_valid_kms_context_call(&data, j->extra.context));
+	TRY(view(j, at, to, &data, latest, on_valid, 0));
+	if (!protocol || !j->extra.has_epoch)
+		return ERR_OK;
+	buf_clear(&data);
+	TRY(config_is_valid_epoch_for_context_call(&data, j->extra.context, j->extra.epoch));
+	return view(j, at, to, &data, latest, on_valid, 0);
+}
+
+static void on_context_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	struct job *j = ticket_close(ctx, NULL);
+	struct endpoint *at;
+	enum err err = e->err;
+
+	if (!j)
+		return;
+	at = j->worker->ethereum.provider ? &j->worker->ethereum : &j->worker->gateway;
+	if (err == ERR_OK && id != at->chain.v)
+		err = ERR_MISMATCH;
+	at->verified = err == ERR_OK;
+	if (err == ERR_OK)
+		err = ask_context(j);
+	if (err != ERR_OK)
+		network_failed(j, err, "chain that knows the KMS contexts",
+			       e->err != ERR_OK ? e->note.text : err_name(err));
+	else
+		part_done(j);
+}
+
+static enum err check_context(struct job *j)
+{
+	struct endpoint *at =
+		j->worker->ethereum.provider ? &j->worker->ethereum : &j->worker->gateway;
+
+	if (!j->extra.has_context || at->verified)
+		return ask_context(j);
+
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, 0);
+	enum err e = t ? provider_get_chain_id(at->provider, on_context_chain_id, t) : ERR_NOMEM;
+	if (e == ERR_OK)
+		j->pending++;
+	else if (t)
+		(void)ticket_close(t, NULL);
+	return e;
+}
+
+/* ---- a pass ---- */
+
+static bool first_of_host(const struct job *j, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (j->hosts[k] == j->hosts[i])
+			return false;
+	return true;
+}
+
+static enum err pass_ask(struct job *j)
+{
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		if (first_of_host(j, i)) {
+			j->pending++;
+			TRY(ask_host(j, i));
+		}
+	return check_context(j);
+}
+
+static void pass_start(struct job *j)
+{
+	enum err e =
+		proof_new(&j->arena, &j->proof, j->op.key.content_digest, j->request.handles_n);
+
+	j->pending = 0;
+	if (e == ERR_OK)
+		e = pass_ask(j);
+	if (e != ERR_OK)
+		network_failed(j, e, "permission", "not sent");
+}
+
+static struct endpoint *host_of(const struct job *j, const struct hash32 *handle)
+{
+	struct chain_id chain = handle_chain_id(handle);
+
+	for (size_t k = 0; k < j->worker->env.hosts_n; k++)
+		if (j->worker->hosts[k].chain.v == chain.v)
+			return &j->worker->hosts[k];
+	return NULL;
+}
+
+void permission_start(struct job *j)
+{
+	size_t n = j->request.handles_n;
+
+	j->hosts = arena_alloc_array(&j->arena, n, sizeof(struct endpoint *));
+	j->heads = arena_alloc_array(&j->arena, n, sizeof(*j->heads));
+	if (!j->hosts || !j->heads) {
+		job_retry(j, ERR_NOMEM, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		j->hosts[i] = host_of(j, &j->request.handles[i]);
+		if (!j->hosts[i]) {
+			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				"handle %zu is of chain %" PRIu64
+				", which is not one of the configured host chains",
+				i, handle_chain_id(&j->request.handles[i]).v);
+			return;
+		}
+	}
+	pass_start(j);
+}
