@@ -16,6 +16,12 @@ enum {
 	EXTRA_V2_SIZE = 1 + 32 + 32,
 };
 
+/* What the digest is made over: 72 bytes for each ciphertext, and the rest. */
+enum {
+	DIGEST_TEXT_MAX =
+		80 * HANDLES_PER_REQUEST_MAX + CORE_EXTRA_DATA_MAX + 2 * CORE_DOMAIN_TEXT_MAX + 1024
+};
+
 /* ---- fields ---- */
 
 static enum err id_read(struct hash32 *ret_id, const Kms__V1__RequestId *id, const char *field,
@@ -168,7 +174,7 @@ static bool extra_data_fits(const struct decryption_request *r)
 /* Everything in a fixed order, each part with its length; ciphertexts by their digests. */
 static enum err digest_make(struct decryption_request *r)
 {
-	CLEANUP(buf_free) struct buf text = buf_make((1 << 16) + CORE_EXTRA_DATA_MAX);
+	CLEANUP(buf_free) struct buf text = buf_make(DIGEST_TEXT_MAX);
 	struct bincode_writer w = {.out = &text};
 	uint8_t chain_id[32];
 	struct hash32 digest;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/public_decryption.h"
 
-#include "base/limits.h"
 #include "codec/bincode.h"
 #include "core/request_id.h"
 #include "kms.v1.pb-c.h"
@@ -98,7 +97,9 @@ enum err public_decryption_sign(struct buf *answer, const struct decryption_requ
 				const struct fhe_plaintext *values,
 				const struct signing_key *signer)
 {
-	CLEANUP(arena_free) struct arena memory = arena_make(PUBLIC_DECRYPTION_ANSWER_MAX);
+	CLEANUP(arena_free)
+	struct arena memory =
+		arena_make(HANDLES_PER_REQUEST_MAX * 2 * sizeof(Kms__V1__TypedPlaintext));
 	Kms__V1__TypedPlaintext *plaintexts =
 		arena_alloc_array(&memory, r->items_n, sizeof(*plaintexts));
 	Kms__V1__TypedPlaintext **list = arena_alloc_array(&memory, r->items_n, sizeof(*list));

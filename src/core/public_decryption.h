@@ -7,12 +7,13 @@
 #ifndef CORE_PUBLIC_DECRYPTION_H
 #define CORE_PUBLIC_DECRYPTION_H
 
+#include "base/limits.h"
 #include "core/decryption_request.h"
 #include "core/signing_key.h"
 
-/* Largest packed answer. */
+/* Largest packed answer, and largest payload: a value takes at most 44 bytes in either. */
 enum {
-	PUBLIC_DECRYPTION_ANSWER_MAX = 64 << 10
+	PUBLIC_DECRYPTION_ANSWER_MAX = 64 * HANDLES_PER_REQUEST_MAX + CORE_EXTRA_DATA_MAX + 4096
 };
 
 /* What is signed for the chain: EIP-712 PublicDecryptVerification over handles, one 32-byte
