@@ -51,7 +51,8 @@ static enum err encode_items(struct encoder *e, const struct abi_type *types, si
 			     const struct abi_value *v)
 {
 	struct buf *out = e->out;
-	size_t start = out->n, at = out->n, heads = 0;
+	size_t start = out->n, heads = 0;
+	size_t at = start;
 	uint8_t word[ABI_WORD];
 
 	if (v->items_n != n)
@@ -194,7 +195,7 @@ struct address abi_as_address(const struct abi_value *v)
 /* bytes32 lies in `bytes`; a uint256 that is used as an identifier lies in `word`. */
 struct hash32 abi_as_hash(const struct abi_value *v)
 {
-	struct hash32 out;
+	struct hash32 out = {{0}};
 
 	if (v->bytes.n == sizeof(out.b))
 		memcpy(out.b, v->bytes.p, sizeof(out.b));

@@ -40,7 +40,7 @@ enum err provider_request(struct provider *p, const char *method, json_t *params
 
 static void finish_head(struct call *c, struct provider_error *e, const json_t *result)
 {
-	struct block_head h;
+	struct block_head h = {0};
 	enum err err = ERR_OK;
 
 	if (e->err == ERR_OK && json_is_null(result))
@@ -222,7 +222,7 @@ static enum err read_priority(struct call *c, struct wei *ret_priority, const js
 
 static void finish_fee(struct call *c, struct provider_error *e, const json_t *result)
 {
-	struct fee_history fee;
+	struct fee_history fee = {0};
 	enum err err = ERR_OK;
 
 	if (e->err == ERR_OK) {
@@ -255,7 +255,7 @@ enum err provider_fee_history(struct provider *p, provider_fee_fn *done, void *c
 
 static void finish_hash(struct call *c, struct provider_error *e, const json_t *result)
 {
-	struct hash32 h;
+	struct hash32 h = {{0}};
 	enum err err = ERR_OK;
 
 	if (e->err == ERR_OK) {
@@ -284,7 +284,7 @@ enum err provider_send_raw(struct provider *p, struct bytes raw, provider_hash_f
 
 static enum err read_receipt(struct receipt *ret_receipt, const json_t *result)
 {
-	struct receipt r;
+	struct receipt r = {0};
 	enum err err = ERR_OK;
 
 	uint64_t status = json_get_quantity(result, "status", &err);
@@ -302,7 +302,7 @@ static enum err read_receipt(struct receipt *ret_receipt, const json_t *result)
 
 static void finish_receipt(struct call *c, struct provider_error *e, const json_t *result)
 {
-	struct receipt r;
+	struct receipt r = {0};
 	/* Some nodes give receipts of transactions that are in no block yet. */
 	bool none = json_is_null(result) || json_is_null(json_object_get(result, "blockHash"));
 
