@@ -72,6 +72,7 @@ static void start_block(struct curl_request *r, struct bytes line)
 	while (at < line.n && line.p[at] != ' ')
 		at++;
 	r->status = 0;
+	r->headers_whole = false;
 	for (at++; at < line.n && line.p[at] >= '0' && line.p[at] <= '9' && r->status < 100; at++)
 		r->status = r->status * 10 + (line.p[at] - '0');
 	buf_clear(&r->headers);
@@ -93,6 +94,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *ctx)
 		return line.n; /* trailers: nobody asks for them */
 	if (bytes_eq_var(bytes_sub(line, 0, 5), BYTES_LIT("HTTP/")))
 		start_block(r, line);
+	else if (trim(line).n == 0)
+		r->headers_whole = true;
 	else if (add_header(r, line) != ERR_OK)
 		return 0;
 	return r->too_big || r->malformed ? 0 : line.n;
@@ -156,8 +159,9 @@ static enum err err_of(const struct curl_request *r, CURLcode code)
 	long sent = 0;
 	long os_errno = 0;
 
+	/* curl is content with headers that end with the connection. */
 	if (code == CURLE_OK)
-		return ERR_OK;
+		return r->headers_whole ? ERR_OK : ERR_TRUNCATED;
 	if (r->too_big)
 		return ERR_TOO_BIG;
 	if (r->malformed)
@@ -194,7 +198,10 @@ void curl_request_result(struct curl_request *r, CURLcode code, struct http_repl
 			r->body_max, (int)HTTP_HEADER_BYTES_MAX);
 	} else if (e != ERR_OK) {
 		/* curl's words name the host at most; the URL may hold a key and is not said. */
-		err_say(&out->note, e, "%s", r->error[0] ? r->error : curl_easy_strerror(code));
+		err_say(&out->note, e, "%s",
+			r->error[0]        ? r->error
+			: code == CURLE_OK ? "reply ends early"
+					   : curl_easy_strerror(code));
 	} else {
 		out->status = r->status;
 		out->owner = &r->body;
@@ -298,7 +305,8 @@ static enum err set_options(struct curl_request *r, const struct http_request *r
 	failed |= curl_easy_setopt(c, CURLOPT_URL, req->url) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK;
 	/* HTTP/2 of curl 7.88 loses connections after about a thousand requests. */
-	failed |= curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	failed |=
+		curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_USERAGENT, "claviger") != CURLE_OK;
@@ -308,8 +316,9 @@ static enum err set_options(struct curl_request *r, const struct http_request *r
 	failed |= curl_easy_setopt(c, CURLOPT_HEADERDATA, r) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) != CURLE_OK;
 	failed |= curl_easy_setopt(c, CURLOPT_WRITEDATA, r) != CURLE_OK;
-	failed |= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-				   (long)(connect_ms < 86400000 ? connect_ms : 86400000));
+	failed |=
+		curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+				 (long)(connect_ms < 86400000 ? connect_ms : 86400000)) != CURLE_OK;
 	/* A name that nobody answers must not hold the loop when the request is withdrawn. */
 	failed |= curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) != CURLE_OK;
 	if (failed)

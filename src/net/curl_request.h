@@ -30,6 +30,7 @@ struct curl_request {
 	bool too_big;
 	bool malformed;
 	int status;
+	bool headers_whole; /* the empty line was there */
 	size_t header_bytes;
 	size_t headers_n;
 	struct buf headers; /* name NUL value NUL … */

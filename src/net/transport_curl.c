@@ -237,8 +237,10 @@ static enum err multi_setup(struct curl_transport *t)
 	failed |= curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, curl_wants_timer) != CURLM_OK;
 	failed |= curl_multi_setopt(m, CURLMOPT_TIMERDATA, t) != CURLM_OK;
 	failed |= curl_multi_setopt(m, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) != CURLM_OK;
-	failed |= curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
-	failed |= curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_PER_HOST_MAX);
+	failed |=
+		curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX) != CURLM_OK;
+	failed |= curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)HTTP_PER_HOST_MAX) !=
+		  CURLM_OK;
 	return failed ? ERR_NOMEM : ERR_OK;
 }
 
