@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The programs kms-server and kms-gen-keys as an operator runs them, and kill -9 at random moments.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/rng.h"
+#include "core/request_store.h"
+#include "support.h"
+
+/* ---- running programs ---- */
+
+struct process {
+	pid_t pid;
+	int out; /* its stdout and stderr */
+};
+
+/* argv[0] is the name of the environment variable with the program's path. */
+static struct process process_start(const struct folder *dir, char *const argv[], char *const env[])
+{
+	const char *program = getenv(argv[0]);
+	int fds[2];
+
+	assert_non_null(program);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)dup2(fds[1], STDOUT_FILENO);
+		(void)dup2(fds[1], STDERR_FILENO);
+		if (chdir(dir->path) == 0)
+			(void)execve(program, argv, env);
+		_exit(127);
+	}
+	(void)close(fds[1]);
+	return (struct process){.pid = pid, .out = fds[0]};
+}
+
+/* Exit code, or 128 + signal; what it printed goes to `out`. */
+static int process_wait(struct process *p, char *out, size_t out_n)
+{
+	size_t n = 0;
+	ssize_t got;
+	char rest[4096];
+	int status;
+
+	while ((got = read(p->out, rest, sizeof(rest))) != 0) {
+		if (got < 0) {
+			assert_int_equal(errno, EINTR);
+			continue;
+		}
+		for (ssize_t i = 0; i < got; i++)
+			if (out && n + 1 < out_n)
+				out[n++] = rest[i];
+	}
+	if (out)
+		out[n] = '\0';
+	(void)close(p->out);
+	assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int run(const struct folder *dir, char *out, size_t out_n, char *const argv[],
+	       char *const env[])
+{
+	struct process p = process_start(dir, argv, env);
+
+	return process_wait(&p, out, out_n);
+}
+
+static char *const no_env[] = {NULL};
+#define ARGV(...) ((char *[]){__VA_ARGS__, NULL})
+
+static void file_put(const struct folder *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir->path, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Read the log up to the line "Serving"; the port is in the line "Listening … port=N". */
+static unsigned port_of(struct process *p)
+{
+	char text[8192];
+	size_t n = 0;
+
+	/* Nobody reads on while the test talks to the server: what it logs must fit. */
+	(void)fcntl(p->out, F_SETPIPE_SZ, 1 << 20);
+
+	while (n + 1 < sizeof(text)) {
+		ssize_t got = read(p->out, &text[n], 1);
+
+		if (got <= 0)
+			fail_msg("the server ended: %.*s", (int)n, text);
+		n++;
+		text[n] = '\0';
+
+		const char *port = strstr(text, " port=");
+
+		if (port && text[n - 1] == '\n' && strstr(text, " Serving "))
+			return (unsigned)strtoul(port + 6, NULL, 10);
+	}
+	fail_msg("no port");
+	return 0;
+}
+
+static const char server_config[] = "[service]\n"
+				    "listen_port = 0\n"
+				    "[telemetry]\n"
+				    "metrics_bind_address = \"127.0.0.1:0\"\n"
+				    "[request_store]\n"
+				    "path = \"requests.db\"\n";
+
+/* ---- kms-gen-keys ---- */
+
+static void test_gen_keys(void **state)
+{
+	(void)state;
+	struct folder f;
+	char out[4096], again[4096], command[512];
+
+	folder_make(&f);
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 0);
+	assert_non_null(strstr(out, "made"));
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 0);
+	assert_non_null(strstr(out, "there already; public objects: 4 there, 0 written"));
+
+	file_put(&f, "show.toml", "[keygen]\nshow_existing = true\n");
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "show.toml"), no_env),
+			 0);
+	assert_non_null(strstr(
+		out,
+		"SigningKey, 60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee\n"));
+	assert_non_null(strstr(
+		out, "VerfAddress, "
+		     "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee, 0x"));
+
+	/* A lost public object comes back, the same. */
+	(void)snprintf(command, sizeof(command), "%s/keys/PUB/VerfAddress/%s", f.path,
+		       "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee");
+	assert_int_equal(unlink(command), 0);
+	file_put(&f, "fill.toml", "[keygen]\nrepopulate = true\n");
+	assert_int_equal(
+		run(&f, again, sizeof(again), ARGV("KMS_GEN_KEYS", "-f", "fill.toml"), no_env), 0);
+	assert_non_null(strstr(again, "3 there, 1 written"));
+	assert_int_equal(
+		run(&f, again, sizeof(again), ARGV("KMS_GEN_KEYS", "-f", "show.toml"), no_env), 0);
+	assert_string_equal(out, again);
+
+	/* A lost private key is not papered over. */
+	(void)snprintf(command, sizeof(command), "%s/keys/PRIV/SigningKey/%s", f.path,
+		       "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee");
+	assert_int_equal(unlink(command), 0);
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 1);
+	assert_non_null(strstr(out, "restore it"));
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "fill.toml"), no_env),
+			 1);
+
+	file_put(&f, "over.toml", "[keygen]\noverwrite = true\n");
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "over.toml"), no_env),
+			 1);
+	assert_non_null(strstr(out, "never overwritten"));
+	file_put(&f, "typo.toml", "[keygen]\nshow_exsting = true\n");
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "typo.toml"), no_env),
+			 1);
+	assert_non_null(strstr(out, "show_exsting"));
+	folder_remove(&f);
+}
+
+/* ---- kms-server: command line and configuration ---- */
+
+static void test_command_line(void **state)
+{
+	(void)state;
+	struct folder f;
+	char out[16384];
+
+	folder_make(&f);
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "--version"), no_env), 0);
+	assert_memory_equal(out, "kms-server ", 11);
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "--help"), no_env), 0);
+	assert_non_null(strstr(out, "KMS_CORE__SERVICE__LISTEN_ADDRESS"));
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "--nonsense"), no_env), 2);
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "extra"), no_env), 2);
+	assert_int_equal(
+		run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "missing.toml"), no_env), 1);
+	assert_non_null(strstr(out, "missing.toml"));
+	folder_remove(&f);
+}
+
+static void test_refused_configurations(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		const char *note;
+	} rows[] = {
+		{"[service]\nlisten_address = \"0.0.0.0\"\n", "no authentication"},
+		{"[service]\nlisten_address = \"::\"\n", "no authentication"},
+		{"[service]\nlisten_address = \"192.0.2.1\"\n", "no authentication"},
+		{"[service]\nlisten_address = \"localhost\"\n", "no authentication"},
+		{"[service]\nlisten_adress = \"127.0.0.1\"\n", "listen_adress"},
+		{"[service]\nlisten_port = 70000\n", "listen_port"},
+		{"[request_store]\ndec_capacity = 5\nmin_dec_cache = 6\n", "min_dec_cache"},
+		{"[public_vault.storage.file]\nprefix = \"PRIV\"\n", "same folder"},
+		{"[private_vault.storage.file]\nprefix = \"../PRIV\"\n", "prefix"},
+		{"[threshold]\nthreshold = 1\n", "threshold"},
+		{"[service\n", "line"},
+		{"", "kms-gen-keys"}, /* a good configuration, and no key */
+	};
+	struct folder f;
+	char out[4096];
+
+	folder_make(&f);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		file_put(&f, "core.toml", rows[i].text);
+		assert_int_equal(
+			run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "core.toml"), no_env),
+			1);
+		if (!strstr(out, rows[i].note))
+			fail_msg("%s\ngave: %s", rows[i].text, out);
+	}
+	folder_remove(&f);
+}
+
+static void test_start_and_stop(void **state)
+{
+	(void)state;
+	struct folder f;
+	char out[8192];
+
+	folder_make(&f);
+	vault_fill(&f, KEY_TEST);
+	file_put(&f, "core.toml", server_config);
+
+	struct process first =
+		process_start(&f, ARGV("KMS_SERVER", "--config-file", "core.toml"), no_env);
+
+	assert_int_not_equal(port_of(&first), 0);
+	/* A second one on the same database would break "never a second run". */
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "core.toml"), no_env),
+			 1);
+	assert_int_equal(kill(first.pid, SIGTERM), 0);
+	assert_int_equal(process_wait(&first, out, sizeof(out)), 0);
+	assert_non_null(strstr(out, "Stopped"));
+
+	/* The environment counts more than the file. */
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "core.toml"),
+			     ARGV("KMS_CORE__SERVICE__LISTEN_ADDRESS=0.0.0.0")),
+			 1);
+	assert_non_null(strstr(out, "0.0.0.0"));
+	folder_remove(&f);
+}
+
+/* ---- kill -9 ---- */
+
+enum {
+	KILLS = 12,
+	BATCH = 40,
+};
+
+struct kill_world {
+	struct folder folder;
+	struct loop *loop;
+	struct channel *channel;
+	struct process server;
+	struct buf ciphertext;
+	bool accepted[KILLS * BATCH + 1];
+	struct buf answers[KILLS * BATCH + 1];
+	unsigned last;
+	unsigned pending_seen; /* rows that a kill left without result, all kills */
+};
+
+static void server_up(struct kill_world *w)
+{
+	char url[64];
+
+	w->server = process_start(&w->folder, ARGV("KMS_SERVER", "-c", "core.toml"), no_env);
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", port_of(&w->server));
+	OK(channel_grpc_new(&w->channel, w->loop, url, NULL));
+}
+
+static void server_kill(struct kill_world *w)
+{
+	assert_int_equal(kill(w->server.pid, SIGKILL), 0);
+	assert_int_equal(process_wait(&w->server, NULL, 0), 128 + SIGKILL);
+}
+
+static void count_pending(void *ctx, const struct store_value *cells, size_t n)
+{
+	struct kill_world *w = ctx;
+
+	assert_int_equal(n, 1);
+	w->pending_seen += (unsigned)cells[0].i;
+}
+
+/* Send a batch and kill the server after a random number of replies, or a few milliseconds. */
+static void round_of_kill(struct kill_world *w, struct rng *rng)
+{
+	static struct call calls[BATCH];
+	char path[128];
+	unsigned first = w->last + 1, replies = (unsigned)rng_below(rng, BATCH);
+
+	server_up(w);
+	for (unsigned i = 0; i < BATCH; i++) {
+		struct request q;
+
+		request_init(&q, first + i, buf_view(&w->ciphertext));
+		struct buf message = request_pack(&q);
+
+		call_start(&calls[i], w->loop, w->channel, RPC_DECRYPT, buf_view(&message), 30000);
+		buf_free(&message);
+	}
+	call_wait(&calls[replies]);
+	loop_pause(w->loop, (int64_t)rng_below(rng, 8));
+	server_kill(w);
+	for (unsigned i = 0; i < BATCH; i++) {
+		call_wait(&calls[i]);
+		w->accepted[first + i] = calls[i].status == GRPC_OK;
+		call_free(&calls[i]);
+	}
+	w->last += BATCH;
+	channel_free(w->channel);
+	(void)snprintf(path, sizeof(path), "%s/requests.db", w->folder.path);
+	OK(store_sqlite_query(path, "SELECT count(*) FROM request WHERE state = 0", NULL, 0,
+			      count_pending, w, NULL));
+}
+
+/* Everything that was ever accepted has a result, and the result never changes. */
+static void results_check(struct kill_world *w)
+{
+	for (unsigned i = 1; i <= w->last; i++) {
+		struct buf id = id_pack(request_number(i));
+		struct request q;
+		struct call c;
+
+		if (!w->accepted[i]) {
+			buf_free(&id);
+			continue;
+		}
+		call_start(&c, w->loop, w->channel, RPC_RESULT, buf_view(&id), 30000);
+		call_wait(&c);
+		if (c.status != GRPC_OK)
+			fail_msg("request %u was accepted and has no result: %s %s", i,
+				 grpc_status_name(c.status), c.text);
+		request_init(&q, i, buf_view(&w->ciphertext));
+		if (w->answers[i].n == 0) {
+			if (i % 16 == 0)
+				answer_check(buf_view(&c.reply), &q, VALUE_U64);
+			w->answers[i] = buf_take(&c.reply);
+		}
+		assert_true(c.reply.n == 0 ||
+			    bytes_eq_var(buf_view(&c.reply), buf_view(&w->answers[i])));
+		call_free(&c);
+
+		/* Other content under this id is refused, whatever happened to the process. */
+		q.handles[0][0] ^= 1;
+		struct buf other = request_pack(&q);
+
+		call_start(&c, w->loop, w->channel, RPC_DECRYPT, buf_view(&other), 30000);
+		call_wait(&c);
+		assert_int_equal(c.status, GRPC_FAILED_PRECONDITION);
+		call_free(&c);
+		buf_free(&other);
+		buf_free(&id);
+	}
+}
+
+static void test_kill_nine(void **state)
+{
+	(void)state;
+	struct kill_world *w = calloc(1, sizeof(*w));
+	struct rng_seeded seeded;
+	const char *given = getenv("SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 10) : 20261120;
+	unsigned accepted = 0;
+
+	print_message("# seed %llu\n", (unsigned long long)seed);
+	folder_make(&w->folder);
+	vault_fill(&w->folder, KEY_FULL);
+	file_put(&w->folder, "core.toml", server_config);
+	w->ciphertext = vector_read("tfhe/nat_full_csq64.bin");
+	OK(loop_new(&w->loop));
+	for (unsigned i = 0; i < KILLS; i++)
+		round_of_kill(w, rng_seeded_init(&seeded, seed + i));
+	server_up(w);
+	results_check(w);
+	server_kill(w);
+	channel_free(w->channel);
+	server_up(w);
+	results_check(w);
+	assert_int_equal(kill(w->server.pid, SIGTERM), 0);
+	assert_int_equal(process_wait(&w->server, NULL, 0), 0);
+	channel_free(w->channel);
+
+	for (unsigned i = 1; i <= w->last; i++) {
+		accepted += w->accepted[i];
+		buf_free(&w->answers[i]);
+	}
+	print_message("# %u requests accepted, %u left unfinished by %u kills\n", accepted,
+		      w->pending_seen, KILLS);
+	assert_true(accepted > KILLS);
+	assert_true(w->pending_seen >
+		    0); /* otherwise nothing was resumed, and the test showed nothing */
+	buf_free(&w->ciphertext);
+	loop_free(w->loop);
+	folder_remove(&w->folder);
+	free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gen_keys),
+		cmocka_unit_test(test_command_line),
+		cmocka_unit_test(test_refused_configurations),
+		cmocka_unit_test(test_start_and_stop),
+		cmocka_unit_test(test_kill_nine),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
