@@ -48,7 +48,7 @@ static const char *const steps[] = {
 	" account BLOB NOT NULL,"
 	" nonce INTEGER NOT NULL,"
 	" operation INTEGER REFERENCES operation (id),"
-	" state TEXT NOT NULL," /* allocated, signed, broadcast, mined, free */
+	" state TEXT NOT NULL," /* sender/README.md */
 	" raw BLOB NOT NULL,"
 	" hash BLOB NOT NULL,"
 	" fee_max BLOB NOT NULL,"
@@ -60,6 +60,8 @@ static const char *const steps[] = {
 	" updated_ms INTEGER NOT NULL,"
 	" UNIQUE (chain, account, nonce)) STRICT;"
 	"CREATE INDEX tx_operation ON tx (operation);"
+	"CREATE INDEX tx_open ON tx (chain, nonce) WHERE state IN"
+	" ('allocated','signed','broadcast','free');"
 
 	/* Where the listener stands; moved in the same batch as the rows it covers. */
 	"CREATE TABLE cursor ("

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Inside sender/ only. README.md has the table of states that all of this keeps to. */
+#ifndef CONNECTOR_SENDER_INTERNAL_H
+#define CONNECTOR_SENDER_INTERNAL_H
+
+#include "connector/adapters/decryption.h"
+#include "connector/sender/nonces.h"
+#include "connector/service.h"
+#include "eth/tx.h"
+
+enum {
+	SENDER_BATCH_BYTES_MAX = 4 << 20,
+	CALL_DATA_MAX = 1 << 20,
+	CLAIM_EVERY_MS = 5000,   /* look without being woken; upstream's database_polling_timeout */
+	LEASE_MS = 60000,        /* a row that we claimed and forgot comes back after this */
+	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
+	FEE_FRESH_MS = 1000,     /* fees are shared for so long */
+	BROADCASTS_MAX = 16,     /* eth_sendRawTransaction at once */
+	BROADCAST_RETRY_MAX_MS = 5000,
+	REBROADCAST_MS = 60000, /* accepted and not mined for so long: the same bytes once more */
+	RECEIPTS_MAX = 16,      /* eth_getTransactionReceipt at once: the lowest nonces */
+	RECEIPT_FIRST_MS = 50,
+	RECEIPT_MAX_MS = 1000,
+	LOST_AFTER_MS = 5000, /* nonce used, and for so long no receipt of ours … */
+	LOST_READS = 3,       /* … read so often */
+	GAP_FILL_MS = 2000,   /* a free nonce below open ones waits so long for an operation */
+	REVERTS_MAX = 4,      /* reverted transactions of one operation; upstream's tx_retries */
+	REOPEN_MAX = 64,      /* mined transactions that a chain may forget and get again */
+};
+
+/* ---- the words of nodes ---- */
+
+enum send_outcome {
+	SEND_ACCEPTED,
+	SEND_KNOWN,      /* these very bytes are in the pool or in a block */
+	SEND_NONCE_USED, /* a transaction with this nonce is in a block: ours or another's */
+	SEND_RIVAL,      /* another transaction with this nonce is in the pool */
+	SEND_NO_FUNDS,
+	SEND_AGAIN, /* everything else, and whatever is no answer at all */
+};
+enum send_outcome send_outcome_of(const struct provider_error *e);
+
+/* ---- one answer on its way ---- */
+
+enum stage {
+	STAGE_CHECK,    /* eth_estimateGas and the fees are asked */
+	STAGE_ALLOCATE, /* the nonce's row and the state `sending` are on their way to the disk */
+	STAGE_SIGN,
+	STAGE_STORE, /* the raw bytes are on their way to the disk */
+	STAGE_LIVE,  /* may be broadcast, may be mined */
+	STAGE_END,   /* how it ended is on its way to the disk */
+};
+
+/* How a nonce ends. */
+enum tx_end {
+	TX_MINED,
+	TX_REVERTED,
+	TX_LOST, /* the nonce was used by a transaction that is not ours */
+	TX_FREE, /* never broadcast */
+};
+
+struct sender;
+
+struct job {
+	struct job *next, *prev; /* in `checking`, any order, or in `open`, by nonce */
+	struct sender *s;
+	enum stage stage;
+	struct scope calls;
+
+	/* The operation; id 0: the transaction fills a gap, or belongs to an operation that ended.
+	 */
+	int64_t op_id;
+	struct u256 request_id;
+	int64_t deferrals, created_ms, reverts;
+
+	/* The call; freed once it is signed. */
+	struct address to;
+	struct buf data;
+	bool estimated;
+	bool fills_gap;
+
+	/* The transaction. */
+	struct address account;
+	bool foreign; /* of a key that we had before: no part of our sequence of nonces */
+	uint64_t nonce, gas;
+	struct wei fee_max, priority;
+	struct buf raw;
+	struct hash32 hash;
+
+	/* STAGE_LIVE */
+	bool issued;  /* broadcast at least once by this process */
+	bool sending; /* eth_sendRawTransaction is out */
+	bool receipt_asked;
+	bool accepted;       /* the last broadcast was */
+	bool marked;         /* state `broadcast` is stored */
+	int64_t due_ms;      /* next broadcast, or next try to store the end; monotonic */
+	int64_t failures;    /* broadcasts in a row that were not accepted */
+	bool used;           /* the node says that a transaction with this nonce is in a block */
+	int64_t used_since_ms;
+	unsigned used_reads; /* receipts that were not there since then */
+
+	/* STAGE_END */
+	enum tx_end end;
+	struct block_number block;
+	bool storing;
+};
+
+struct job_list {
+	struct job *first, *last;
+	size_t n;
+};
+
+/* ---- the sender ---- */
+
+struct sender {
+	struct connector_env env;
+	struct scope calls;
+	struct chain_id chain;
+	struct address account;
+
+	/* beginning */
+	bool loaded, chain_ok, placed;
+	int64_t begin_failures;
+	uint64_t ended_end; /* highest nonce that was used up, + 1 */
+	struct timer begin_timer;
+
+	struct nonces nonces;
+	struct job_list checking; /* STAGE_CHECK */
+	struct job_list open;     /* those with a nonce, ascending */
+	size_t early_n;           /* jobs before STAGE_LIVE */
+
+	/* claiming */
+	bool claiming, claim_more;
+	struct timer claim_timer;
+
+	/* fees */
+	bool fee_asked, fee_known;
+	int64_t fee_ms;
+	struct wei fee_max, priority;
+
+	/* broadcasting */
+	unsigned broadcasts_n;
+	struct timer pump_timer;
+
+	/* receipts */
+	unsigned receipts_n;
+	bool receipts_found;
+	int64_t receipts_ms;
+	struct timer receipts_timer;
+
+	/* gaps */
+	bool gap;
+	int64_t gap_since_ms;
+	bool raising; /* the chain is asked how many transactions it knows */
+};
+
+static inline int64_t sender_wall_ms(const struct sender *s)
+{
+	return clock_wall_ms(s->env.clock);
+}
+static inline int64_t sender_mono_ms(const struct sender *s)
+{
+	return clock_mono_ms(s->env.clock);
+}
+
+/* ---- sender.c ---- */
+
+struct job *job_new(struct sender *s);           /* STAGE_CHECK; NULL when memory is out */
+void job_free(struct job *j);                    /* cancels its calls, leaves its list */
+void job_to_open(struct job *j);                 /* STAGE_ALLOCATE, at its nonce's place */
+void job_enter(struct job *j, enum stage stage); /* all stages after that one */
+
+/*
+ * Submits `b` unless `e` is an error already; `done` gets a ticket of `scope` for `owner`. The
+ * batch is empty afterwards in every case. On an error `done` does not come.
+ */
+enum err sender_submit(struct sender *s, struct scope *scope, void *owner, size_t index,
+		       struct store_batch *b, enum err e, store_done_fn *done) MUST_USE;
+
+/* The chain shows nonces that we did not use: begin after them. */
+void sender_raise(struct sender *s);
+
+/* Give the operation back, to be tried later (a pause by `e` and its deferrals), and forget the
+ * job. */
+void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reason);
+int64_t job_due_ms(const struct job *j, enum err e);
+
+/* ---- check.c ---- */
+
+void job_check(struct job *j);
+void gap_check(struct sender *s);
+bool gap_is_gone(const struct job *j); /* for a job that fills one */
+
+/* ---- transmit.c ---- */
+
+void job_allocate(struct job *j);
+void sender_pump(struct sender *s);
+void job_end(struct job *j, enum tx_end end, struct block_number block);
+
+/* ---- receipts.c ---- */
+
+void receipts_wake(struct sender *s);
+
+/* ---- rows.c: table tx ---- */
+
+struct tx_row {
+	uint64_t nonce;
+	struct address account;
+	bool broadcast;
+	struct bytes raw;
+	struct hash32 hash;
+	bool has_operation; /* sending, and ours by its lease */
+	int64_t op_id, op_created_ms, op_deferrals;
+	struct u256 request_id;
+};
+
+/*
+ * What a start finds. Rows `allocated` become free, operations in `sending` without a signed
+ * transaction go back to `answered`, the others get our lease. Results: see tx_load_read.
+ */
+enum err tx_add_load(struct store_batch *b, struct chain_id chain, struct address account,
+		     const char *owner, int64_t now_ms, int64_t lease_until_ms) MUST_USE;
+struct tx_loaded {
+	const struct store_rows *open; /* each for tx_from_row */
+	const struct store_rows *free; /* nonces */
+	uint64_t stored_end;           /* highest stored nonce + 1 */
+	uint64_t ended_end;            /* of those that were mined, reverted or lost */
+};
+enum err tx_load_read(struct tx_loaded *ret, const struct store_result *r) MUST_USE;
+enum err tx_from_row(struct tx_row *ret, const struct store_rows *rows, size_t i) MUST_USE;
+
+/* Transactions of ours that the chain has forgotten are open again, and their bytes are sent
+ * again: unless they are more than REOPEN_MAX, then nothing changes. Result 0: rows opened. */
+enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct address account,
+		       uint64_t count, int64_t now_ms) MUST_USE;
+/* Free nonces that the chain knows transactions of. */
+enum err tx_add_used(struct store_batch *b, struct chain_id chain, struct address account,
+		     uint64_t count, int64_t now_ms) MUST_USE;
+
+/* Each changes exactly one row or the batch ends ERR_STATE_MOVED, but tx_add_broadcast. */
+enum err tx_add_allocate(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+enum err tx_add_signed(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+enum err tx_add_broadcast(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+
+/* Reverted transactions of the operations in `answered` that `owner` holds: (operation, number). */
+enum err tx_add_reverts(struct store_batch *b, const char *owner) MUST_USE;
+
+#endif

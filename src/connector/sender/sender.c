@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The sender's life: begin from what is stored, ask the chain where our nonces stand, then claim
+ * answers. What happens to one answer is in check.c, transmit.c and receipts.c.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "connector/sender/internal.h"
+
+static void claim(void *ctx);
+
+/* There may be room to claim more. */
+static void claim_wanted(struct sender *s)
+{
+	if (s->claim_more && s->placed && !s->claiming)
+		clock_timer_set(s->env.clock, &s->claim_timer, 0, claim, s);
+}
+
+/* ---- jobs and their lists ---- */
+
+static void list_insert_after(struct job_list *l, struct job *j, struct job *before)
+{
+	j->prev = before;
+	j->next = before ? before->next : l->first;
+	*(before ? &before->next : &l->first) = j;
+	*(j->next ? &j->next->prev : &l->last) = j;
+	l->n++;
+}
+
+static void list_remove(struct job_list *l, struct job *j)
+{
+	*(j->prev ? &j->prev->next : &l->first) = j->next;
+	*(j->next ? &j->next->prev : &l->last) = j->prev;
+	l->n--;
+}
+
+static struct job_list *list_of(struct job *j)
+{
+	return j->stage == STAGE_CHECK ? &j->s->checking : &j->s->open;
+}
+
+/* In no list yet. NULL when memory is out. */
+static struct job *job_make(struct sender *s, enum stage stage)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->s = s;
+	j->stage = stage;
+	j->account = s->account;
+	j->data = buf_make(CALL_DATA_MAX);
+	j->raw = buf_make(CALL_DATA_MAX + 1024);
+	return j;
+}
+
+struct job *job_new(struct sender *s)
+{
+	struct job *j = job_make(s, STAGE_CHECK);
+
+	if (!j)
+		return NULL;
+	list_insert_after(&s->checking, j, s->checking.last);
+	s->early_n++;
+	return j;
+}
+
+static void open_insert(struct job *j)
+{
+	struct job *before = j->s->open.last;
+
+	while (before && before->nonce > j->nonce)
+		before = before->prev;
+	list_insert_after(&j->s->open, j, before);
+}
+
+void job_to_open(struct job *j)
+{
+	CHECK(j->stage == STAGE_CHECK);
+	list_remove(&j->s->checking, j);
+	j->stage = STAGE_ALLOCATE;
+	open_insert(j);
+}
+
+void job_enter(struct job *j, enum stage stage)
+{
+	CHECK(j->stage != STAGE_CHECK && stage > j->stage);
+	if (j->stage < STAGE_LIVE && stage >= STAGE_LIVE)
+		j->s->early_n--;
+	j->stage = stage;
+	claim_wanted(j->s);
+}
+
+void job_free(struct job *j)
+{
+	struct sender *s = j->s;
+
+	scope_cancel(&j->calls);
+	list_remove(list_of(j), j);
+	if (j->stage < STAGE_LIVE)
+		s->early_n--;
+	if (j->sending)
+		s->broadcasts_n--;
+	if (j->receipt_asked)
+		s->receipts_n--;
+	buf_free(&j->data);
+	buf_free(&j->raw);
+	free(j);
+	claim_wanted(s);
+}
+
+/* ---- the store ---- */
+
+enum err sender_submit(struct sender *s, struct scope *scope, void *owner, size_t index,
+		       struct store_batch *b, enum err e, store_done_fn *done)
+{
+	struct ticket *t = NULL;
+
+	if (e == ERR_OK) {
+		t = scope_open(scope, s->env.inflight, owner, index);
+		e = t ? store_submit(s->env.store, b, done, t) : ERR_NOMEM;
+	}
+	if (e != ERR_OK && t)
+		(void)ticket_close(t, NULL);
+	store_batch_free(b);
+	return e;
+}
+
+/* ---- giving an operation back ---- */
+
+int64_t job_due_ms(const struct job *j, enum err e)
+{
+	const struct retry_policy policy = {.first_ms = j->s->env.config->tx_retry_interval_ms,
+					    .cap_ms = BACK_OFF_MAX_MS};
+	int64_t delay_ms;
+
+	if (!retry_after(&policy, e, j->deferrals + 1, j->s->env.rng, &delay_ms))
+		delay_ms = policy.cap_ms;
+	return sender_wall_ms(j->s) + delay_ms;
+}
+
+/* Nothing waits for the result: should it not reach the disk, the lease ends and the row is found
+ * again. */
+void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reason)
+{
+	struct sender *s = j->s;
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	int64_t now_ms = sender_wall_ms(s), age_ms = now_ms - j->created_ms;
+	bool expired = age_ms > s->env.config->decryption_expiry_ms;
+	struct op_change change = {
+		.to = expired ? OP_EXPIRED : OP_ANSWERED,
+		.error = bytes_str(err_name(e)),
+		.reason = bytes_str(reason),
+		.due_ms = expired ? 0 : job_due_ms(j, e),
+		.refused_since_ms = -1,
+		.attempt_failed = attempt_failed,
+		.deferred = true,
+		.release = true,
+	};
+
+	if (j->op_id != 0) {
+		LOG_WARN(s->env.log,
+			 expired ? "Given up: the answer could not be sent in time"
+				 : "The answer cannot be sent yet, trying again",
+			 log_u256("request", j->request_id), log_e(e), log_s("detail", reason),
+			 log_i("retry_ms", expired ? 0 : change.due_ms - now_ms));
+		enum err err =
+			op_add_move(&b, j->op_id, OP_ANSWERED, s->env.owner, &change, now_ms);
+		if (err == ERR_OK)
+			err = store_submit(s->env.store, &b, NULL, NULL);
+		if (err != ERR_OK)
+			LOG_ERROR(s->env.log, "An operation could not be given back", log_e(err),
+				  log_u256("request", j->request_id));
+		else if (expired)
+			metrics_inc(s->env.metrics, METRIC_OPERATIONS_ENDED, METRIC_END_EXPIRED);
+		/* The claim after this finds out when it is due. */
+		s->claim_more = true;
+	}
+	store_batch_free(&b);
+	job_free(j);
+}
+
+/* ---- claiming ---- */
+
+static void claim_in(struct sender *s, int64_t delay_ms)
+{
+	clock_timer_set(s->env.clock, &s->claim_timer, delay_ms, claim, s);
+}
+
+static bool is_known(const struct sender *s, int64_t op_id)
+{
+	for (const struct job *j = s->checking.first; j; j = j->next)
+		if (j->op_id == op_id)
+			return true;
+	for (const struct job *j = s->open.first; j; j = j->next)
+		if (j->op_id == op_id)
+			return true;
+	return false;
+}
+
+/* An answer that does not decode is our own broken row: it is said, and ends there. */
+static void fail_corrupt(struct job *j)
+{
+	struct sender *s = j->s;
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	const struct op_change change = {
+		.to = OP_FAILED,
+		.error = bytes_str(err_name(ERR_CORRUPT)),
+		.reason = BYTES_LIT("the stored answer cannot be read"),
+		.refused_since_ms = -1,
+	};
+	enum err e =
+		op_add_move(&b, j->op_id, OP_ANSWERED, s->env.owner, &change, sender_wall_ms(s));
+
+	LOG_ERROR(s->env.log, "A stored answer cannot be read", log_u256("request", j->request_id));
+	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED_ERRORS,
+		    METRIC_RESPONSE_PUBLIC_DECRYPTION);
+	if (e == ERR_OK)
+		e = store_submit(s->env.store, &b, NULL, NULL);
+	if (e == ERR_OK)
+		metrics_inc(s->env.metrics, METRIC_OPERATIONS_ENDED, METRIC_END_FAILED);
+	store_batch_free(&b);
+	job_free(j);
+}
+
+static void take_row(struct sender *s, const struct operation *op, int64_t reverts)
+{
+	struct decryption_answer answer;
+
+	if (is_known(s, op->id))
+		return; /* our own lease ended while we were at it */
+
+	struct job *j = job_new(s);
+	if (!j)
+		return;
+	j->op_id = op->id;
+	j->request_id = op->key.request_id;
+	j->deferrals = op->deferrals;
+	j->created_ms = op->created_ms;
+	j->reverts = reverts;
+	j->to = op->key.contract;
+	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED,
+		    METRIC_RESPONSE_PUBLIC_DECRYPTION);
+
+	enum err e = decryption_answer_decode(&answer, op->answer);
+	if (e == ERR_OK)
+		e = decryption_response_call(&j->data, op->key.request_id, &answer);
+	if (e == ERR_OK)
+		job_check(j);
+	else if (e == ERR_NOMEM)
+		job_defer(j, e, false, "out of memory");
+	else
+		fail_corrupt(j);
+}
+
+static int64_t reverts_of(const struct store_rows *rows, int64_t op_id)
+{
+	for (size_t i = 0; i < rows->rows_n; i++)
+		if (store_cell(rows, i, 0)->i == op_id)
+			return store_cell(rows, i, 1)->i;
+	return 0;
+}
+
+static void on_claimed(void *ctx, const struct store_result *r)
+{
+	size_t limit;
+	struct sender *s = ticket_close(ctx, &limit);
+
+	if (!s)
+		return;
+	s->claiming = false;
+	if (r->err != ERR_OK) {
+		LOG_WARN(s->env.log, "Answers could not be claimed, trying again", log_e(r->err),
+			 log_s("detail", r->note.text));
+		claim_in(s, CLAIM_EVERY_MS);
+		return;
+	}
+	const struct store_rows *rows = &r->rows[0];
+	for (size_t i = 0; i < rows->rows_n; i++) {
+		struct operation op;
+
+		if (op_from_row(&op, store_cell(rows, i, 0), rows->columns_n) == ERR_OK)
+			take_row(s, &op, reverts_of(&r->rows[1], op.id));
+		else
+			LOG_ERROR(s->env.log, "A row of the operation table cannot be read",
+				  log_i("id", store_cell(rows, i, 0)->i));
+	}
+	if (rows->rows_n >= limit)
+		s->claim_more = true;
+
+	/* An early job that ends calls again; here only when none is left to do so. */
+	const struct store_value *due = store_cell(&r->rows[2], 0, 0);
+	int64_t wait_ms = CLAIM_EVERY_MS;
+	if (due->type == STORE_INT && due->i - sender_wall_ms(s) < wait_ms)
+		wait_ms = due->i - sender_wall_ms(s);
+	if (s->claim_more && s->early_n == 0)
+		wait_ms = 0;
+	claim_in(s, wait_ms > 0 ? wait_ms : 0);
+}
+
+static enum err add_claim(const struct sender *s, struct store_batch *b, unsigned limit)
+{
+	int64_t now_ms = sender_wall_ms(s);
+
+	TRY(op_add_claim(b, OP_ANSWERED, s->env.owner, now_ms, now_ms + LEASE_MS, limit));
+	TRY(tx_add_reverts(b, s->env.owner));
+	return op_add_next_due(b, OP_ANSWERED, now_ms);
+}
+
+static void claim(void *ctx)
+{
+	struct sender *s = ctx;
+	uint64_t batch = s->env.config->responses_batch_size, limit = s->env.config->task_limit;
+	uint64_t busy = s->open.n + s->checking.n;
+
+	if (!s->placed || s->claiming) {
+		s->claim_more = true;
+		return;
+	}
+	if (s->early_n >= batch || busy >= limit) {
+		s->claim_more = true;
+		claim_in(s, CLAIM_EVERY_MS);
+		return;
+	}
+	batch -= s->early_n;
+	if (batch > limit - busy)
+		batch = limit - busy;
+
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	enum err e = sender_submit(s, &s->calls, s, (size_t)batch, &b,
+				   add_claim(s, &b, (unsigned)batch), on_claimed);
+	s->claiming = e == ERR_OK;
+	s->claim_more = e != ERR_OK;
+	if (e == ERR_OK)
+		clock_timer_cancel(s->env.clock, &s->claim_timer);
+	else
+		claim_in(s, CLAIM_EVERY_MS);
+}
+
+/* ---- beginning ---- */
+
+static void begin(void *ctx);
+
+static void begin_failed(struct sender *s, enum err e, const char *what, const char *note)
+{
+	const struct retry_policy policy = {.first_ms = 100, .cap_ms = BACK_OFF_MAX_MS};
+	int64_t delay_ms;
+
+	s->begin_failures++;
+	if (!retry_after(&policy, e, s->begin_failures, s->env.rng, &delay_ms))
+		delay_ms = policy.cap_ms;
+	LOG_WARN(s->env.log, "The sender cannot begin, trying again", log_s("what", what), log_e(e),
+		 log_s("detail", note), log_i("retry_ms", delay_ms));
+	clock_timer_set(s->env.clock, &s->begin_timer, delay_ms, begin, s);
+}
+
+static enum err open_row(struct sender *s, const struct tx_row *row)
+{
+	struct job *j = job_make(s, STAGE_LIVE);
+
+	if (!j)
+		return ERR_NOMEM;
+	j->account = row->account;
+	j->foreign = !address_eq(row->account, s->account);
+	j->nonce = row->nonce;
+	j->marked = row->broadcast;
+	j->hash = row->hash;
+	if (row->has_operation) {
+		j->op_id = row->op_id;
+		j->request_id = row->request_id;
+		j->created_ms = row->op_created_ms;
+		j->deferrals = row->op_deferrals;
+	}
+	open_insert(j);
+	enum err e = buf_add(&j->raw, row->raw);
+	if (e != ERR_OK)
+		job_free(j);
+	return e;
+}
+
+static void forget_loaded(struct sender *s)
+{
+	while (s->open.first)
+		job_free(s->open.first);
+	nonces_free(&s->nonces);
+	s->loaded = false;
+}
+
+static enum err load(struct sender *s, const struct store_result *r)
+{
+	struct tx_loaded l;
+	struct tx_row row;
+
+	TRY(tx_load_read(&l, r));
+	for (size_t i = 0; i < l.open->rows_n; i++) {
+		TRY(tx_from_row(&row, l.open, i));
+		TRY(open_row(s, &row));
+	}
+	for (size_t i = 0; i < l.free->rows_n; i++)
+		TRY(nonces_load_free(&s->nonces, (uint64_t)store_cell(l.free, i, 0)->i));
+	nonces_load_next(&s->nonces, l.stored_end);
+	s->ended_end = l.ended_end;
+	return ERR_OK;
+}
+
+static void on_loaded(void *ctx, const struct store_result *r)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	enum err e = r->err == ERR_OK ? load(s, r) : r->err;
+	if (e != ERR_OK) {
+		forget_loaded(s);
+		begin_failed(s, e, "loading transactions", r->note.text);
+		return;
+	}
+	s->loaded = true;
+	if (s->open.n > 0)
+		LOG_INFO(s->env.log, "Transactions of an earlier run are broadcast again",
+			 log_i("transactions", (int64_t)s->open.n));
+	begin(s);
+}
+
+static enum err load_begin(struct sender *s)
+{
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	int64_t now_ms = sender_wall_ms(s);
+
+	return sender_submit(
+		s, &s->calls, s, 0, &b,
+		tx_add_load(&b, s->chain, s->account, s->env.owner, now_ms, now_ms + LEASE_MS),
+		on_loaded);
+}
+
+static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	if (e->err != ERR_OK) {
+		begin_failed(s, e->err, "eth_chainId", e->note.text);
+	} else if (id != s->chain.v) {
+		LOG_ERROR(s->env.log, "The gateway endpoint serves another chain, nothing is sent",
+			  log_s("endpoint", provider_host(s->env.gateway)),
+			  log_i("chain_id", (int64_t)id), log_i("expected", (int64_t)s->chain.v));
+		begin_failed(s, ERR_MISMATCH, "eth_chainId", "wrong chain");
+	} else {
+		s->chain_ok = true;
+		begin(s);
+	}
+}
+
+static void place(struct sender *s, uint64_t count)
+{
+	nonces_raise(&s->nonces, count);
+	s->placed = true;
+	s->begin_failures = 0;
+	LOG_INFO(s->env.log, "Started sending answers", log_hex("account", BYTES_OF(s->account.b)),
+		 log_i("next_nonce", (int64_t)s->nonces.next),
+		 log_i("free_nonces", (int64_t)s->nonces.back_n));
+	sender_pump(s);
+	claim(s);
+}
+
+static void on_reopened(void *ctx, const struct store_result *r)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	if (r->err != ERR_OK) {
+		begin_failed(s, r->err, "storing nonces", r->note.text);
+	} else if (r->rows[0].changed == 0) {
+		LOG_ERROR(s->env.log,
+			  "The gateway knows far fewer transactions of this account than the "
+			  "database: is this the database of another chain?",
+			  log_hex("account", BYTES_OF(s->account.b)),
+			  log_i("used_nonces", (int64_t)s->ended_end));
+		begin_failed(s, ERR_MISMATCH, "eth_getTransactionCount", "fewer than stored");
+	} else {
+		LOG_WARN(s->env.log,
+			 "The gateway has forgotten transactions of ours, they are sent again",
+			 log_i("transactions", r->rows[0].changed));
+		forget_loaded(s);
+		begin(s);
+	}
+}
+
+static void on_used(void *ctx, const struct store_result *r)
+{
+	size_t count;
+	struct sender *s = ticket_close(ctx, &count);
+
+	if (!s)
+		return;
+	if (r->err == ERR_OK)
+		place(s, count);
+	else
+		begin_failed(s, r->err, "storing nonces", r->note.text);
+}
+
+/* Transactions that the chain has and we do not, or the other way round. */
+static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	int64_t now_ms;
+	enum err err;
+
+	if (!s)
+		return;
+	if (e->err != ERR_OK) {
+		begin_failed(s, e->err, "eth_getTransactionCount", e->note.text);
+		return;
+	}
+	now_ms = sender_wall_ms(s);
+	if (count < s->ended_end)
+		err = sender_submit(s, &s->calls, s, 0, &b,
+				    tx_add_reopen(&b, s->chain, s->account, count, now_ms),
+				    on_reopened);
+	else
+		err = sender_submit(s, &s->calls, s, (size_t)count, &b,
+				    tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);
+	if (err != ERR_OK)
+		begin_failed(s, err, "storing nonces", "");
+}
+
+static void begin(void *ctx)
+{
+	struct sender *s = ctx;
+	struct ticket *t;
+	enum err e;
+
+	if (!s->loaded) {
+		e = load_begin(s);
+		if (e != ERR_OK)
+			begin_failed(s, e, "loading transactions", "");
+		return;
+	}
+	t = scope_open(&s->calls, s->env.inflight, s, 0);
+	if (!t)
+		e = ERR_NOMEM;
+	else if (!s->chain_ok)
+		e = provider_get_chain_id(s->env.gateway, on_chain_id, t);
+	else
+		e = provider_nonce(s->env.gateway, s->account,
+				   (struct block_tag){.kind = BLOCK_PENDING}, on_count, t);
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	begin_failed(s, e, "asking the gateway", "");
+}
+
+/* ---- divergence while running ---- */
+
+static void on_raise(void *ctx, const struct provider_error *e, uint64_t count)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	s->raising = false;
+	if (e->err == ERR_OK)
+		nonces_raise(&s->nonces, count);
+}
+
+void sender_raise(struct sender *s)
+{
+	struct ticket *t;
+
+	if (s->raising)
+		return;
+	t = scope_open(&s->calls, s->env.inflight, s, 0);
+	s->raising = t && provider_nonce(s->env.gateway, s->account,
+					 (struct block_tag){.kind = BLOCK_PENDING}, on_raise,
+					 t) == ERR_OK;
+	if (t && !s->raising)
+		(void)ticket_close(t, NULL);
+}
+
+/* ---- life ---- */
+
+enum err sender_start(struct sender **ret_sender, const struct connector_env *env)
+{
+	struct sender *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return ERR_NOMEM;
+	CHECK(env->signer);
+	s->env = *env;
+	s->chain.v = env->config->gateway_chain_id;
+	s->account = env->signer->address;
+	store_on_notify(env->store, OP_TOPIC_ANSWERED, claim, s);
+	*ret_sender = s;
+	begin(s);
+	return ERR_OK;
+}
+
+void sender_stop(struct sender *s)
+{
+	if (!s)
+		return;
+	store_on_notify(s->env.store, OP_TOPIC_ANSWERED, NULL, NULL);
+	clock_timer_cancel(s->env.clock, &s->begin_timer);
+	s->placed = false; /* nothing arms a timer from here on */
+	scope_cancel(&s->calls);
+	while (s->checking.first)
+		job_free(s->checking.first);
+	while (s->open.first)
+		job_free(s->open.first);
+	clock_timer_cancel(s->env.clock, &s->claim_timer);
+	clock_timer_cancel(s->env.clock, &s->pump_timer);
+	clock_timer_cancel(s->env.clock, &s->receipts_timer);
+	nonces_free(&s->nonces);
+	free(s);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * From a checked answer to a broadcast transaction: nonce stored, signed, bytes stored, broadcast.
+ * Each step begins when the one before is on disk.
+ */
+#include "connector/sender/internal.h"
+
+/* ---- ends ---- */
+
+static enum err add_operation_end(struct job *j, struct store_batch *b)
+{
+	static const struct {
+		enum op_state to;
+		enum err err;
+		const char *reason;
+	} rows[] = {
+		[TX_MINED] = {OP_DONE, ERR_OK, ""},
+		[TX_REVERTED] = {OP_ANSWERED, ERR_REMOTE, "the transaction was mined and reverted"},
+		[TX_LOST] = {OP_ANSWERED, ERR_STATE_MOVED,
+			     "another transaction of this account used the nonce"},
+		[TX_FREE] = {OP_ANSWERED, ERR_UNAVAILABLE, "the transaction could not be signed"},
+	};
+	bool done = rows[j->end].to == OP_DONE;
+	const struct op_change change = {
+		.to = rows[j->end].to,
+		.error = done ? BYTES_LIT("") : bytes_str(err_name(rows[j->end].err)),
+		.reason = bytes_str(rows[j->end].reason),
+		.due_ms = done ? 0 : job_due_ms(j, ERR_TRANSIENT),
+		.refused_since_ms = -1,
+		.attempt_failed = j->end == TX_REVERTED,
+		.release = true,
+	};
+
+	return op_add_move(b, j->op_id, OP_SENDING, j->s->env.owner, &change, sender_wall_ms(j->s));
+}
+
+static void count_end(const struct job *j)
+{
+	struct connector_metrics *m = j->s->env.metrics;
+	int64_t age_ms = sender_wall_ms(j->s) - j->created_ms;
+
+	if (j->end == TX_REVERTED)
+		metrics_inc(m, METRIC_SENDER_GATEWAY_TX_ERRORS, METRIC_RESPONSE_PUBLIC_DECRYPTION);
+	if (j->end != TX_MINED || j->op_id == 0)
+		return;
+	metrics_inc(m, METRIC_SENDER_GATEWAY_TX_SENT, METRIC_RESPONSE_PUBLIC_DECRYPTION);
+	metrics_observe(m, METRIC_SENDER_LATENCY, METRIC_RESPONSE_PUBLIC_DECRYPTION,
+			(double)(age_ms > 0 ? age_ms : 0) / 1000);
+	metrics_inc(m, METRIC_OPERATIONS_ENDED, METRIC_END_DONE);
+}
+
+static void end_store(struct job *j);
+
+static void end_failed(struct job *j, enum err e, const char *note)
+{
+	LOG_ERROR(j->s->env.log, "The end of a transaction could not be stored, trying again",
+		  log_e(e), log_s("detail", note), log_i("nonce", (int64_t)j->nonce));
+	j->due_ms = sender_mono_ms(j->s) + FEE_FRESH_MS;
+	j->storing = false;
+	sender_pump(j->s);
+}
+
+static void on_ended(void *ctx, const struct store_result *r)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	if (!j)
+		return;
+	struct sender *s = j->s;
+	if (r->err == ERR_STATE_MOVED && j->op_id != 0) {
+		/* Whoever moved the operation has the last word on it; the nonce is still ours. */
+		j->op_id = 0;
+		end_store(j);
+		return;
+	}
+	if (r->err != ERR_OK && r->err != ERR_STATE_MOVED) {
+		end_failed(j, r->err, r->note.text);
+		return;
+	}
+	count_end(j);
+	if (j->end == TX_FREE && r->err == ERR_OK)
+		nonces_give_back(&s->nonces, j->nonce);
+	else if (j->end == TX_FREE)
+		nonces_spend(&s->nonces); /* not as we left it: not to be used again */
+	if (j->end != TX_MINED)
+		s->claim_more = true; /* its operation waits again */
+	job_free(j);
+	sender_pump(s);
+}
+
+static void end_store(struct job *j)
+{
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	enum err e = tx_add_end(&b, j, sender_wall_ms(j->s));
+
+	if (e == ERR_OK && j->op_id != 0)
+		e = add_operation_end(j, &b);
+	j->storing = true;
+	e = sender_submit(j->s, &j->calls, j, 0, &b, e, on_ended);
+	if (e != ERR_OK)
+		end_failed(j, e, "");
+}
+
+void job_end(struct job *j, enum tx_end end, struct block_number block)
+{
+	scope_cancel(&j->calls);
+	if (j->sending)
+		j->s->broadcasts_n--;
+	j->sending = false;
+	if (j->receipt_asked)
+		j->s->receipts_n--;
+	j->receipt_asked = false;
+	j->end = end;
+	j->block = block;
+	job_enter(j, STAGE_END);
+	end_store(j);
+}
+
+/* ---- signing ---- */
+
+static struct tx tx_of(const struct job *j)
+{
+	return (struct tx){
+		.chain_id = j->s->chain,
+		.nonce = j->nonce,
+		.priority_fee_max = j->priority,
+		.fee_max = j->fee_max,
+		.gas = j->gas,
+		.to = j->to,
+		.data = buf_view(&j->data),
+	};
+}
+
+static void sign_failed(struct job *j, enum err e)
+{
+	LOG_ERROR(j->s->env.log, "A transaction could not be signed, trying again", log_e(e),
+		  log_u256("request", j->request_id));
+	job_end(j, TX_FREE, (struct block_number){0});
+}
+
+static void on_stored(void *ctx, const struct store_result *r)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	if (!j)
+		return;
+	if (r->err != ERR_OK) {
+		sign_failed(j, r->err);
+		return;
+	}
+	buf_free(&j->data);
+	nonces_spend(&j->s->nonces); /* from here on anybody may have it */
+	job_enter(j, STAGE_LIVE);
+	sender_pump(j->s);
+}
+
+static void on_signed(void *ctx, enum err err, const struct signature65 *sig)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	if (!j)
+		return;
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	const struct tx tx = tx_of(j);
+	enum err e = err;
+
+	if (e == ERR_OK)
+		e = tx_serialize(&j->raw, &j->hash, &tx, sig);
+	if (e == ERR_OK)
+		e = tx_add_signed(&b, j, sender_wall_ms(j->s));
+	job_enter(j, STAGE_STORE);
+	e = sender_submit(j->s, &j->calls, j, 0, &b, e, on_stored);
+	if (e != ERR_OK)
+		sign_failed(j, e);
+}
+
+static void sign(struct job *j)
+{
+	const struct tx tx = tx_of(j);
+	struct ticket *t = scope_open(&j->calls, j->s->env.inflight, j, 0);
+	struct hash32 digest;
+	enum err e = t ? tx_signing_hash(&digest, &tx) : ERR_NOMEM;
+
+	job_enter(j, STAGE_SIGN);
+	if (e == ERR_OK)
+		e = signer_sign(j->s->env.signer, digest, on_signed, t);
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	sign_failed(j, e);
+}
+
+/* ---- the nonce ---- */
+
+static void on_allocated(void *ctx, const struct store_result *r)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	if (!j)
+		return;
+	struct sender *s = j->s;
+	if (r->err == ERR_OK) {
+		sign(j);
+		return;
+	}
+	/* Nothing was stored. Somebody else has the operation, or the lease ends and we find it
+	 * again. */
+	LOG_WARN(s->env.log, "A nonce could not be stored", log_e(r->err),
+		 log_s("detail", r->note.text), log_u256("request", j->request_id));
+	nonces_give_back(&s->nonces, j->nonce);
+	job_free(j);
+	sender_pump(s);
+}
+
+static enum err add_allocation(struct job *j, struct store_batch *b)
+{
+	const struct op_change change = {
+		.to = OP_SENDING,
+		.error = BYTES_LIT(""),
+		.reason = BYTES_LIT(""),
+		.refused_since_ms = -1,
+	};
+	int64_t now_ms = sender_wall_ms(j->s);
+
+	TRY(tx_add_allocate(b, j, now_ms));
+	if (j->op_id == 0)
+		return ERR_OK;
+	return op_add_move(b, j->op_id, OP_ANSWERED, j->s->env.owner, &change, now_ms);
+}
+
+void job_allocate(struct job *j)
+{
+	struct sender *s = j->s;
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+
+	if (gap_is_gone(j)) {
+		job_free(j);
+		return;
+	}
+	enum err e = nonces_take(&s->nonces, &j->nonce);
+	if (e != ERR_OK) {
+		job_defer(j, e, false, "out of memory");
+		return;
+	}
+	j->fee_max = s->fee_max;
+	j->priority = s->priority;
+	job_to_open(j);
+	e = sender_submit(s, &j->calls, j, 0, &b, add_allocation(j, &b), on_allocated);
+	if (e == ERR_OK)
+		return;
+	LOG_WARN(s->env.log, "A nonce could not be stored", log_e(e),
+		 log_u256("request", j->request_id));
+	nonces_give_back(&s->nonces, j->nonce);
+	job_free(j);
+}
+
+/* ---- broadcasting ---- */
+
+static void mark_broadcast(struct job *j)
+{
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+
+	/* For people who read the table: after a start `signed` and `broadcast` are the same. */
+	if (!j->marked && tx_add_broadcast(&b, j, sender_wall_ms(j->s)) == ERR_OK)
+		j->marked = store_submit(j->s->env.store, &b, NULL, NULL) == ERR_OK;
+	store_batch_free(&b);
+}
+
+static void retry_broadcast(struct job *j, enum err e)
+{
+	const struct retry_policy policy = {
+		.first_ms = j->s->env.config->tx_retry_interval_ms < BROADCAST_RETRY_MAX_MS
+				    ? j->s->env.config->tx_retry_interval_ms
+				    : BROADCAST_RETRY_MAX_MS,
+		.cap_ms = BROADCAST_RETRY_MAX_MS,
+	};
+	int64_t delay_ms;
+
+	j->failures++;
+	if (!retry_after(&policy, e, j->failures, j->s->env.rng, &delay_ms))
+		delay_ms = policy.cap_ms;
+	j->due_ms = sender_mono_ms(j->s) + delay_ms;
+}
+
+static void accepted(struct job *j)
+{
+	if (!j->accepted && j->op_id != 0)
+		LOG_INFO(j->s->env.log, "Sent an answer", log_u256("request", j->request_id),
+			 log_i("nonce", (int64_t)j->nonce), log_hex("tx", BYTES_OF(j->hash.b)));
+	j->accepted = true;
+	j->failures = 0;
+	j->used = false;
+	j->due_ms = sender_mono_ms(j->s) + REBROADCAST_MS;
+	mark_broadcast(j);
+}
+
+static void refused(struct job *j, const struct provider_error *e, enum send_outcome outcome)
+{
+	static const char *const events[] = {
+		[SEND_NONCE_USED] = "A nonce is used already, looking for the transaction",
+		[SEND_RIVAL] = "Another transaction with our nonce waits in the gateway's pool",
+		[SEND_NO_FUNDS] = "The account cannot pay for transactions",
+		[SEND_AGAIN] = "A transaction was not accepted, trying again",
+	};
+	enum log_level level = outcome == SEND_RIVAL || outcome == SEND_NO_FUNDS ? LOG_LEVEL_ERROR
+										 : LOG_LEVEL_WARN;
+
+	if (outcome != SEND_NONCE_USED) {
+		retry_broadcast(j, e->err);
+	} else {
+		level = LOG_LEVEL_DEBUG; /* after a start this is the rule: it was mined */
+		j->due_ms = sender_mono_ms(j->s) + REBROADCAST_MS;
+		if (!j->used) {
+			j->used_since_ms = sender_mono_ms(j->s);
+			j->used_reads = 0;
+		}
+		j->used = true;
+	}
+	LOG_AT(j->s->env.log, level, events[outcome], log_s("detail", e->note.text),
+	       log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce),
+	       log_hex("account", BYTES_OF(j->account.b)));
+}
+
+static void on_sent(void *ctx, const struct provider_error *e, const struct hash32 *hash)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	(void)hash; /* the provider has compared it with the bytes */
+	if (!j)
+		return;
+	struct sender *s = j->s;
+	enum send_outcome outcome = send_outcome_of(e);
+
+	j->sending = false;
+	s->broadcasts_n--;
+	if (outcome == SEND_ACCEPTED || outcome == SEND_KNOWN)
+		accepted(j);
+	else
+		refused(j, e, outcome);
+	receipts_wake(s);
+	sender_pump(s);
+}
+
+static void broadcast(struct job *j)
+{
+	struct sender *s = j->s;
+	struct ticket *t = scope_open(&j->calls, s->env.inflight, j, 0);
+
+	if (j->accepted)
+		LOG_WARN(s->env.log, "A transaction is not mined, broadcasting it again",
+			 log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce),
+			 log_hex("tx", BYTES_OF(j->hash.b)));
+	enum err e =
+		t ? provider_send_raw(s->env.gateway, buf_view(&j->raw), on_sent, t) : ERR_NOMEM;
+
+	if (e != ERR_OK) {
+		if (t)
+			(void)ticket_close(t, NULL);
+		retry_broadcast(j, e);
+		return;
+	}
+	j->issued = true;
+	j->sending = true;
+	s->broadcasts_n++;
+}
+
+static void on_pump(void *ctx)
+{
+	sender_pump(ctx);
+}
+
+/*
+ * Nonces go out in order: what is not signed yet holds back what comes after it, but what failed
+ * does not: a node keeps later nonces until the missing one comes.
+ */
+void sender_pump(struct sender *s)
+{
+	int64_t now_ms = sender_mono_ms(s), next_ms = INT64_MAX;
+
+	if (!s->placed)
+		return;
+	for (struct job *j = s->open.first, *next; j; j = next) {
+		next = j->next;
+		if (j->stage < STAGE_LIVE)
+			break;
+		if (j->sending || j->storing)
+			continue;
+		if (j->due_ms <= now_ms && j->stage == STAGE_LIVE) {
+			if (s->broadcasts_n >= BROADCASTS_MAX)
+				break; /* the next reply comes here again */
+			broadcast(j);
+		} else if (j->due_ms <= now_ms) {
+			end_store(j);
+			continue; /* may be storing now */
+		}
+		if (!j->sending && j->due_ms < next_ms)
+			next_ms = j->due_ms;
+	}
+	if (next_ms != INT64_MAX)
+		clock_timer_set(s->env.clock, &s->pump_timer,
+				next_ms > now_ms ? next_ms - now_ms : 0, on_pump, s);
+	else
+		clock_timer_cancel(s->env.clock, &s->pump_timer);
+}
