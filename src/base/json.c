@@ -7,12 +7,14 @@
 #include "base/limits.h"
 
 /*
- * jansson's own depth limit is 2048; ours is smaller, so depth is counted before parsing: brackets
- * outside of strings. Anything else that is wrong with the text is the parser's to find.
+ * What jansson does not bound, or not as we do: its depth limit is 2048, and a value costs it up to
+ * 80 times its text. So both are counted before parsing, outside of strings. Every value but the
+ * first follows a bracket or a comma. Anything else that is wrong with the text is the parser's to
+ * find.
  */
-static bool too_deep(struct bytes text)
+static enum err check_shape(struct bytes text, struct err_note *note)
 {
-	size_t depth = 0;
+	size_t depth = 0, values = 0;
 	bool in_string = false;
 
 	for (size_t i = 0; i < text.n; i++) {
@@ -23,16 +25,23 @@ static bool too_deep(struct bytes text)
 				i++;
 			else if (c == '"')
 				in_string = false;
-		} else if (c == '"') {
-			in_string = true;
-		} else if (c == '[' || c == '{') {
-			if (++depth > JSON_DEPTH_MAX)
-				return true;
-		} else if ((c == ']' || c == '}') && depth > 0) {
-			depth--;
+			continue;
 		}
+		if (c == '"')
+			in_string = true;
+		else if (c == '[' || c == '{')
+			depth++;
+		else if ((c == ']' || c == '}') && depth > 0)
+			depth--;
+		values += c == '[' || c == '{' || c == ',';
+		if (depth > JSON_DEPTH_MAX)
+			return err_say(note, ERR_TOO_BIG, "JSON is nested deeper than %d",
+				       (int)JSON_DEPTH_MAX);
+		if (values > JSON_VALUES_MAX)
+			return err_say(note, ERR_TOO_BIG, "JSON of more than %d values",
+				       (int)JSON_VALUES_MAX);
 	}
-	return false;
+	return ERR_OK;
 }
 
 enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max, struct err_note *note)
@@ -44,9 +53,7 @@ enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max, stru
 			       text.n, size_max);
 	if (text.n == 0)
 		return err_say(note, ERR_MALFORMED, "JSON text is empty");
-	if (too_deep(text))
-		return err_say(note, ERR_TOO_BIG, "JSON is nested deeper than %d",
-			       (int)JSON_DEPTH_MAX);
+	TRY(check_shape(text, note));
 
 	/* jansson 2.14 takes a NUL after the value for the end. */
 	if (memchr(text.p, 0, text.n))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * JSON: a thin strict wrapper over jansson. Duplicate keys, trailing bytes, invalid UTF-8, integers
- * beyond 64 bits and nesting past JSON_DEPTH_MAX are errors. Accessors latch like `struct reader`:
- * a document is walked in a straight line and checked once.
+ * beyond 64 bits, nesting past JSON_DEPTH_MAX and more than JSON_VALUES_MAX values are errors.
+ * Accessors latch like `struct reader`: a document is walked in a straight line and checked once.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -13,7 +13,7 @@
 #include "base/u256.h"
 
 /* The caller owns the value: json_decref (also by CLEANUP(json_free_ptr)). Errors: ERR_MALFORMED,
- * ERR_TOO_BIG. */
+ * ERR_TOO_BIG (size_max, JSON_DEPTH_MAX, JSON_VALUES_MAX), ERR_NOMEM. */
 enum err json_parse(json_t **ret_value, struct bytes text, size_t size_max,
 		    struct err_note *note) MUST_USE;
 void json_free_ptr(json_t **v);
@@ -31,7 +31,8 @@ bool json_get_bool(const json_t *o, const char *key, enum err *err);
 const json_t *json_get_array(const json_t *o, const char *key, enum err *err);
 const json_t *json_get_object(const json_t *o, const char *key, enum err *err);
 
-/* Ethereum forms: "0x1f" quantities and "0x…" data (fixed size, or appended to a buf). */
+/* Ethereum forms: "0x1f" quantities and "0x…" data (fixed size, or appended to a buf, whose own
+ * ERR_TOO_BIG and ERR_NOMEM are latched as they are). */
 uint64_t json_get_quantity(const json_t *o, const char *key, enum err *err);
 struct u256 json_get_u256(const json_t *o, const char *key, enum err *err);
 void json_get_hex_fixed(const json_t *o, const char *key, uint8_t *out, size_t n, enum err *err);

@@ -12,6 +12,7 @@
 	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                   \
 	X(TOML_DOTS_MAX, 4096, "dots in a TOML text: bounds the depth of dotted keys")             \
 	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON and TOML")                                   \
+	X(JSON_VALUES_MAX, 1 << 20, "brackets and commas of one JSON text: bounds its values")     \
 	X(LOG_LINE_MAX, 8192, "one log line")                                                      \
 	X(LOG_VALUE_MAX, 1024, "text of one value in a log line")                                  \
 	X(LOG_HEX_MAX, 64, "bytes shown of a hexadecimal value in a log line")                     \

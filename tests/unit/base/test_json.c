@@ -115,6 +115,32 @@ static void test_depth(void **state)
 					"[[[[[[[[[[[[[[[[\\\\\"")});
 }
 
+static enum err parse_list(const char *item, size_t n)
+{
+	CLEANUP(buf_free) struct buf text = buf_make(8 << 20);
+	json_t *v = NULL;
+
+	assert_int_equal(buf_add_str(&text, "["), ERR_OK);
+	for (size_t i = 1; i < n; i++)
+		assert_int_equal(buf_addf(&text, "%s,", item), ERR_OK);
+	assert_int_equal(buf_addf(&text, "%s]", item), ERR_OK);
+
+	enum err e = json_parse(&v, buf_view(&text), 8 << 20, NULL);
+	json_free_ptr(&v);
+	return e;
+}
+
+/* A value costs up to 80 times its text: 32 MiB of "{}," would be 2.5 GiB. */
+static void test_number_of_values(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_list("0", JSON_VALUES_MAX), ERR_OK);
+	assert_int_equal(parse_list("0", JSON_VALUES_MAX + 1), ERR_TOO_BIG);
+	assert_int_equal(parse_list("{}", JSON_VALUES_MAX / 2 + 1), ERR_TOO_BIG);
+	/* what stands inside of texts does not count */
+	assert_int_equal(parse_list("\",[{\\\",\"", JSON_VALUES_MAX / 4), ERR_OK);
+}
+
 static void test_access(void **state)
 {
 	CLEANUP(json_free_ptr)
@@ -392,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_strictness),
 		cmocka_unit_test(test_notes_repeat_nothing),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_number_of_values),
 		cmocka_unit_test(test_access),
 		cmocka_unit_test(test_quantities),
 		cmocka_unit_test(test_hex_members),
