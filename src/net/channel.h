@@ -63,7 +63,7 @@ struct channel_ops {
 	enum err (*call)(struct channel *c, struct rpc_ticket *ret_ticket,
 			 const struct rpc_call *call, rpc_done_fn *done, void *ctx);
 	void (*cancel)(struct channel *c, struct rpc_ticket ticket);
-	void (*free)(struct channel *c); /* cancels all */
+	void (*free)(struct channel *c); /* cancels all; allowed inside a done */
 };
 
 struct channel {
@@ -89,6 +89,10 @@ static inline void channel_free(struct channel *c)
 /*
  * `url`: "http://host:port" (HTTP/2 with prior knowledge) or "unix:PATH". "https://…" is refused
  * with ERR_UNSUPPORTED until TLS comes with its own options. No connection is made yet.
+ *
+ * A call: ERR_RANGE for a timeout, path or reply_max outside its bounds. When connections fail
+ * twice in a row, calls fail UNAVAILABLE at once for a while (50 ms, growing to 1 s) instead of
+ * trying again.
  */
 enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
 			  struct err_note *note) MUST_USE;

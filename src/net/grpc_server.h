@@ -41,7 +41,7 @@ unsigned grpc_server_port(const struct grpc_server *s);
 void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained, void *ctx);
 
 /* Closes everything at once. Calls not yet answered are answered for nobody: grpc_call_* on them
- * must not follow. */
+ * must not follow. Not from inside a handler: post it. */
 void grpc_server_free(struct grpc_server *s);
 
 /* The request message; valid until the call is answered. */

@@ -28,7 +28,8 @@ enum err http_server_new(struct http_server **ret_server, struct loop *loop, con
 unsigned http_server_port(const struct http_server *s);
 void http_server_free(struct http_server *s);
 
-/* Exactly one answer per exchange; gone afterwards. Content is copied. */
+/* Exactly one answer per exchange, even when peer or server are gone; gone afterwards. Content is
+ * copied. */
 void http_exchange_reply(struct http_exchange *x, int status, const char *content_type,
 			 struct bytes body);
 

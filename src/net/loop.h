@@ -17,7 +17,7 @@ struct loop;
 enum err loop_new(struct loop **ret_loop) MUST_USE;
 void loop_free(struct loop *l); /* after everything that uses it */
 
-/* Run until loop_stop. Blocks SIGPIPE. */
+/* Run until loop_stop; returns at once if that was called before. Blocks SIGPIPE. */
 enum err loop_run(struct loop *l) MUST_USE;
 void loop_stop(struct loop *l);
 

@@ -14,7 +14,10 @@ struct pool;
 /* threads 0 = as many as the process has CPUs. */
 enum err pool_new(struct pool **ret_pool, struct loop *loop, unsigned threads) MUST_USE;
 
-/* Finishes running jobs, drops waiting ones (their done is not called). */
+/*
+ * Finishes running jobs and drops waiting ones. No done is called any more, not even of finished
+ * jobs: who frees the pool knows its jobs.
+ */
 void pool_free(struct pool *p);
 
 typedef void pool_fn(void *job);

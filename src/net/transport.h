@@ -56,7 +56,7 @@ struct transport_ops {
 			 const struct http_request *req, http_done_fn *done, void *ctx);
 	void (*cancel)(struct transport *t,
 		       struct http_ticket ticket); /* unknown or finished tickets are fine */
-	void (*free)(struct transport *t);         /* cancels all */
+	void (*free)(struct transport *t);         /* cancels all; allowed inside a done */
 };
 
 struct transport {
