@@ -83,6 +83,14 @@ enum err err_from_name(const char *name)
 	return ERR_INTERNAL;
 }
 
+/* C0, DEL, C1: U+0080 to U+009F drive terminals too. */
+static bool is_control(struct bytes c, size_t step)
+{
+	if (step == 2)
+		return c.p[0] == 0xc2 && c.p[1] < 0xa0;
+	return step == 1 && (c.p[0] < 0x20 || c.p[0] == 0x7f);
+}
+
 /* Copy `text` into the note: whole UTF-8 characters only, everything unprintable becomes '?'. */
 static void note_set(struct err_note *note, const char *text)
 {
@@ -91,7 +99,7 @@ static void note_set(struct err_note *note, const char *text)
 
 	while (left.n > 0) {
 		size_t step = bytes_utf8_step(left);
-		bool bad = step == 0 || (step == 1 && (left.p[0] < 0x20 || left.p[0] == 0x7f));
+		bool bad = step == 0 || is_control(left, step);
 
 		if (step == 0)
 			step = 1;
@@ -124,7 +132,7 @@ enum err err_say(struct err_note *note, enum err e, const char *fmt, ...)
 
 enum err err_prefix(struct err_note *note, enum err e, const char *fmt, ...)
 {
-	char prefix[ERR_NOTE_SIZE];
+	char prefix[2 * ERR_NOTE_SIZE]; /* longer than what is kept: the cut is err_say's */
 	va_list ap;
 
 	if (!note)

@@ -85,6 +85,9 @@ static void test_note_is_clean_text(void **state)
 	(void)state;
 	assert_int_equal(err_say(&note, ERR_IO, "a\nb\x7f\x1b[1m \xc3\xa9 \xff\xc3"), ERR_IO);
 	assert_string_equal(note.text, "a?b??[1m \xc3\xa9 ??");
+	/* U+009B is the escape sequence's beginning in one character */
+	assert_int_equal(err_say(&note, ERR_IO, "a\xc2\x9b\x31m \xc2\x80\xc2\x9f\xc2\xa0"), ERR_IO);
+	assert_string_equal(note.text, "a?1m ??\xc2\xa0");
 }
 
 static void test_note_is_cut_between_characters(void **state)
