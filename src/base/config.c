@@ -240,10 +240,10 @@ static enum err say_missing(struct loader *l, const struct config_row *row)
 		       l->src->file ? l->src->file : "configuration", row->path, name, expected);
 }
 
-static void mark_present(struct loader *l, const struct config_row *row)
+static void set_present(const struct loader *l, const struct config_row *row, bool present)
 {
 	if (row->present_offset != SIZE_MAX)
-		*(bool *)((uint8_t *)l->target + row->present_offset) = true;
+		*(bool *)((uint8_t *)l->target + row->present_offset) = present;
 }
 
 /*
@@ -267,7 +267,7 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 		find_in_env(&f, l->src, name);
 		if (f.env) {
 			TRY(store(l, r, &f));
-			mark_present(l, r);
+			set_present(l, r, true);
 			return ERR_OK;
 		}
 		if (!file_row) {
@@ -284,7 +284,7 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 	}
 	if (file_row) {
 		TRY(store(l, file_row, &in_file));
-		mark_present(l, file_row);
+		set_present(l, file_row, true);
 		return ERR_OK;
 	}
 	if (def)
@@ -319,9 +319,12 @@ enum err config_load(const struct config_table *table, unsigned services,
 	for (size_t i = 0; e == ERR_OK && i < table->rows_n; i++)
 		if (is_read(&l, &table->rows[i]) && is_first(&l, &table->rows[i]))
 			e = load_field(&l, &table->rows[i]);
-	for (size_t i = 0; e != ERR_OK && i < table->rows_n; i++)
-		if (is_read(&l, &table->rows[i]) && is_first(&l, &table->rows[i]))
-			config_value_clear(&table->rows[i], target);
+	for (size_t i = 0; e != ERR_OK && i < table->rows_n; i++) {
+		if (!is_read(&l, &table->rows[i]))
+			continue;
+		config_value_clear(&table->rows[i], target);
+		set_present(&l, &table->rows[i], false);
+	}
 	wipe_secrets(&l);
 	document_free(&l.doc);
 	return e;

@@ -231,6 +231,8 @@ static void expect_error(const char *toml, const char *variable, enum err err, c
 	assert_memory_equal(r.s.private_key.b, zero.private_key.b, 32);
 	assert_null(r.s.host_chains);
 	assert_null(r.s.database_url);
+	assert_false(r.s.catch_up_given);
+	assert_false(r.s.private_key_given);
 	arena_free(&r.arena);
 }
 
