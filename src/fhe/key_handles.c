@@ -43,6 +43,8 @@ static void digests_read(struct reader *r, struct fhe_key_metadata *m)
 
 static void metadata_read(struct reader *r, struct fhe_key_metadata *m, struct err_note *note)
 {
+	if (r->err != ERR_OK)
+		return;
 	bincode_expect_u32(r, 0); /* KeyGenMetadata */
 	bincode_expect_u32(r, 0); /* Current */
 	bincode_expect_u32(r, 3);
@@ -73,6 +75,8 @@ enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct by
 		return err_say(note, ERR_TOO_BIG, "KmsFheKeyHandles: %zu bytes", serialized.n);
 	TRY(safe_serialize_open(&r, names, &index, note));
 	bincode_expect_u32(&r, 1);
+	if (r.err == ERR_UNSUPPORTED)
+		return err_say(note, r.err, "KmsFheKeyHandles: another version");
 	h.client_key = fhe_client_key_read_body(&r, note);
 	if (bincode_option(&r))
 		reader_fail(&r,

@@ -229,6 +229,44 @@ static void vault_object(void **state)
 	buf_free(&body);
 }
 
+/* The note tells what was found first, whatever follows it. */
+static void vault_object_notes(void **state)
+{
+	struct fhe_client_key *k = client_key_of("ck_test.bin");
+	struct buf out = buf_make(CLIENT_KEY_SIZE_MAX);
+	struct buf body = vector_read("ck_test.bin");
+	struct fhe_key_metadata m = metadata_example();
+	const size_t option = 54 + body.n - 59;
+	const struct {
+		size_t at;
+		uint8_t value;
+		const char *note;
+	} cases[] = {
+		{50, 2, "KmsFheKeyHandles: another version"},
+		{54, 9, "ClientKey: ClientKey version is 9, which we do not read"},
+		{option, 1, "KmsFheKeyHandles: a DecompressionKey"},
+		{option + 1, 1, "KmsFheKeyHandles: metadata of another version"},
+		{option + 9, 2, "KmsFheKeyHandles: metadata of another version"},
+	};
+
+	(void)state;
+	assert_ok(kms_fhe_key_handles_write(k, &m, &out));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fhe_key_handles h;
+		struct err_note note = {0};
+		uint8_t before = out.p[cases[i].at];
+
+		out.p[cases[i].at] = cases[i].value;
+		assert_int_equal(kms_fhe_key_handles_read(&h, buf_view(&out), &note),
+				 ERR_UNSUPPORTED);
+		assert_string_equal(note.text, cases[i].note);
+		out.p[cases[i].at] = before;
+	}
+	fhe_client_key_free(k);
+	buf_wipe(&out);
+	buf_free(&body);
+}
+
 /* The metadata's inner form is upstream's published test object, byte for byte, after the outer
  * enum's two words. */
 static void vault_metadata(void **state)
@@ -266,6 +304,7 @@ int main(void)
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(hostile_fields),
 		cmocka_unit_test(vault_object),
+		cmocka_unit_test(vault_object_notes),
 		cmocka_unit_test(vault_metadata),
 	};
 
