@@ -32,8 +32,8 @@ struct fhe_plaintext {
 
 /*
  * `type` is what the request claims; the ciphertext must agree in kind and number of blocks
- * (ERR_MISMATCH). ERR_UNSUPPORTED for a format that this build does not read or a type that has no
- * public decryption.
+ * (ERR_MISMATCH). ERR_UNSUPPORTED for a format that this build does not read or a type of more
+ * than 256 bits.
  */
 enum err fhe_decrypt(const struct fhe_client_key *k, struct fhe_plaintext *ret_value,
 		     enum fhe_type type, enum fhe_format format, struct bytes ciphertext,

@@ -3,10 +3,12 @@
  * KmsFheKeyHandles: the object in the private vault of a centralised KMS, one per key and epoch, at
  * FhePrivateKey/<epoch>/<key id>. Form V1:
  *
- *   safe_serialize "KmsFheKeyHandles" | u32 1 | ClientKey (versioned, no header) |
- * Option<DecompressionKey> | KeyGenMetadata: u32 0, u32 0 (Current), u32 3 | key id 32 |
- * preprocessing id 32 | map: u64 n, n * (u32 0, u32 PubDataType, vec digest) | Option<vec extra
- * data> | vec external signature | u64 n, n * (u32 0, u32 0, u32 scheme, vec signature)
+ *   - safe_serialize header "KmsFheKeyHandles", u32 1, ClientKey (versioned, no header),
+ *     Option<DecompressionKey>, KeyGenMetadata
+ *   - KeyGenMetadata: u32 0, u32 0 (Current), u32 3, key id 32, preprocessing id 32,
+ *     map: u64 n, n * (u32 0, u32 PubDataType, vec digest),
+ *     Option<vec extra data>, vec external signature,
+ *     u64 n, n * (u32 0, u32 0, u32 scheme, vec signature)
  *
  * KeyGenMetadata's inner form is byte-exact with upstream's published test objects. Two things are
  * ours by inference, no published object shows them: the outer enum's place and tags, and the
