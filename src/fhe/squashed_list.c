@@ -58,8 +58,8 @@ static void list_read_body(struct reader *r, struct fhe_squashed_list *list, str
 				       "an empty CompressedSquashedNoiseCiphertextList"));
 	layout_read(r, &fhe_squashed_meta_layout, list, note);
 	list->items = fhe_items_read(r, note);
-	if (bincode_tag(r, 0) == 0)
-		list->tag = bincode_vec(r, FHE_TAG_SIZE_MAX);
+	bincode_expect_u32(r, 0); /* Tag */
+	list->tag = bincode_vec(r, FHE_TAG_SIZE_MAX);
 }
 
 static enum err glwe_check(const struct fhe_squashed_glwe *g,

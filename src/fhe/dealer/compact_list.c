@@ -75,8 +75,8 @@ enum err fhe_compact_list_read(struct fhe_compact_list *ret_list, struct bytes s
 	TRY(safe_serialize_open(&r, names, &index, note));
 	layout_read(&r, &list_layout, &l, note);
 	l.items = fhe_items_read(&r, note);
-	if (bincode_tag(&r, 0) == 0)
-		l.tag = bincode_vec(&r, FHE_TAG_SIZE_MAX);
+	bincode_expect_u32(&r, 0); /* Tag */
+	l.tag = bincode_vec(&r, FHE_TAG_SIZE_MAX);
 	TRY(reader_end(&r));
 	TRY(list_check(&l, note));
 	*ret_list = l;
