@@ -61,10 +61,10 @@ enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_va
 	CLEANUP(key_ring_free) struct key_ring ring = {0};
 	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
 
+	TRY(vault_list(&epochs, private_vault, key_type, NULL, note));
 	ring.v = calloc(VAULT_KEYS_MAX + 1, sizeof(*ring.v));
 	if (!ring.v)
 		return ERR_NOMEM;
-	TRY(vault_list(&epochs, private_vault, key_type, NULL, note));
 	for (size_t i = 0; i < epochs.n; i++)
 		TRY(epoch_load(&ring, private_vault, epochs.v[i], note));
 	*ret_ring = ring;

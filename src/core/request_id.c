@@ -31,7 +31,7 @@ static struct bytes trim(struct bytes t)
 enum err request_id_parse(struct hash32 *ret_id, struct bytes text)
 {
 	static const struct hash32 zero;
-	struct hash32 id;
+	struct hash32 id = zero;
 
 	if (hex_decode_fixed(id.b, sizeof(id.b), trim(text)) != ERR_OK || hash32_eq(id, zero))
 		return ERR_BAD_REQUEST;

@@ -52,7 +52,7 @@ static void fd_close(int *fd)
 static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v,
 			    const struct vault_name *name, struct err_note *note)
 {
-	struct vault_path path;
+	struct vault_path path = {0};
 	struct stat st;
 
 	TRY(path_make(&path, v, name->type, name->epoch, &name->id, note));
@@ -206,7 +206,7 @@ static enum err file_write(const char *path, mode_t mode, struct bytes content,
 enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object,
 		     struct err_note *note)
 {
-	struct vault_path folder, path;
+	struct vault_path folder = {0}, path = {0};
 	char partial[VAULT_PATH_MAX + 32];
 	enum err e;
 
@@ -244,7 +244,7 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 		    const struct hash32 *epoch, struct err_note *note)
 {
 	CLEANUP(vault_ids_free) struct vault_ids ids = {0};
-	struct vault_path path;
+	struct vault_path path = {0};
 
 	TRY(path_make(&path, v, type, epoch, NULL, note));
 

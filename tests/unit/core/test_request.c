@@ -118,16 +118,16 @@ CHANGE(short_salt, (q->domain.salt_presence_case = KMS__V1__EIP712_DOMAIN_MSG__S
 CHANGE(salt, (q->domain.salt_presence_case = KMS__V1__EIP712_DOMAIN_MSG__SALT_PRESENCE_SALT,
 	      q->domain.salt = protobuf_borrow(bytes_from(long_bytes, 32))))
 
-static void test_each_rule(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *name;
-		void (*change)(struct request *q);
-		enum err want;
-		const char *note; /* part of what the client is told */
-	} rows[] = {
-#define BAD(change, note) {#change, change, ERR_BAD_REQUEST, note}
+static const struct {
+	const char *name;
+	void (*change)(struct request *q);
+	enum err want;
+	const char *note; /* part of what the client is told */
+} rule_rows[] = {
+#define BAD(change, note)                                                                          \
+	{                                                                                          \
+#change, change, ERR_BAD_REQUEST, note                                             \
+	}
 #define UNSERVED(change, note)                                                                     \
 	{                                                                                          \
 #change, change, ERR_UNSUPPORTED, note                                             \
@@ -140,70 +140,74 @@ static void test_each_rule(void **state)
 	{                                                                                          \
 #change, change, ERR_OK, NULL                                                      \
 	}
-		BAD(no_id, "request_id is missing"),
-		BAD(empty_id, "request_id"),
-		BAD(zero_id, "request_id"),
-		BAD(short_id, "request_id"),
-		BAD(bad_id, "request_id"),
-		BAD(no_ciphertexts, "ciphertexts is empty"),
-		BAD(empty_ciphertext, "ciphertexts[0].ciphertext"),
-		BAD(no_handle, "ciphertexts[0].external_handle"),
-		BAD(long_handle, "ciphertexts[0].external_handle has 33 bytes"),
-		BAD(negative_type, "fhe_type -1"),
-		BAD(unknown_type, "fhe_type 12"),
-		BAD(uint4, "fhe_type 1"),
-		BAD(uint512, "fhe_type 9"),
-		BAD(unknown_format, "ciphertext_format 4"),
-		BAD(negative_format, "ciphertext_format -1"),
-		BAD(second_item_bad, "ciphertexts[1].fhe_type 99"),
-		BAD(no_key, "key_id is missing"),
-		BAD(zero_key, "key_id"),
-		BAD(no_domain, "domain is missing"),
-		BAD(no_chain_id, "domain.chain_id"),
-		BAD(long_chain_id, "domain.chain_id"),
-		BAD(no_contract, "EIP-55"),
-		BAD(lower_case_contract, "EIP-55"),
-		BAD(wrong_case_contract, "EIP-55"),
-		BAD(short_contract, "EIP-55"),
-		BAD(short_salt, "domain.salt has 31"),
-		BAD(long_extra, "extra_data"),
-		BAD(bad_context, "context_id"),
-		BAD(zero_context, "context_id"),
-		BAD(bad_epoch, "epoch_id"),
-		BAD(unknown_scheme, "signing_schemes"),
-		BAD(negative_scheme, "signing_schemes"),
-		UNSERVED(ed25519, "ECDSA256K1"),
-		UNSERVED(ecdsa_and_mldsa, "ECDSA256K1"),
-		UNSERVED(small_compressed, "BigCompressed"),
-		UNSERVED(big_expanded, "BigCompressed"),
-		UNKNOWN(unknown_context, "context_id"),
-		UNKNOWN(unknown_epoch, "epoch_id"),
-		UNKNOWN(unknown_key, "key_id"),
-		UNKNOWN(key_of_other_epoch, "key_id"),
-		GOOD(nothing),
-		GOOD(default_ids),
-		GOOD(ecdsa),
-		GOOD(upper_case_id),
-		GOOD(empty_name),
-		GOOD(short_handle),
-		GOOD(wide_chain_id),
-		GOOD(full_extra),
-		GOOD(salt),
-	};
+	BAD(no_id, "request_id is missing"),
+	BAD(empty_id, "request_id"),
+	BAD(zero_id, "request_id"),
+	BAD(short_id, "request_id"),
+	BAD(bad_id, "request_id"),
+	BAD(no_ciphertexts, "ciphertexts is empty"),
+	BAD(empty_ciphertext, "ciphertexts[0].ciphertext"),
+	BAD(no_handle, "ciphertexts[0].external_handle"),
+	BAD(long_handle, "ciphertexts[0].external_handle has 33 bytes"),
+	BAD(negative_type, "fhe_type -1"),
+	BAD(unknown_type, "fhe_type 12"),
+	BAD(uint4, "fhe_type 1"),
+	BAD(uint512, "fhe_type 9"),
+	BAD(unknown_format, "ciphertext_format 4"),
+	BAD(negative_format, "ciphertext_format -1"),
+	BAD(second_item_bad, "ciphertexts[1].fhe_type 99"),
+	BAD(no_key, "key_id is missing"),
+	BAD(zero_key, "key_id"),
+	BAD(no_domain, "domain is missing"),
+	BAD(no_chain_id, "domain.chain_id"),
+	BAD(long_chain_id, "domain.chain_id"),
+	BAD(no_contract, "EIP-55"),
+	BAD(lower_case_contract, "EIP-55"),
+	BAD(wrong_case_contract, "EIP-55"),
+	BAD(short_contract, "EIP-55"),
+	BAD(short_salt, "domain.salt has 31"),
+	BAD(long_extra, "extra_data"),
+	BAD(bad_context, "context_id"),
+	BAD(zero_context, "context_id"),
+	BAD(bad_epoch, "epoch_id"),
+	BAD(unknown_scheme, "signing_schemes"),
+	BAD(negative_scheme, "signing_schemes"),
+	UNSERVED(ed25519, "ECDSA256K1"),
+	UNSERVED(ecdsa_and_mldsa, "ECDSA256K1"),
+	UNSERVED(small_compressed, "BigCompressed"),
+	UNSERVED(big_expanded, "BigCompressed"),
+	UNKNOWN(unknown_context, "context_id"),
+	UNKNOWN(unknown_epoch, "epoch_id"),
+	UNKNOWN(unknown_key, "key_id"),
+	UNKNOWN(key_of_other_epoch, "key_id"),
+	GOOD(nothing),
+	GOOD(default_ids),
+	GOOD(ecdsa),
+	GOOD(upper_case_id),
+	GOOD(empty_name),
+	GOOD(short_handle),
+	GOOD(wide_chain_id),
+	GOOD(full_extra),
+	GOOD(salt),
+};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+static void test_each_rule(void **state)
+{
+	(void)state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rule_rows); i++) {
 		struct decryption_request r;
 		struct err_note note = {0};
 		struct request q;
 
 		request_init(&q, 5, BYTES_LIT("c"));
-		rows[i].change(&q);
+		rule_rows[i].change(&q);
 		enum err e = read_one(&r, &q, &note);
 
-		if (e != rows[i].want)
-			fail_msg("%s: %s (%s)", rows[i].name, err_name(e), note.text);
-		if (rows[i].note && !strstr(note.text, rows[i].note))
-			fail_msg("%s: note \"%s\"", rows[i].name, note.text);
+		if (e != rule_rows[i].want)
+			fail_msg("%s: %s (%s)", rule_rows[i].name, err_name(e), note.text);
+		if (rule_rows[i].note && !strstr(note.text, rule_rows[i].note))
+			fail_msg("%s: note \"%s\"", rule_rows[i].name, note.text);
 	}
 }
 
