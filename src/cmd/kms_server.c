@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "core/node.h"
 
 extern char **environ;
@@ -108,6 +109,8 @@ static int run(const char *config_file)
 	if (e == ERR_OK) {
 		LOG_INFO(&log, "Starting", log_s("version", CLAVIGER_VERSION),
 			 log_s("config", config_file ? config_file : "environment"));
+		for (const struct limit_row *row = limit_rows; row->name; row++)
+			LOG_DEBUG(&log, "Limit", log_s("name", row->name), log_i("value", row->value));
 		e = serve(&config, &log, &note);
 	}
 	if (e != ERR_OK)
