@@ -110,7 +110,8 @@ static int run(const char *config_file)
 		LOG_INFO(&log, "Starting", log_s("version", CLAVIGER_VERSION),
 			 log_s("config", config_file ? config_file : "environment"));
 		for (const struct limit_row *row = limit_rows; row->name; row++)
-			LOG_DEBUG(&log, "Limit", log_s("name", row->name), log_i("value", row->value));
+			LOG_DEBUG(&log, "Limit", log_s("name", row->name),
+				  log_i("value", row->value));
 		e = serve(&config, &log, &note);
 	}
 	if (e != ERR_OK)
