@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* A chain behind JSON-RPC: just what the connector asks of one. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "crypto/keccak.h"
+#include "sim.h"
+
+static struct hash32 hash_of(const struct sim_chain *c, uint64_t number, unsigned branch)
+{
+	const uint64_t seed[] = {c->chain_id, number, branch};
+
+	return keccak256(bytes_from(seed, sizeof(seed)));
+}
+
+struct hash32 sim_block_hash(const struct sim_chain *c, uint64_t number)
+{
+	return hash_of(c, number, c->branch_of[number]);
+}
+
+static json_t *hex_text(struct bytes b)
+{
+	struct buf text CLEANUP(buf_free) = buf_make(1 << 22);
+
+	assert_int_equal(hex_add(&text, b, true), ERR_OK);
+	return json_stringn((const char *)text.p, text.n);
+}
+
+static json_t *quantity(uint64_t v)
+{
+	return json_sprintf("0x%llx", (unsigned long long)v);
+}
+
+static uint64_t parse_tag(const struct sim_chain *c, const json_t *tag)
+{
+	const char *text = json_string_value(tag);
+
+	if (text && strncmp(text, "0x", 2) == 0)
+		return strtoull(text, NULL, 16);
+	return c->head;
+}
+
+/* ---- methods: a new reference, or NULL and *ret_error ---- */
+
+static json_t *get_block(struct sim_chain *c, const json_t *params)
+{
+	static const uint8_t zero[256];
+	uint64_t n = parse_tag(c, json_array_get(params, 0));
+	struct hash32 hash, parent = {{0}};
+
+	if (n > c->head)
+		return json_null();
+	hash = sim_block_hash(c, n);
+	if (n > 0)
+		parent = sim_block_hash(c, n - 1);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:[]}", "number", quantity(n), "hash",
+			 hex_text(BYTES_OF(hash.b)), "parentHash", hex_text(BYTES_OF(parent.b)),
+			 "timestamp", quantity(c->time_s[n]), "logsBloom", hex_text(BYTES_OF(zero)),
+			 "transactions");
+}
+
+static json_t *log_json(const struct sim_chain *c, const struct sim_log *l, uint64_t block,
+			uint64_t index)
+{
+	struct hash32 hash = hash_of(c, block, l->branch);
+	json_t *topics = json_array();
+
+	for (unsigned i = 0; i < l->topics_n; i++)
+		json_array_append_new(topics, hex_text(BYTES_OF(l->topics[i].b)));
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "address",
+			 hex_text(BYTES_OF(l->address.b)), "topics", topics, "data",
+			 hex_text(l->data), "blockNumber", quantity(block), "blockHash",
+			 hex_text(BYTES_OF(hash.b)), "transactionHash", hex_text(BYTES_OF(hash.b)),
+			 "transactionIndex", quantity(0), "logIndex", quantity(index), "removed",
+			 0);
+}
+
+static json_t *get_logs(struct sim_chain *c, const json_t *params, const char **ret_error)
+{
+	const json_t *filter = json_array_get(params, 0);
+	json_t *list = json_array();
+
+	c->last_from = parse_tag(c, json_object_get(filter, "fromBlock"));
+	c->last_to = parse_tag(c, json_object_get(filter, "toBlock"));
+	if (c->last_to - c->last_from + 1 > c->widest)
+		c->widest = c->last_to - c->last_from + 1;
+	if (c->get_logs++ == 0)
+		c->first_get_logs_ms = c->sim->now_ms;
+	if (c->logs_blocks_max > 0 && c->last_to - c->last_from >= c->logs_blocks_max) {
+		json_decref(list);
+		*ret_error = "query returned more than 10000 results";
+		return NULL;
+	}
+	for (size_t i = 0; i < c->logs_n; i++) {
+		const struct sim_log *l = &c->logs[i];
+		bool on_chain = l->block <= c->head && l->branch == c->branch_of[l->block];
+
+		if (on_chain && !l->hidden && l->block >= c->last_from && l->block <= c->last_to)
+			json_array_append_new(
+				list,
+				log_json(c, l, c->lie_from_block ? c->lie_from_block : l->block,
+					 i));
+	}
+	return list;
+}
+
+static json_t *eth_call(struct sim_chain *c, const json_t *params, const char **ret_error)
+{
+	const json_t *msg = json_array_get(params, 0);
+	struct buf data CLEANUP(buf_free) = buf_make(1 << 20),
+			result CLEANUP(buf_free) = buf_make(1 << 20);
+	struct address to;
+	enum err err = ERR_OK;
+	const char *field = json_object_get(msg, "data") ? "data" : "input";
+
+	c->calls++;
+	json_get_hex_fixed(msg, "to", to.b, sizeof(to.b), &err);
+	json_get_hex(msg, field, &data, &err);
+	assert_int_equal(err, ERR_OK);
+	if (parse_tag(c, json_array_get(params, 1)) > c->head) {
+		*ret_error = "header not found";
+		return NULL;
+	}
+	if (!c->call || !c->call(c->call_ctx, to, buf_view(&data), c->head, &result)) {
+		*ret_error = "execution reverted";
+		return NULL;
+	}
+	return hex_text(buf_view(&result));
+}
+
+static json_t *run(struct sim_chain *c, const char *method, const json_t *params,
+		   const char **ret_error)
+{
+	if (strcmp(method, "eth_chainId") == 0)
+		return quantity(c->chain_id);
+	if (strcmp(method, "eth_blockNumber") == 0)
+		return quantity(c->head);
+	if (strcmp(method, "eth_getBlockByNumber") == 0)
+		return get_block(c, params);
+	if (strcmp(method, "eth_getLogs") == 0)
+		return get_logs(c, params, ret_error);
+	if (strcmp(method, "eth_call") == 0)
+		return eth_call(c, params, ret_error);
+	*ret_error = "method not found";
+	return NULL;
+}
+
+static void serve(void *server, const struct http_request *req, struct sim_reply *ret)
+{
+	struct sim_chain *c = server;
+	json_t *doc CLEANUP(json_free_ptr) = NULL, *reply CLEANUP(json_free_ptr) = NULL;
+	const char *error = NULL;
+
+	c->requests++;
+	ret->delay_ms = c->delay_ms > 0 ? c->delay_ms : 1;
+	ret->err = c->down;
+	ret->status = 200;
+	if (c->down != ERR_OK)
+		return;
+	assert_int_equal(json_parse(&doc, req->body, 1 << 22, NULL), ERR_OK);
+	json_t *result = run(c, json_string_value(json_object_get(doc, "method")),
+			     json_object_get(doc, "params"), &error);
+	json_t *id = json_incref(json_object_get(doc, "id"));
+	if (result)
+		reply = json_pack("{s:s,s:o,s:o}", "jsonrpc", "2.0", "id", id, "result", result);
+	else
+		reply = json_pack("{s:s,s:o,s:{s:i,s:s}}", "jsonrpc", "2.0", "id", id, "error",
+				  "code", -32005, "message", error);
+	assert_non_null(reply);
+	assert_int_equal(json_print(&ret->body, reply), ERR_OK);
+}
+
+/* ---- building ---- */
+
+void sim_chain_init(struct sim_chain *c, struct sim *s, struct sim_net *n, const char *url,
+		    uint64_t chain_id)
+{
+	memset(c, 0, sizeof(*c));
+	c->sim = s;
+	c->url = url;
+	c->chain_id = chain_id;
+	c->time_s[0] = (uint64_t)clock_wall_ms(&s->clock) / 1000;
+	sim_net_route(n, url, serve, c);
+}
+
+void sim_chain_mine(struct sim_chain *c, uint64_t blocks)
+{
+	while (blocks-- > 0) {
+		assert_true(c->head + 1 < SIM_BLOCKS_MAX);
+		c->head++;
+		c->branch_of[c->head] = c->branches;
+		c->time_s[c->head] = (uint64_t)clock_wall_ms(&c->sim->clock) / 1000;
+	}
+}
+
+void sim_chain_reorg(struct sim_chain *c, uint64_t depth)
+{
+	assert_true(depth <= c->head);
+	c->branches++;
+	for (uint64_t i = 0; i < depth; i++)
+		c->branch_of[c->head - i] = c->branches;
+}
+
+struct sim_log *sim_chain_log(struct sim_chain *c, uint64_t block, struct address from,
+			      const struct hash32 *topics, unsigned topics_n, struct bytes data)
+{
+	assert_true(c->logs_n < SIM_LOGS_MAX && topics_n <= 4 && block <= c->head);
+	struct sim_log *l = &c->logs[c->logs_n++];
+	*l = (struct sim_log){.address = from,
+			      .topics_n = topics_n,
+			      .data = data,
+			      .block = block,
+			      .branch = c->branch_of[block]};
+	memcpy(l->topics, topics, topics_n * sizeof(*topics));
+	return l;
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The listener against a scripted chain: what it stores, what it never loses, what never stops it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "world.h"
+
+struct fixture {
+	struct world w;
+	struct listener *l;
+	struct hash32 handle;
+};
+
+static const uint8_t body[] = "ciphertext";
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	world_init(&f->w, 1);
+	f->w.config.decryption_from_block_number_given = true;
+	f->w.config.decryption_from_block_number = 0;
+	f->handle = world_handle(1, 5);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	listener_stop(f->l);
+	world_free(&f->w);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	assert_int_equal(listener_start(&f->l, &f->w.env), ERR_OK);
+}
+
+static void restart(struct fixture *f)
+{
+	listener_stop(f->l);
+	f->l = NULL;
+	sim_store_reopen(&f->w.sim);
+	start(f);
+}
+
+static int64_t rows(struct fixture *f)
+{
+	return sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation");
+}
+
+static int64_t cursor(struct fixture *f)
+{
+	return sim_sql_int(&f->w.sim, "SELECT block FROM cursor");
+}
+
+static void request(struct fixture *f, uint64_t id, unsigned forms)
+{
+	world_request(&f->w, id, &f->handle, 1, BYTES_LIT("\0"), forms, 3, BYTES_OF(body));
+}
+
+static void test_both_generations_are_one_row(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_LEGACY | WORLD_HANDLES);
+	request(f, 2, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 2);
+	assert_int_equal(cursor(f), 10);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_true(sim_sql_int(&f->w.sim,
+				"SELECT length(materials) FROM operation ORDER BY id LIMIT 1") > 0);
+	assert_int_equal(
+		sim_sql_int(&f->w.sim,
+			    "SELECT length(materials) FROM operation ORDER BY id DESC LIMIT 1"),
+		0);
+}
+
+static void test_materials_are_learnt_when_the_legacy_form_comes_second(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT length(materials) FROM operation"), 0);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_LEGACY);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 1);
+	assert_true(sim_sql_int(&f->w.sim, "SELECT length(materials) FROM operation") > 0);
+}
+
+static void test_same_id_with_other_content_is_another_operation(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 other = world_handle(2, 5);
+
+	request(f, 1, WORLD_HANDLES);
+	world_request(&f->w, 1, &other, 1, BYTES_LIT("\0"), WORLD_HANDLES, 0, BYTES_NONE);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 2);
+}
+
+static void test_first_get_logs_comes_soon(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.gateway.delay_ms = 20;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_true(f->w.gateway.get_logs > 0);
+	assert_true(f->w.gateway.first_get_logs_ms - SIM_START_MS <= 150);
+}
+
+static void test_without_history_it_starts_at_the_head(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.decryption_from_block_number_given = false;
+	f->w.gateway.head = 9;
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.head = 10;
+	request(f, 2, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 20000);
+	assert_int_equal(rows(f), 1);
+	assert_string_equal(world_state(&f->w, 2), "seen");
+}
+
+static void test_goes_on_exactly_where_it_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	listener_stop(f->l);
+	f->l = NULL;
+	sim_chain_mine(&f->w.gateway, 5);
+	request(f, 1, WORLD_LEGACY);
+	sim_chain_mine(&f->w.gateway, 5);
+	restart(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(f->w.gateway.last_from, 11);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 20);
+}
+
+static void test_catches_up_back_to_back(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_chain_mine(&f->w.gateway, 2000);
+	request(f, 1, WORLD_HANDLES);
+	start(f);
+	/* 21 windows: at one per period they would take ten seconds. */
+	sim_run(&f->w.sim, 400);
+	assert_int_equal(cursor(f), 2010);
+	assert_int_equal(rows(f), 1);
+}
+
+static void test_undecodable_logs_go_to_quarantine(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 topics[2] = {abi_topic("PublicDecryptionRequest(uint256,bytes32[],bytes)"),
+				   {{9}}};
+
+	(void)sim_chain_log(&f->w.gateway, 3, f->w.decryption, topics, 2, BYTES_LIT("not abi"));
+	(void)sim_chain_log(&f->w.gateway, 4, f->w.decryption, topics, 1, BYTES_NONE);
+	request(f, 1, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 20000); /* re-scans do not add rows */
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM quarantine"), 2);
+	assert_int_equal(
+		sim_sql_int(&f->w.sim, "SELECT length(data) FROM quarantine WHERE block = 3"), 7);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 10);
+	assert_int_equal(
+		f->w.metrics.cells[METRIC_LISTENER_QUARANTINED][METRIC_CONTRACT_DECRYPTION], 2);
+}
+
+static void test_window_shrinks_and_grows(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_chain_mine(&f->w.gateway, 990);
+	f->w.gateway.logs_blocks_max = 7;
+	start(f);
+	sim_run(&f->w.sim, 120000);
+	assert_int_equal(cursor(f), 1000);
+	f->w.gateway.logs_blocks_max = 0;
+	f->w.gateway.widest = 0;
+	for (unsigned i = 0; i < 60; i++) {
+		sim_chain_mine(&f->w.gateway, 50);
+		sim_run(&f->w.sim, 2000);
+	}
+	assert_int_equal(cursor(f), 4000);
+	assert_in_range(f->w.gateway.widest, 50, 100);
+}
+
+static void test_huge_window_is_stored_in_parts(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint64_t id = 1; id <= 2500; id++)
+		request(f, id, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 2500);
+	assert_int_equal(cursor(f), 10);
+}
+
+static void test_cursor_and_rows_fail_together(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_HANDLES);
+	start(f);
+	/* load cursor is submitted; the next submit is the window's batch */
+	f->w.sim.store.fail_next = ERR_IO;
+	while (f->w.sim.store.fail_next != ERR_OK)
+		sim_run(&f->w.sim, 1);
+	assert_int_equal(rows(f), 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM cursor"), 0);
+	sim_run(&f->w.sim, 40000);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 10);
+}
+
+static void test_two_listeners_do_not_push_the_cursor_past_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct listener *second;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	assert_int_equal(listener_start(&second, &f->w.env), ERR_OK);
+	sim_run(&f->w.sim, 1000);
+	for (uint64_t id = 1; id <= 20; id++) {
+		sim_chain_mine(&f->w.gateway, 1);
+		request(f, id, WORLD_LEGACY | WORLD_HANDLES);
+		sim_run(&f->w.sim, 700);
+	}
+	sim_run(&f->w.sim, 60000);
+	listener_stop(second);
+	assert_int_equal(rows(f), 20);
+	assert_int_equal(cursor(f), 30);
+}
+
+static void test_reorg_brings_the_new_block(void **state)
+{
+	struct fixture *f = *state;
+	char before[65];
+
+	sim_chain_mine(&f->w.gateway, 90);
+	request(f, 1, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(cursor(f), 100);
+	(void)snprintf(before, sizeof(before), "%s",
+		       sim_sql_text(&f->w.sim, "SELECT hex(block_hash) FROM operation"));
+
+	sim_chain_reorg(&f->w.gateway, 5);
+	request(f, 1, WORLD_HANDLES); /* included again, in the new block 100 */
+	request(f, 2, WORLD_HANDLES); /* and one that was not there */
+	sim_chain_mine(&f->w.gateway, 3);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(rows(f), 2);
+	assert_string_not_equal(
+		sim_sql_text(&f->w.sim, "SELECT hex(block_hash) FROM operation WHERE id = 1"),
+		before);
+	assert_int_equal(cursor(f), 103);
+	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 1);
+}
+
+static void test_reorg_while_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_mine(&f->w.gateway, 290);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 300);
+	listener_stop(f->l);
+	f->l = NULL;
+	sim_chain_reorg(&f->w.gateway, 64);
+	f->w.gateway.head = 240;
+	request(f, 7, WORLD_LEGACY);
+	f->w.gateway.head = 300;
+	sim_chain_mine(&f->w.gateway, 200);
+	restart(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 7), "seen");
+	assert_int_equal(cursor(f), 500);
+}
+
+static void test_reorg_at_the_same_height(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_reorg(&f->w.gateway, 1);
+	request(f, 3, WORLD_HANDLES);
+	sim_run(&f->w.sim, 2000);
+	assert_string_equal(world_state(&f->w, 3), "seen");
+}
+
+static void test_endpoint_behind_moves_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	f->w.gateway.head = 4;
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 10);
+	f->w.gateway.head = 10;
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(cursor(f), 11);
+	assert_int_equal(rows(f), 1);
+}
+
+static void test_lying_endpoint_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.lie_from_block = 4000;
+	start(f);
+	sim_run(&f->w.sim, 10000);
+	assert_int_equal(rows(f), 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM cursor"), 0);
+	f->w.gateway.lie_from_block = 0;
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 1);
+}
+
+static void test_other_chain_is_never_read(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.chain_id = 1;
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(f->w.gateway.get_logs, 0);
+	f->w.gateway.chain_id = WORLD_GATEWAY_CHAIN;
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 1);
+}
+
+static void test_outage_of_an_hour_is_survived(void **state)
+{
+	struct fixture *f = *state;
+	unsigned before;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	f->w.gateway.down = ERR_UNAVAILABLE;
+	before = f->w.gateway.requests;
+	sim_run(&f->w.sim, 3600 * 1000);
+	/* Backed off: at the polling period these would be 7200. */
+	assert_in_range(f->w.gateway.requests - before, 100, 600);
+	f->w.gateway.down = ERR_OK;
+	sim_chain_mine(&f->w.gateway, 300);
+	request(f, 1, WORLD_HANDLES);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 310);
+}
+
+static void test_log_missed_by_a_lagging_replica_is_found(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.logs[0].hidden = true;
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(cursor(f), 11);
+	assert_int_equal(rows(f), 0);
+	f->w.gateway.logs[0].hidden = false;
+	sim_run(&f->w.sim, 7000);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 11);
+}
+
+static void test_stop_at_any_moment(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_LEGACY | WORLD_HANDLES);
+	for (int64_t ms = 0; ms < 12; ms++) {
+		start(f);
+		sim_run(&f->w.sim, ms);
+		listener_stop(f->l);
+		f->l = NULL;
+		sim_run(&f->w.sim, 100); /* what still comes back finds nobody */
+	}
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_both_generations_are_one_row),
+		T(test_materials_are_learnt_when_the_legacy_form_comes_second),
+		T(test_same_id_with_other_content_is_another_operation),
+		T(test_first_get_logs_comes_soon),
+		T(test_without_history_it_starts_at_the_head),
+		T(test_goes_on_exactly_where_it_stopped),
+		T(test_catches_up_back_to_back),
+		T(test_undecodable_logs_go_to_quarantine),
+		T(test_window_shrinks_and_grows),
+		T(test_huge_window_is_stored_in_parts),
+		T(test_cursor_and_rows_fail_together),
+		T(test_two_listeners_do_not_push_the_cursor_past_rows),
+		T(test_reorg_brings_the_new_block),
+		T(test_reorg_while_stopped),
+		T(test_reorg_at_the_same_height),
+		T(test_endpoint_behind_moves_nothing),
+		T(test_lying_endpoint_is_not_believed),
+		T(test_other_chain_is_never_read),
+		T(test_outage_of_an_hour_is_survived),
+		T(test_log_missed_by_a_lagging_replica_is_found),
+		T(test_stop_at_any_moment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
