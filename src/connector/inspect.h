@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* What became of a request, from the database alone, for a person. */
+#ifndef CONNECTOR_INSPECT_H
+#define CONNECTOR_INSPECT_H
+
+#include "base/u256.h"
+
+/*
+ * A request id as people have it: 64 or fewer hexadecimal digits after "0x", 64 of them without it,
+ * or with a letter among them; else decimal. ERR_MALFORMED, ERR_TOO_BIG.
+ */
+enum err request_id_parse(struct u256 *ret_id, struct bytes text) MUST_USE;
+
+/*
+ * Lines "key  value", one operation after the other. ERR_NOT_FOUND with a note; the store's errors.
+ * Reads beside a running connector.
+ */
+enum err inspect_request(struct buf *out, const char *database, struct u256 id,
+			 struct err_note *note) MUST_USE;
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "connector/service_monitoring.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "connector/service_health.h"
+
+enum {
+	BODY_MAX = 1 << 20
+};
+
+/* Exchanges that one answer is for. */
+struct waiting {
+	struct http_exchange *x[MONITORING_CONNECTIONS_MAX];
+	size_t n;
+};
+
+struct monitoring {
+	struct connector_env env;
+	struct loop *loop;
+	const char *name, *version, *build;
+	struct http_server *server;
+	struct scope calls;
+	struct health *health;
+	struct waiting health_waiting, scrapes;
+};
+
+static const char plain[] = "text/plain; charset=utf-8";
+
+static void reply_json(struct http_exchange *x, int status, json_t *body)
+{
+	CLEANUP(json_free_ptr) json_t *owned = body;
+	CLEANUP(buf_free) struct buf out = buf_make(BODY_MAX);
+
+	if (body && json_print(&out, body) == ERR_OK)
+		http_exchange_reply(x, status, "application/json", buf_view(&out));
+	else
+		http_exchange_reply(x, 503, plain, BYTES_LIT("out of memory\n"));
+}
+
+/* False: there is no room, and the exchange has its answer. */
+static bool waiting_add(struct waiting *w, struct http_exchange *x)
+{
+	if (w->n == ARRAY_LEN(w->x)) {
+		http_exchange_reply(x, 503, plain, BYTES_LIT("too many wait\n"));
+		return false;
+	}
+	w->x[w->n++] = x;
+	return true;
+}
+
+static void waiting_refuse(struct waiting *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		http_exchange_reply(w->x[i], 503, plain, BYTES_LIT("stopping\n"));
+	w->n = 0;
+}
+
+/* ---- /liveness, /version ---- */
+
+static void on_liveness(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	reply_json(x, 200, json_pack("{s:s, s:s}", "status_code", "200", "status", "alive"));
+}
+
+static void on_version(void *ctx, struct http_exchange *x)
+{
+	const struct monitoring *m = ctx;
+
+	reply_json(x, 200,
+		   json_pack("{s:s, s:s, s:s}", "name", m->name, "version", m->version, "build",
+			     m->build));
+}
+
+/* ---- /healthz ---- */
+
+static json_t *report_json(const struct health_report *r)
+{
+	bool healthy = r->database && r->gateway && r->ethereum && r->cores;
+
+	return json_pack("{s:b, s:b, s:b, s:b, s:b, s:s%}", "healthy", healthy,
+			 "database_connected", r->database, "gateway_connected", r->gateway,
+			 "ethereum_connected", r->ethereum, "kms_core_connected", r->cores,
+			 "details", r->details.n > 0 ? (const char *)r->details.p : "",
+			 r->details.n);
+}
+
+static void on_health(void *ctx, const struct health_report *r)
+{
+	struct monitoring *m = ctx;
+	bool healthy = r->database && r->gateway && r->ethereum && r->cores;
+	struct waiting w = m->health_waiting;
+
+	m->health_waiting.n = 0;
+	for (size_t i = 0; i < w.n; i++)
+		reply_json(w.x[i], healthy ? 200 : 503, report_json(r));
+}
+
+static void on_healthz(void *ctx, struct http_exchange *x)
+{
+	struct monitoring *m = ctx;
+
+	if (waiting_add(&m->health_waiting, x) && m->health_waiting.n == 1)
+		health_check(m->health, on_health, m);
+}
+
+/* ---- /metrics ---- */
+
+/* A row for every operation that has not ended: live rows are what the partial index holds. */
+static const char states_sql[] =
+	"SELECT state, CASE WHEN lease_until_ms > $1 THEN 1 ELSE 0 END, count(*) FROM operation"
+	" WHERE state IN ('seen','ready','computing','answered','sending') GROUP BY 1, 2";
+
+struct counts {
+	int64_t waiting[OP_SENDING + 1], leased[OP_SENDING + 1];
+};
+
+static void counts_read(struct counts *c, const struct store_rows *rows)
+{
+	for (size_t i = 0; i < rows->rows_n; i++) {
+		enum op_state state;
+		bool leased = store_cell(rows, i, 1)->i != 0;
+
+		if (op_state_from_name(&state, store_cell(rows, i, 0)->b) != ERR_OK ||
+		    state > OP_SENDING)
+			continue;
+		*(leased ? &c->leased[state] : &c->waiting[state]) = store_cell(rows, i, 2)->i;
+	}
+}
+
+static void gauges_set(struct connector_metrics *m, const struct counts *c)
+{
+	int64_t sum[4] = {0};
+
+	for (int s = OP_SEEN; s <= OP_SENDING; s++) {
+		bool request = s < OP_ANSWERED;
+
+		sum[request ? METRIC_UNPROCESSED_REQUESTS_PENDING
+			    : METRIC_UNPROCESSED_RESPONSES_PENDING] += c->waiting[s];
+		sum[request ? METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS
+			    : METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] += c->leased[s];
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(sum); i++)
+		metrics_set(m, METRIC_UNPROCESSED, i, sum[i]);
+}
+
+static enum err print_counts(struct buf *out, const struct counts *c)
+{
+	TRY(buf_add_str(out, "# HELP kms_connector_operations Operations that have not ended, by "
+			     "state.\n# TYPE kms_connector_operations gauge\n"));
+	for (int s = OP_SEEN; s <= OP_SENDING; s++)
+		TRY(buf_addf(out, "kms_connector_operations{state=\"%s\"} %lld\n",
+			     op_state_name((enum op_state)s),
+			     (long long)(c->waiting[s] + c->leased[s])));
+	return ERR_OK;
+}
+
+static enum err print_process(struct buf *out, struct loop *loop)
+{
+	TRY(buf_addf(out,
+		     "# HELP kms_connector_loop_stall_ms Longest time in one callback since the "
+		     "last look.\n# TYPE kms_connector_loop_stall_ms gauge\n"
+		     "kms_connector_loop_stall_ms %lld\n",
+		     (long long)loop_stall_ms(loop)));
+	TRY(buf_add_str(out, "# HELP kms_connector_limit Named limits of this program.\n"
+			     "# TYPE kms_connector_limit gauge\n"));
+	for (const struct limit_row *l = limit_rows; l->name; l++)
+		TRY(buf_addf(out, "kms_connector_limit{name=\"%s\"} %lld\n", l->name, l->value));
+	return ERR_OK;
+}
+
+static void scrape_reply(struct monitoring *m, struct http_exchange *x, const struct counts *c)
+{
+	CLEANUP(buf_free) struct buf out = buf_make(BODY_MAX);
+	enum err e = ERR_OK;
+
+	if (c)
+		gauges_set(m->env.metrics, c);
+	e = connector_metrics_print(m->env.metrics, &out);
+	if (e == ERR_OK && c) /* what is not known is left out, not shown as zero */
+		e = print_counts(&out, c);
+	if (e == ERR_OK)
+		e = print_process(&out, m->loop);
+	if (e == ERR_OK)
+		http_exchange_reply(x, 200, "text/plain; version=0.0.4", buf_view(&out));
+	else
+		http_exchange_reply(x, 503, plain, BYTES_LIT("out of memory\n"));
+}
+
+static void scrapes_reply(struct monitoring *m, const struct counts *c)
+{
+	struct waiting w = m->scrapes;
+
+	m->scrapes.n = 0;
+	for (size_t i = 0; i < w.n; i++)
+		scrape_reply(m, w.x[i], c);
+}
+
+static void on_counts(void *ctx, const struct store_result *r)
+{
+	struct monitoring *m = ticket_close(ctx, NULL);
+	struct counts c = {0};
+
+	if (!m)
+		return;
+	if (r->err == ERR_OK)
+		counts_read(&c, &r->rows[0]);
+	scrapes_reply(m, r->err == ERR_OK ? &c : NULL);
+}
+
+static void on_metrics(void *ctx, struct http_exchange *x)
+{
+	struct monitoring *m = ctx;
+	struct store_batch b = store_batch_make(1 << 16);
+	struct ticket *t;
+	enum err e;
+
+	if (!waiting_add(&m->scrapes, x) || m->scrapes.n > 1)
+		return;
+	t = scope_open(&m->calls, m->env.inflight, m, 0);
+	e = t ? STORE_ADD(&b, STORE_ANY, states_sql, store_int(clock_wall_ms(m->env.clock)))
+	      : ERR_NOMEM;
+	if (e == ERR_OK)
+		e = store_submit(m->env.store, &b, on_counts, t);
+	store_batch_free(&b);
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	scrapes_reply(m, NULL);
+}
+
+/* ---- life ---- */
+
+static const struct http_route routes[] = {
+	{"/healthz", on_healthz},
+	{"/liveness", on_liveness},
+	{"/version", on_version},
+	{"/metrics", on_metrics},
+};
+
+enum err monitoring_start(struct monitoring **ret_monitoring, const struct monitoring_options *o,
+			  struct err_note *note)
+{
+	struct monitoring *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return err_say(note, ERR_NOMEM, "out of memory");
+	m->env = *o->env;
+	m->loop = o->loop;
+	m->name = o->name;
+	m->version = o->version;
+	m->build = o->build;
+
+	enum err e = health_new(&m->health, &m->env, o->ethereum);
+	if (e == ERR_OK)
+		e = http_server_new(&m->server, o->loop, m->env.config->monitoring_endpoint, routes,
+				    ARRAY_LEN(routes), m, note);
+	if (e != ERR_OK) {
+		monitoring_stop(m);
+		return err_prefix(note, e, "monitoring_endpoint");
+	}
+	*ret_monitoring = m;
+	return ERR_OK;
+}
+
+unsigned monitoring_port(const struct monitoring *m)
+{
+	return http_server_port(m->server);
+}
+
+void monitoring_stop(struct monitoring *m)
+{
+	if (!m)
+		return;
+	scope_cancel(&m->calls);
+	health_free(m->health);
+	/* Exchanges that wait must be answered or they are never freed. */
+	waiting_refuse(&m->health_waiting);
+	waiting_refuse(&m->scrapes);
+	http_server_free(m->server);
+	free(m);
+}

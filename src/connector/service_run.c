@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "connector/service_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/limits.h"
+#include "connector/service_monitoring.h"
+#include "eth/text.h"
+
+enum {
+	CHAIN_TIMEOUT_MS = 10000, /* gateway and ethereum have no key for it */
+	CONFIG_ARENA_MAX = 4 << 20,
+	OWNER_BYTES = 16,
+	NAME_MAX_BYTES = 64
+};
+
+struct process {
+	const struct service_options *options;
+	struct arena arena; /* configuration, lists of providers and channels */
+	struct connector_config config;
+	struct log_state log_state;
+	struct log log;
+
+	struct loop *loop;
+	struct transport *transport;
+	struct ecdsa *ecdsa;
+	struct signer *signer;
+	struct store *store;
+	struct provider *gateway, *ethereum, **hosts;
+	struct channel **cores;
+	struct connector_metrics metrics;
+	struct inflight inflight;
+	char owner[2 * OWNER_BYTES + 1];
+	struct connector_env env;
+
+	struct listener *listener;
+	struct worker *worker;
+	struct sender *sender;
+	struct monitoring *monitoring;
+
+	enum err fatal;
+	struct err_note fatal_note;
+};
+
+/* ---- configuration ---- */
+
+static void on_unknown(void *ctx, const char *where, const char *key)
+{
+	const struct process *p = ctx;
+
+	LOG_WARN(&p->log, "A configuration key is not known and has no effect", log_s("key", key),
+		 log_s("where", where));
+}
+
+static enum err log_setup(struct process *p, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+
+	if (log_level_parse(&p->log.level, c->log_level) != ERR_OK)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "log_level: expected error, warn, info or debug");
+	if (strcmp(c->log_format, "json") == 0)
+		p->log.format = LOG_FORMAT_JSON;
+	else if (strcmp(c->log_format, "text") != 0)
+		return err_say(note, ERR_CONFIG_VALUE, "log_format: expected text or json");
+	return ERR_OK;
+}
+
+static enum err config_read(struct process *p, struct err_note *note)
+{
+	CLEANUP(buf_wipe) struct buf text = buf_make(CONFIG_FILE_SIZE_MAX);
+	struct config_source source = {.file = p->options->config_file, .env = p->options->env};
+
+	if (source.file)
+		TRY(config_read_file(&text, source.file, note));
+	source.text = buf_view(&text);
+	TRY(connector_config_load(&p->config, p->options->services, &source, &p->arena, note));
+	TRY(log_setup(p, note));
+	return config_unknown(&connector_config, &source, on_unknown, p);
+}
+
+enum err connector_database_path(const char **ret_path, const char *url, struct err_note *note)
+{
+	static const char scheme[] = "sqlite:";
+	const char *path = "./kms-connector.db";
+
+	if (url && strncmp(url, scheme, strlen(scheme)) != 0)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "database_url: expected sqlite:PATH (PostgreSQL is not supported)");
+	if (url) {
+		path = url + strlen(scheme);
+		if (strncmp(path, "//", 2) == 0)
+			path += 2;
+	}
+	if (path[0] == '\0')
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "database_url: expected a path after sqlite:");
+	*ret_path = path;
+	return ERR_OK;
+}
+
+/* ---- parts ---- */
+
+static enum err store_post(void *loop, void (*fn)(void *ctx), void *ctx)
+{
+	return loop_post(loop, fn, ctx);
+}
+
+static enum err store_open(struct process *p, struct err_note *note)
+{
+	const struct store_executor executor = {.post = store_post, .loop = p->loop};
+	struct store_batch b = store_batch_make(1 << 16);
+	const char *path;
+
+	TRY(connector_database_path(&path, p->config.database_url, note));
+	TRY(store_sqlite_open(&p->store, &executor, path, &connector_migrations, note));
+	LOG_INFO(&p->log, "Database", log_s("path", path));
+
+	/* We hold the file's lock: whoever had leases is dead. */
+	enum err e = op_add_release_all(&b);
+	if (e == ERR_OK)
+		e = store_submit(p->store, &b, NULL, NULL);
+	store_batch_free(&b);
+	return e;
+}
+
+static enum err provider_open(struct process *p, struct provider **ret, const char *url,
+			      uint64_t chain, int64_t timeout_ms, uint64_t in_flight,
+			      struct err_note *note)
+{
+	const struct provider_options o = {
+		.url = url,
+		.chain_id = {chain},
+		.timeout_ms = timeout_ms,
+		.in_flight_max = (unsigned)in_flight,
+	};
+
+	return provider_new(ret, p->transport, loop_clock(p->loop), &o, note);
+}
+
+static enum err chains_open(struct process *p, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+
+	TRY(transport_curl_new(&p->transport, p->loop));
+	TRY(provider_open(p, &p->gateway, c->gateway_url, c->gateway_chain_id, CHAIN_TIMEOUT_MS, 0,
+			  note));
+	if (c->ethereum_url)
+		TRY(provider_open(p, &p->ethereum, c->ethereum_url, c->ethereum_chain_id,
+				  CHAIN_TIMEOUT_MS, 0, note));
+	p->hosts = arena_alloc_array(&p->arena, c->host_chains_n, sizeof(struct provider *));
+	if (!p->hosts)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < c->host_chains_n; i++)
+		TRY(provider_open(p, &p->hosts[i], c->host_chains[i].url,
+				  c->host_chains[i].chain_id.v, c->host_rpc_call_timeout_ms,
+				  c->host_rpc_max_concurrent_calls, note));
+	return ERR_OK;
+}
+
+static enum err cores_open(struct process *p, struct err_note *note)
+{
+	const struct config_strings *list = &p->config.kms_core_endpoints;
+
+	p->cores = arena_alloc_array(&p->arena, list->n, sizeof(struct channel *));
+	if (!p->cores)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < list->n; i++) {
+		enum err e = channel_grpc_new(&p->cores[i], p->loop, list->v[i], note);
+
+		if (e != ERR_OK)
+			return err_prefix(note, ERR_CONFIG_VALUE, "kms_core_endpoints[%zu]", i);
+	}
+	return ERR_OK;
+}
+
+static enum err signer_open(struct process *p, struct err_note *note)
+{
+	char address[ADDRESS_TEXT_SIZE];
+	uint8_t seed[32];
+	enum err e;
+
+	rng_fill(rng_system(), seed, sizeof(seed));
+	e = ecdsa_new(&p->ecdsa, seed);
+	secret_wipe(seed, sizeof(seed));
+	TRY(e);
+	if ((p->options->services & SERVICE_SENDER) == 0)
+		return ERR_OK;
+	e = signer_raw_new(&p->signer, loop_clock(p->loop), p->ecdsa, &p->config.private_key);
+	secret32_wipe(&p->config.private_key);
+	if (e != ERR_OK)
+		return err_say(note, e, "private_key: not a secp256k1 key");
+	address_to_text(address, p->signer->address);
+	LOG_WARN(&p->log, "Transactions are signed with a raw private key: for testing only",
+		 log_s("address", address));
+	if (secret_lock_failed() > 0)
+		LOG_WARN(&p->log, "The machine refuses to lock memory: secrets may be swapped out; "
+				  "raise RLIMIT_MEMLOCK");
+	return ERR_OK;
+}
+
+/* ---- life ---- */
+
+static void on_fatal(void *ctx, enum err err, const char *why)
+{
+	struct process *p = ctx;
+
+	if (p->fatal == ERR_OK)
+		p->fatal = err_say(&p->fatal_note, err, "%s", why);
+	loop_stop(p->loop);
+}
+
+static void on_signal(void *ctx)
+{
+	struct process *p = ctx;
+
+	LOG_INFO(&p->log, "Stopping");
+	loop_stop(p->loop);
+}
+
+static void env_fill(struct process *p)
+{
+	uint8_t owner[OWNER_BYTES];
+
+	rng_fill(rng_system(), owner, sizeof(owner));
+	hex_encode(p->owner, BYTES_OF(owner));
+	p->env = (struct connector_env){
+		.clock = loop_clock(p->loop),
+		.rng = rng_system(),
+		.transport = p->transport,
+		.store = p->store,
+		.cores = p->cores,
+		.cores_n = p->config.kms_core_endpoints.n,
+		.ecdsa = p->ecdsa,
+		.signer = p->signer,
+		.gateway = p->gateway,
+		.hosts = p->hosts,
+		.hosts_n = p->config.host_chains_n,
+		.ethereum = p->config.protocol_config_given ? p->ethereum : NULL,
+		.config = &p->config,
+		.log = &p->log,
+		.metrics = &p->metrics,
+		.inflight = &p->inflight,
+		.owner = p->owner,
+		.fatal = on_fatal,
+		.fatal_ctx = p,
+	};
+}
+
+/* The listener first: its first question is on the wire before the others have been built. */
+static enum err services_start(struct process *p, struct err_note *note)
+{
+	const unsigned services = p->options->services;
+	const struct monitoring_options m = {
+		.env = &p->env,
+		.loop = p->loop,
+		.ethereum = p->ethereum,
+		.name = p->log.service,
+		.version = p->options->version,
+		.build = p->options->build,
+	};
+
+	TRY(monitoring_start(&p->monitoring, &m, note));
+	if ((services & SERVICE_LISTENER) != 0)
+		TRY(listener_start(&p->listener, &p->env));
+	if ((services & SERVICE_WORKER) != 0)
+		TRY(worker_start(&p->worker, &p->env));
+	if ((services & SERVICE_SENDER) != 0)
+		TRY(sender_start(&p->sender, &p->env));
+	LOG_INFO(&p->log, "Monitoring", log_s("endpoint", p->config.monitoring_endpoint),
+		 log_i("port", (int64_t)monitoring_port(p->monitoring)));
+	return ERR_OK;
+}
+
+/* Each after everything that calls it. The store commits what was submitted to it. */
+static void process_stop(struct process *p)
+{
+	monitoring_stop(p->monitoring);
+	listener_stop(p->listener);
+	worker_stop(p->worker);
+	sender_stop(p->sender);
+	store_free(p->store);
+	for (size_t i = 0; p->cores && i < p->config.kms_core_endpoints.n; i++)
+		channel_free(p->cores[i]);
+	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)
+		provider_free(p->hosts[i]);
+	provider_free(p->ethereum);
+	provider_free(p->gateway);
+	signer_free(p->signer);
+	transport_free(p->transport);
+	inflight_free(&p->inflight);
+	ecdsa_free(p->ecdsa);
+	loop_free(p->loop);
+	connector_config_free(&p->config);
+	arena_free(&p->arena);
+}
+
+static void limits_log(const struct log *log)
+{
+	struct log_field fields[80];
+	size_t n = 0;
+
+	for (const struct limit_row *l = limit_rows; l->name && n < ARRAY_LEN(fields); l++)
+		fields[n++] = log_i(l->name, (int64_t)l->value);
+	log_write(log, LOG_LEVEL_INFO, "Limits", fields, n);
+}
+
+static enum err process_run(struct process *p, struct err_note *note)
+{
+	TRY(config_read(p, note));
+	LOG_INFO(
+		&p->log, "Starting", log_s("version", p->options->version),
+		log_s("build", p->options->build),
+		log_s("config", p->options->config_file ? p->options->config_file : "environment"));
+	TRY(loop_new(&p->loop));
+	TRY(loop_on_stop_signal(p->loop, on_signal, p));
+	TRY(signer_open(p, note));
+	TRY(store_open(p, note));
+	TRY(chains_open(p, note));
+	TRY(cores_open(p, note));
+	env_fill(p);
+	TRY(services_start(p, note));
+	limits_log(&p->log);
+	TRY(loop_run(p->loop));
+	if (p->fatal == ERR_OK)
+		return ERR_OK;
+	*note = p->fatal_note;
+	return p->fatal;
+}
+
+enum err service_run(const struct service_options *options, struct err_note *note)
+{
+	struct process p = {
+		.options = options,
+		.arena = arena_make(CONFIG_ARENA_MAX),
+		.log_state = {.lock = PTHREAD_MUTEX_INITIALIZER},
+		.log = {.level = LOG_LEVEL_INFO, .fd = STDERR_FILENO, .service = options->name},
+	};
+
+	p.log.state = &p.log_state;
+	enum err e = process_run(&p, note);
+	bool ran = p.loop != NULL;
+
+	process_stop(&p);
+	if (e == ERR_OK)
+		LOG_INFO(&p.log, "Stopped");
+	else if (ran)
+		LOG_ERROR(&p.log, "The service ends", log_e(e), log_s("detail", note->text));
+	log_flush(&p.log);
+	return e;
+}
