@@ -28,7 +28,7 @@ const expected = everyType.map(([type, text]) => [type, /^(true|false)$/.test(te
 
 async function coreRequests(devnet) {
 	const text = await (await fetch(`${devnet.nodes[0].coreMonitoring}/metrics`)).text();
-	return Number(/^kms_core_public_decrypt_requests_total(?:\{[^}]*\})? (\d+)$/m.exec(text)[1]);
+	return Number(/^kms_operations_total\{operation="public_decrypt_request"\} (\d+)$/m.exec(text)[1]);
 }
 
 test('public decryption', { timeout: 240000 }, async (t) => {

@@ -86,8 +86,8 @@ async function decryptOne(t, devnet, relayer, handles) {
 // How many decryptions the core was ever asked for, by its own counter.
 async function coreRequests(devnet) {
 	const text = await (await fetch(`${devnet.nodes[0].coreMonitoring}/metrics`)).text();
-	const counter = /^kms_core_public_decrypt_requests_total(?:\{[^}]*\})? (\d+)$/m.exec(text);
-	if (!counter) throw new Error('the core shows no kms_core_public_decrypt_requests_total');
+	const counter = /^kms_operations_total\{operation="public_decrypt_request"\} (\d+)$/m.exec(text);
+	if (!counter) throw new Error('the core shows no counter of public decryption requests');
 	return Number(counter[1]);
 }
 
@@ -120,7 +120,10 @@ async function demo(t, network, items) {
 		const request = await decryptOne(t, devnet, relayer, handles);
 		t.section('4. Verify, believing nobody');
 		const verified = await verify(devnet, request.idHex);
-		for (const check of verified.checks) t.hop('verifier', `ok: ${check}`);
+		for (const { handle, size } of verified.ciphertexts)
+			t.hop('verifier', `${short(handle)}: handle, key id, digests (${size} bytes, both places), attestation, permission hold`);
+		t.hop('verifier', `signed by ${verified.signers.join(', ')}; KMSVerifier on the host chain accepts the proof`);
+		t.hop('verifier', `${verified.checks.length} checks, all of them hold`);
 		verified.values.forEach(({ type, value }, index) => {
 			const encrypted = formatValue(items[index].type, items[index].value);
 			if (value !== encrypted) throw new Error(`value ${index}: encrypted ${encrypted}, decrypted ${value}`);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
+import { getAddress, toBeHex } from 'ethers';
+
 // The value types that can be decrypted end to end, and how a person writes a value of each.
 
 export class UsageError extends Error {}
@@ -47,6 +49,6 @@ export function parseValue(type, text) {
 // BigInt -> what a person reads.
 export function formatValue(type, value) {
 	if (type.name === 'bool') return value === 1n ? 'true' : value === 0n ? 'false' : `bool(${value})`;
-	if (type.name === 'address') return `0x${value.toString(16).padStart(40, '0')}`;
+	if (type.name === 'address') return getAddress(toBeHex(value, 20));
 	return value.toString();
 }
