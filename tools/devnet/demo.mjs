@@ -60,6 +60,13 @@ class Transcript {
 	}
 }
 
+// "key  value" lines -> {key: [values]}
+function lines(text) {
+	const found = {};
+	for (const [, key, value] of text.matchAll(/^(\S+(?: \S+)?) {2,}(.*)$/gm)) (found[key] ??= []).push(value);
+	return found;
+}
+
 const short = (hex) => `${hex.slice(0, 10)}…${hex.slice(-8)}`;
 
 async function publish(t, devnet, coprocessor, items, allowPublic) {
@@ -77,9 +84,13 @@ async function decryptOne(t, devnet, relayer, handles) {
 	t.hop('relayer', `sends publicDecryptionRequest for ${handles.length} handle${handles.length > 1 ? 's' : ''}: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
 	const response = await relayer.response(request);
 	const [call] = await relayer.responseCalls(request);
-	t.hop('connector', 'proved permission and digests, had the core decrypt and sign, and sent publicDecryptionResponse', { block: call.blockNumber, transaction: call.transactionHash });
-	t.hop('gateway', `quorum of ${devnet.threshold} reached: PublicDecryptionResponse`, { block: response.block, transaction: response.transaction });
 	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
+	const account = lines(await inspect(devnet, request.idHex));
+	t.hop('connector', `saw the event (its clock: ${account.created[0]}) and stored it`, { block: Number(account.block[0]), transaction: account['event tx'][0] });
+	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
+	t.hop('core', `decrypted ${handles.length} value${handles.length > 1 ? 's' : ''} and signed the result as ${devnet.nodes[0].signer}`);
+	t.hop('connector', `sent publicDecryptionResponse with nonce ${account['tx nonce'][0]}`, { block: call.blockNumber, transaction: call.transactionHash });
+	t.hop('gateway', `checked the signature, reached its quorum of ${devnet.threshold}: PublicDecryptionResponse`, { block: response.block, transaction: response.transaction });
 	return request;
 }
 
