@@ -24,11 +24,11 @@ static void check_all_fetched(struct job *j)
 		return;
 	for (size_t i = 1; i < j->request.handles_n; i++)
 		if (!u256_eq(j->cts[i].key_id, j->cts[0].key_id)) {
-			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
-				"handles 0 and %zu are encrypted under different keys", i);
+			work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				 "handles 0 and %zu are encrypted under different keys", i);
 			return;
 		}
-	job_fetched(j);
+	work_fetched(j);
 }
 
 static void on_get(void *ctx, const struct http_reply *reply)
@@ -70,7 +70,7 @@ static void locate_again(struct ct *c)
 	if (e == ERR_NOT_FOUND)
 		ct_lost(c, "no bucket is left to ask");
 	else if (e != ERR_OK)
-		job_retry(c->job, e, "ciphertext of handle %zu cannot be asked for", c->index);
+		work_retry(c->job, e, "ciphertext of handle %zu cannot be asked for", c->index);
 }
 
 /* The next bucket that has the material; by commitment that needs another HEAD. */
@@ -130,9 +130,9 @@ static void check_all_located(struct job *j)
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		total += j->cts[i].size; /* at most 1024 x 66 MiB: no overflow */
 	if (total > (size_t)GRPC_MESSAGE_MAX - REQUEST_OVERHEAD) {
-		job_retry(j, ERR_TOO_BIG,
-			  "the ciphertexts have %zu bytes, more than one request to the core may",
-			  total);
+		work_retry(j, ERR_TOO_BIG,
+			   "the ciphertexts have %zu bytes, more than one request to the core may",
+			   total);
 		return;
 	}
 	budget_claim_start(&j->worker->budget, &j->memory, total * MEMORY_PER_BYTE, granted, j);
@@ -176,8 +176,8 @@ void ct_lost(struct ct *c, const char *why)
 	if (!was_located)
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
 			    METRIC_CHECK_COPRO_CONSENSUS);
-	job_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
-		  c->index, why);
+	work_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
+		   c->index, why);
 }
 
 /* ---- life ---- */
@@ -212,15 +212,15 @@ static void on_registry(void *ctx, struct registry_snapshot *snapshot, const str
 	struct job *j = ctx;
 
 	if (!snapshot) {
-		job_retry(j, ERR_UNAVAILABLE, "the list of coprocessors could not be read: %s",
-			  note->text);
+		work_retry(j, ERR_UNAVAILABLE, "the list of coprocessors could not be read: %s",
+			   note->text);
 		return;
 	}
 	registry_hold(snapshot);
 	j->registry = snapshot;
 	enum err e = cts_init(j);
 	if (e != ERR_OK) {
-		job_retry(j, e, "out of memory for %zu ciphertexts", j->request.handles_n);
+		work_retry(j, e, "out of memory for %zu ciphertexts", j->request.handles_n);
 		return;
 	}
 	/* A handle that fails at once ends the job, and with it `cts`. */
@@ -239,9 +239,9 @@ void ciphertexts_start(struct job *j)
 {
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		if (!type_served(handle_fhe_type(&j->request.handles[i]))) {
-			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
-				"handle %zu has FHE type %u, which cannot be decrypted publicly", i,
-				handle_fhe_type(&j->request.handles[i]));
+			work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				 "handle %zu has FHE type %u, which cannot be decrypted publicly",
+				 i, handle_fhe_type(&j->request.handles[i]));
 			return;
 		}
 	ciphertexts_drop(j);

@@ -86,10 +86,10 @@ void core_cancel(struct job *j)
 static void failed(struct job *j, enum err e, const char *what, const struct rpc_reply *r)
 {
 	if (e == ERR_BAD_REQUEST)
-		job_end(j, OP_FAILED, e, "the core refused %s: %s %s", what,
-			grpc_status_name(r->status), r->text);
+		work_end(j, OP_FAILED, e, "the core refused %s: %s %s", what,
+			 grpc_status_name(r->status), r->text);
 	else
-		job_retry(j, e, "core, %s: %s %s", what, grpc_status_name(r->status), r->text);
+		work_retry(j, e, "core, %s: %s %s", what, grpc_status_name(r->status), r->text);
 }
 
 /* ---- send ---- */
@@ -198,7 +198,7 @@ void core_ask(struct job *j, const struct proof *proof)
 	if (e == ERR_OK)
 		e = call(j, &rpc, on_sent);
 	if (e != ERR_OK)
-		job_retry(j, e, "the request to the core could not be sent");
+		work_retry(j, e, "the request to the core could not be sent");
 }
 
 /* ---- poll ---- */
@@ -213,13 +213,13 @@ static void answer_arrived(struct job *j, struct bytes message)
 	if (e != ERR_OK) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
 			    METRIC_CHECK_SIGNATURE);
-		job_retry(j, e, "the core's answer is not acceptable: %s", note.text);
+		work_retry(j, e, "the core's answer is not acceptable: %s", note.text);
 		return;
 	}
 	LOG_INFO(j->worker->env.log, "The core has answered", log_i("id", j->op.id),
 		 log_u256("request_id", j->op.key.request_id),
 		 log_hex("signer", BYTES_OF(signer.b)));
-	job_answered(j, &answer);
+	work_answered(j, &answer);
 }
 
 static void on_polled(void *ctx, const struct rpc_reply *r)
@@ -239,10 +239,10 @@ static void on_polled(void *ctx, const struct rpc_reply *r)
 	if (e == ERR_NOT_FOUND && !j->sent)
 		ciphertexts_start(j);
 	else if (e == ERR_STATE_MOVED)
-		job_end(j, OP_ABORTED, e, "the core has aborted this request: %s", r->text);
+		work_end(j, OP_ABORTED, e, "the core has aborted this request: %s", r->text);
 	else if (e == ERR_NOT_READY &&
 		 clock_mono_ms(j->worker->env.clock) - j->polled_at_ms >= POLL_WAITED_MS)
-		job_retry_soon(j, e, "the core is still computing");
+		work_retry_soon(j, e, "the core is still computing");
 	else
 		failed(j, e, "result", r);
 }
@@ -265,5 +265,5 @@ void core_poll(struct job *j, const struct proof *proof)
 	if (e == ERR_OK)
 		e = call(j, &rpc, on_polled);
 	if (e != ERR_OK)
-		job_retry(j, e, "the core could not be asked for the result");
+		work_retry(j, e, "the core could not be asked for the result");
 }

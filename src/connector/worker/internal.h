@@ -3,7 +3,7 @@
  * Inside worker/ only: the worker, its jobs, and how their steps hand over.
  *
  * A job is one claimed operation in memory. It goes permission -> ciphertexts -> core, each step
- * ends by calling the next or one of job_retry, job_end. Both give the row back; the job is freed
+ * ends by calling the next or one of work_retry, work_end. Both give the row back; the job is freed
  * when that is stored. A row that was further already enters later: `computing` asks the core for
  * its result first.
  */
@@ -93,37 +93,37 @@ void worker_job_gone(struct worker *w, struct job *j,
 		     int64_t due_in_ms); /* frees it; -1 = no need to look again */
 
 /* ---- job.c ---- */
-enum err job_new(struct job **ret_job, struct worker *w, const struct operation *op) MUST_USE;
-void job_start(struct job *j);
-void job_free(struct job *j); /* silently: the row keeps its lease */
+enum err work_new(struct job **ret_job, struct worker *w, const struct operation *op) MUST_USE;
+void work_start(struct job *j);
+void work_free(struct job *j); /* silently: the row keeps its lease */
 
 /* Store a move of the row and go on with `moved`; views in j->change must stay. */
-void job_move(struct job *j, void (*moved)(struct job *j));
+void work_move(struct job *j, void (*moved)(struct job *j));
 
 /* Give the row back to be tried again later, or to end as failed where retry says so. */
-void job_retry(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
+void work_retry(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
 /* The same, soon and uncounted: the core is still computing. */
-void job_retry_soon(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
+void work_retry_soon(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 4);
 /* The ACL says no, for now. */
-void job_denied(struct job *j, const char *fmt, ...) PRINTF(2, 3);
+void work_denied(struct job *j, const char *fmt, ...) PRINTF(2, 3);
 /* A terminal state, with its reason. */
-void job_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...) PRINTF(4, 5);
+void work_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...) PRINTF(4, 5);
 
 /* ---- permission.c ---- */
-void permission_start(struct job *j); /* -> job_permitted */
-void job_permitted(struct job *j);
+void permission_start(struct job *j); /* -> work_permitted */
+void work_permitted(struct job *j);
 
 /* ---- ciphertext.c ---- */
-void ciphertexts_start(struct job *j); /* -> job_fetched */
-void job_fetched(struct job *j);
+void ciphertexts_start(struct job *j); /* -> work_fetched */
+void work_fetched(struct job *j);
 void ciphertexts_drop(struct job *j); /* cancels what runs, frees what came */
 
 /* ---- core_call.c ---- */
 void core_ask(struct job *j, const struct proof *proof); /* -> core_poll */
 void core_poll(struct job *j,
-	       const struct proof *proof); /* -> job_answered, or ciphertexts_start if it forgot */
+	       const struct proof *proof); /* -> work_answered, or ciphertexts_start if it forgot */
 void core_cancel(struct job *j);
-void job_answered(struct job *j, const struct decryption_answer *answer);
+void work_answered(struct job *j, const struct decryption_answer *answer);
 
 /* ---- core_answer.c: is this the answer to what we asked? ---- */
 enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,

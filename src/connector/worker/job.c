@@ -42,7 +42,7 @@ static enum err copy_row(struct job *j, const struct operation *op)
 	return ERR_OK;
 }
 
-enum err job_new(struct job **ret_job, struct worker *w, const struct operation *op)
+enum err work_new(struct job **ret_job, struct worker *w, const struct operation *op)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -54,7 +54,7 @@ enum err job_new(struct job **ret_job, struct worker *w, const struct operation 
 	j->answer_bytes = buf_make(ANSWER_BYTES_MAX);
 	enum err e = copy_row(j, op);
 	if (e != ERR_OK) {
-		job_free(j);
+		work_free(j);
 		return e;
 	}
 	*ret_job = j;
@@ -69,7 +69,7 @@ static void cancel_work(struct job *j)
 	ciphertexts_drop(j);
 }
 
-void job_free(struct job *j)
+void work_free(struct job *j)
 {
 	if (!j)
 		return;
@@ -132,7 +132,7 @@ static void submit_move(void *ctx)
 	clock_timer_set(w->env.clock, &j->move_retry, MOVE_RETRY_MS, submit_move, j);
 }
 
-void job_move(struct job *j, void (*moved)(struct job *j))
+void work_move(struct job *j, void (*moved)(struct job *j))
 {
 	j->moved = moved;
 	submit_move(j);
@@ -163,7 +163,7 @@ static void give_back(struct job *j, enum op_state to, enum err e, int64_t delay
 	j->change.reason = bytes_str(j->reason);
 	j->change.due_ms = delay_ms > 0 ? wall_ms(j) + delay_ms : 0;
 	j->change.release = true;
-	job_move(j, moved_away);
+	work_move(j, moved_away);
 }
 
 static const int end_cells[] = {
@@ -182,7 +182,7 @@ static void end_as(struct job *j, enum op_state to, enum err e)
 	give_back(j, to, e, 0);
 }
 
-void job_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...)
+void work_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -205,7 +205,7 @@ static void retry_in(struct job *j, enum err e, int64_t delay_ms)
  * Trouble that is nobody's fault (a network, a restart) only slows the back-off and ends by expiry;
  * failures of a source or of our own count towards the ceiling.
  */
-void job_retry(struct job *j, enum err e, const char *fmt, ...)
+void work_retry(struct job *j, enum err e, const char *fmt, ...)
 {
 	bool counts = err_class(e) != ERR_CLASS_TRANSIENT;
 	const struct retry_policy policy = {
@@ -230,7 +230,7 @@ void job_retry(struct job *j, enum err e, const char *fmt, ...)
 	retry_in(j, e, delay_ms);
 }
 
-void job_retry_soon(struct job *j, enum err e, const char *fmt, ...)
+void work_retry_soon(struct job *j, enum err e, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -241,7 +241,7 @@ void job_retry_soon(struct job *j, enum err e, const char *fmt, ...)
 	retry_in(j, e, SOON_MS);
 }
 
-void job_denied(struct job *j, const char *fmt, ...)
+void work_denied(struct job *j, const char *fmt, ...)
 {
 	int64_t cap_ms = j->worker->env.config->acl_grace_ms / 4;
 	struct retry_policy policy = {.first_ms = ACL_CAP_MIN_MS};
@@ -269,7 +269,7 @@ static void on_deadline(void *ctx)
 {
 	struct job *j = ctx;
 
-	job_retry(j, ERR_TIMEOUT, "one pass took longer than %d s", JOB_TIME_MAX_MS / 1000);
+	work_retry(j, ERR_TIMEOUT, "one pass took longer than %d s", JOB_TIME_MAX_MS / 1000);
 }
 
 static enum err decode(struct job *j)
@@ -283,26 +283,27 @@ static enum err decode(struct job *j)
 	return ERR_OK;
 }
 
-void job_start(struct job *j)
+void work_start(struct job *j)
 {
 	const struct connector_config *c = j->worker->env.config;
 	enum err e = decode(j);
 
 	if (e != ERR_OK) {
-		job_retry(j, e, "the stored request cannot be decoded");
+		work_retry(j, e, "the stored request cannot be decoded");
 		return;
 	}
 	if (wall_ms(j) - j->op.created_ms >= c->decryption_expiry_ms) {
-		job_end(j, OP_EXPIRED, ERR_EXPIRED, "not answered within %" PRId64 " s; last: %.*s",
-			c->decryption_expiry_ms / 1000, (int)j->op.reason.n,
-			j->op.reason.n > 0 ? (const char *)j->op.reason.p : "");
+		work_end(j, OP_EXPIRED, ERR_EXPIRED,
+			 "not answered within %" PRId64 " s; last: %.*s",
+			 c->decryption_expiry_ms / 1000, (int)j->op.reason.n,
+			 j->op.reason.n > 0 ? (const char *)j->op.reason.p : "");
 		return;
 	}
 	if (extra_data_parse(&j->extra, j->request.extra_data) != ERR_OK) {
-		job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
-			"extra data is of no known form (%zu bytes, first 0x%02x)",
-			j->request.extra_data.n,
-			j->request.extra_data.n > 0 ? j->request.extra_data.p[0] : 0U);
+		work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+			 "extra data is of no known form (%zu bytes, first 0x%02x)",
+			 j->request.extra_data.n,
+			 j->request.extra_data.n > 0 ? j->request.extra_data.p[0] : 0U);
 		return;
 	}
 	clock_timer_set(j->worker->env.clock, &j->deadline, JOB_TIME_MAX_MS, on_deadline, j);
@@ -332,7 +333,7 @@ static void advance(struct job *j, enum op_state to, void (*moved)(struct job *j
 	enum err e = write_proof(j);
 
 	if (e != ERR_OK) {
-		job_retry(j, e, "the proof cannot be stored");
+		work_retry(j, e, "the proof cannot be stored");
 		return;
 	}
 	j->change = (struct op_change){
@@ -342,10 +343,10 @@ static void advance(struct job *j, enum op_state to, void (*moved)(struct job *j
 		.reason = bytes_from("", 0),
 		.refused_since_ms = 0,
 	};
-	job_move(j, moved);
+	work_move(j, moved);
 }
 
-void job_permitted(struct job *j)
+void work_permitted(struct job *j)
 {
 	advance(j, j->op.state == OP_SEEN ? OP_READY : j->op.state, ciphertexts_start);
 }
@@ -355,7 +356,7 @@ static void ask(struct job *j)
 	core_ask(j, j->proof);
 }
 
-void job_fetched(struct job *j)
+void work_fetched(struct job *j)
 {
 	advance(j, OP_COMPUTING, ask);
 }
@@ -372,13 +373,13 @@ static void moved_answered(struct job *j)
 	worker_job_gone(w, j, -1);
 }
 
-void job_answered(struct job *j, const struct decryption_answer *answer)
+void work_answered(struct job *j, const struct decryption_answer *answer)
 {
 	buf_clear(&j->answer_bytes);
 	enum err e = decryption_answer_encode(&j->answer_bytes, answer);
 
 	if (e != ERR_OK) {
-		job_retry(j, e, "the answer cannot be stored");
+		work_retry(j, e, "the answer cannot be stored");
 		return;
 	}
 	cancel_work(j);
@@ -391,5 +392,5 @@ void job_answered(struct job *j, const struct decryption_answer *answer)
 		.refused_since_ms = 0,
 		.release = true,
 	};
-	job_move(j, moved_answered);
+	work_move(j, moved_answered);
 }

@@ -24,8 +24,8 @@ static void pass_start(struct job *j);
 static void network_failed(struct job *j, enum err e, const char *what, const char *detail)
 {
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_NETWORK);
-	job_retry(j, err_class(e) == ERR_CLASS_SOURCE ? ERR_UNAVAILABLE : e, "%s: %s", what,
-		  detail);
+	work_retry(j, err_class(e) == ERR_CLASS_SOURCE ? ERR_UNAVAILABLE : e, "%s: %s", what,
+		   detail);
 }
 
 /* One part of the pass is done; with the last one the permission is proven. */
@@ -34,10 +34,10 @@ static void part_done(struct job *j)
 	if (--j->pending > 0)
 		return;
 	if (!proof_permitted(j->proof)) {
-		job_retry(j, ERR_INTERNAL, "permission was not proven for every handle");
+		work_retry(j, ERR_INTERNAL, "permission was not proven for every handle");
 		return;
 	}
-	job_permitted(j);
+	work_permitted(j);
 }
 
 static enum err view(struct job *j, struct endpoint *at, struct address to, const struct buf *data,
@@ -73,12 +73,12 @@ static void denied(struct job *j, size_t i)
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_ACL);
 	hex_encode(handle, BYTES_OF(j->request.handles[i].b));
 	if (late)
-		job_end(j, OP_REFUSED, ERR_NOT_ALLOWED,
-			"handle 0x%s is not allowed for decryption by the ACL of chain %" PRIu64
-			" (block %" PRIu64 ", read twice)",
-			handle, j->hosts[i]->chain.v, head->number.v);
+		work_end(j, OP_REFUSED, ERR_NOT_ALLOWED,
+			 "handle 0x%s is not allowed for decryption by the ACL of chain %" PRIu64
+			 " (block %" PRIu64 ", read twice)",
+			 handle, j->hosts[i]->chain.v, head->number.v);
 	else
-		job_denied(
+		work_denied(
 			j,
 			"handle 0x%s is not yet allowed for decryption by the ACL of chain %" PRIu64
 			" (block %" PRIu64 ")",
@@ -171,9 +171,9 @@ static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
 			  log_s("endpoint", provider_host(host->provider)),
 			  log_i("chain_id", (int64_t)id),
 			  log_i("expected", (int64_t)host->chain.v));
-		job_retry(j, ERR_NOT_READY,
-			  "the endpoint of host chain %" PRIu64 " serves chain %" PRIu64,
-			  host->chain.v, id);
+		work_retry(j, ERR_NOT_READY,
+			   "the endpoint of host chain %" PRIu64 " serves chain %" PRIu64,
+			   host->chain.v, id);
 		return;
 	}
 	host->verified = e->err == ERR_OK;
@@ -219,8 +219,8 @@ static void on_valid(void *ctx, const struct provider_error *e, struct bytes dat
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_KMS_CONTEXT);
 	u256_to_be(be, j->extra.context);
 	hex_encode(context, BYTES_OF(be));
-	job_retry(j, ERR_NOT_FOUND, "KMS context 0x%s%s is not valid", context,
-		  j->extra.has_epoch ? " or its epoch" : "");
+	work_retry(j, ERR_NOT_FOUND, "KMS context 0x%s%s is not valid", context,
+		   j->extra.has_epoch ? " or its epoch" : "");
 }
 
 /* ProtocolConfig knows contexts and epochs; the gateway's GatewayConfig, asked where it is not
@@ -333,16 +333,16 @@ void permission_start(struct job *j)
 	j->hosts = arena_alloc_array(&j->arena, n, sizeof(struct endpoint *));
 	j->heads = arena_alloc_array(&j->arena, n, sizeof(*j->heads));
 	if (!j->hosts || !j->heads) {
-		job_retry(j, ERR_NOMEM, "out of memory");
+		work_retry(j, ERR_NOMEM, "out of memory");
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		j->hosts[i] = host_of(j, &j->request.handles[i]);
 		if (!j->hosts[i]) {
-			job_end(j, OP_REFUSED, ERR_BAD_REQUEST,
-				"handle %zu is of chain %" PRIu64
-				", which is not one of the configured host chains",
-				i, handle_chain_id(&j->request.handles[i]).v);
+			work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				 "handle %zu is of chain %" PRIu64
+				 ", which is not one of the configured host chains",
+				 i, handle_chain_id(&j->request.handles[i]).v);
 			return;
 		}
 	}

@@ -63,7 +63,7 @@ static void job_unlink(struct worker *w, struct job *j)
 void worker_job_gone(struct worker *w, struct job *j, int64_t due_in_ms)
 {
 	job_unlink(w, j);
-	job_free(j);
+	work_free(j);
 	if (due_in_ms >= 0)
 		look_within(w, due_in_ms);
 	if (w->claim_again)
@@ -79,7 +79,7 @@ static void job_from_row(struct worker *w, const struct store_rows *rows, size_t
 
 	enum err e = op_from_row(&op, store_cell(rows, row, 0), rows->columns_n);
 	if (e == ERR_OK)
-		e = job_new(&j, w, &op);
+		e = work_new(&j, w, &op);
 	if (e != ERR_OK) {
 		/* Its lease runs out by itself; others of this batch go on. */
 		metrics_inc(w->env.metrics, METRIC_WORKER_EVENT_RECEIVED_ERRORS,
@@ -89,7 +89,7 @@ static void job_from_row(struct worker *w, const struct store_rows *rows, size_t
 	}
 	metrics_inc(w->env.metrics, METRIC_WORKER_EVENT_RECEIVED, METRIC_EVENT_PUBLIC_DECRYPTION);
 	job_link(w, j);
-	job_start(j);
+	work_start(j);
 }
 
 static size_t batch_limit(const struct worker *w)
@@ -260,7 +260,7 @@ void worker_stop(struct worker *w)
 		struct job *j = w->jobs;
 
 		job_unlink(w, j);
-		job_free(j);
+		work_free(j);
 	}
 	http_queue_stop(&w->heads);
 	http_queue_stop(&w->gets);

@@ -1,0 +1,860 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The worker from seen to answered: permission, ciphertexts, core; and the states it may be
+ * restarted in. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "connector/worker/proof.h"
+#include "kms.v1.pb-c.h"
+#include "net/protobuf.h"
+#include "world.h"
+
+static const uint8_t body[] = "a ciphertext of the 128-bit kind";
+
+struct fixture {
+	struct world w;
+	struct worker *worker;
+	struct hash32 handle;
+	char owner[32];
+	unsigned starts;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	world_init(&f->w, 2);
+	f->handle = world_handle(1, 5);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	worker_stop(f->worker);
+	world_free(&f->w);
+	free(f);
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	assert_int_equal(worker_start(&f->worker, &f->w.env), ERR_OK);
+}
+
+static void stop(struct fixture *f)
+{
+	worker_stop(f->worker);
+	f->worker = NULL;
+}
+
+/* The same database under a new process: another lease owner. */
+static void restart(struct fixture *f)
+{
+	stop(f);
+	sim_store_reopen(&f->w.sim);
+	(void)snprintf(f->owner, sizeof(f->owner), "process-%u", ++f->starts);
+	f->w.env.owner = f->owner;
+	start(f);
+}
+
+/* Request 1 for `handle`, attested and available in buckets 0 and 1. */
+static void publish(struct fixture *f)
+{
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	(void)world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body));
+}
+
+static void insert(struct fixture *f, uint64_t id)
+{
+	world_insert(&f->w, id, &f->handle, 1, BYTES_LIT("\0"), 0, BYTES_OF(body));
+}
+
+static void ready_to_answer(struct fixture *f)
+{
+	publish(f);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+}
+
+/* A minute of the host chain: a block each second. */
+static void host_seconds(struct fixture *f, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		if (f->w.host.head + 2 < SIM_BLOCKS_MAX)
+			sim_chain_mine(&f->w.host, 1);
+		sim_run(&f->w.sim, 1000);
+	}
+}
+
+static bool terminal_or(struct fixture *f, const char *state)
+{
+	return strcmp(world_state(&f->w, 1), state) == 0;
+}
+
+/* ---- the good way ---- */
+
+static void test_allowed_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct decryption_answer a;
+
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.core.sends, 1);
+	assert_int_equal(f->w.acl_calls, 1);
+
+	int64_t n = sim_sql_int(&f->w.sim, "SELECT length(answer) FROM operation");
+	const char *stored = sim_sql_text(&f->w.sim, "SELECT answer FROM operation");
+	assert_int_equal(decryption_answer_decode(&a, bytes_from(stored, (size_t)n)), ERR_OK);
+	assert_int_equal(a.result.n, 32);
+	assert_int_equal(a.result.p[31], 42);
+	assert_int_equal(a.extra_data.n, 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT lease_until_ms FROM operation"), 0);
+	assert_int_equal(f->w.metrics.histograms[0].count, 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_JOBS][0], 0);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_CIPHERTEXT_BYTES][0], 0);
+}
+
+static void test_request_is_built_as_the_core_wants_it(void **state)
+{
+	struct fixture *f = *state;
+	struct arena memory CLEANUP(arena_free) = arena_make(1 << 20);
+	ProtobufCMessage *base;
+	uint8_t extra[33] = {1};
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	extra[32] = 7;
+	world_insert(&f->w, 258, &f->handle, 1, BYTES_OF(extra), 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 258, "answered", 1000));
+
+	assert_int_equal(protobuf_unpack(&base, &kms__v1__public_decryption_request__descriptor,
+					 buf_view(&f->w.core.last_request), &memory),
+			 ERR_OK);
+	const Kms__V1__PublicDecryptionRequest *m = (const Kms__V1__PublicDecryptionRequest *)base;
+	assert_string_equal(m->request_id->request_id,
+			    "0000000000000000000000000000000000000000000000000000000000000102");
+	assert_string_equal(m->key_id->request_id,
+			    "0000000000000000000000000000000000000000000000000000000000000004");
+	assert_string_equal(m->context_id->request_id,
+			    "0000000000000000000000000000000000000000000000000000000000000007");
+	assert_null(m->epoch_id);
+	assert_string_equal(m->domain->name, "Decryption");
+	assert_string_equal(m->domain->version, "1");
+	assert_int_equal(m->domain->chain_id.len, 32);
+	assert_int_equal(m->domain->chain_id.data[30] << 8 | m->domain->chain_id.data[31],
+			 WORLD_GATEWAY_CHAIN);
+	assert_string_equal(m->domain->verifying_contract,
+			    "0xdEDEDEDEdEdEdEDedEDeDedEdEdeDedEdEDedEdE");
+	assert_int_equal(m->domain->salt_presence_case, 0);
+	assert_int_equal(m->extra_data.len, 33);
+	assert_int_equal(m->n_ciphertexts, 1);
+	assert_int_equal(m->ciphertexts[0]->fhe_type, 5);
+	assert_int_equal(m->ciphertexts[0]->ciphertext_format,
+			 KMS__V1__CIPHERTEXT_FORMAT__BigCompressed);
+	assert_true(bytes_eq_var(protobuf_view(m->ciphertexts[0]->ciphertext), BYTES_OF(body)));
+	assert_true(bytes_eq_var(protobuf_view(m->ciphertexts[0]->external_handle),
+				 BYTES_OF(f->handle.b)));
+}
+
+static void test_several_handles_in_order(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t other[] = "another one";
+	struct hash32 handles[] = {f->handle, world_handle(2, 0), f->handle};
+	struct decryption_answer a;
+
+	publish(f);
+	(void)world_publish_attested(&f->w, 1, handles[1], BYTES_OF(other));
+	(void)world_publish_attested(&f->w, 2, handles[1], BYTES_OF(other));
+	world_allow(&f->w, f->handle);
+	world_allow(&f->w, handles[1]);
+	world_insert(&f->w, 1, handles, 3, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	int64_t n = sim_sql_int(&f->w.sim, "SELECT length(answer) FROM operation");
+	const char *stored = sim_sql_text(&f->w.sim, "SELECT answer FROM operation");
+	assert_int_equal(decryption_answer_decode(&a, bytes_from(stored, (size_t)n)), ERR_OK);
+	assert_int_equal(a.result.n, 96);
+	assert_int_equal(a.result.p[31], 42);
+	assert_int_equal(a.result.p[63], 1);
+	assert_int_equal(a.result.p[95], 42);
+	assert_int_equal(f->w.acl_calls, 3);
+}
+
+static void test_burst_is_drained(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	f->w.config.events_batch_size = 5;
+	f->w.config.task_limit = 6;
+	for (uint64_t id = 1; id <= 60; id++)
+		insert(f, id);
+	start(f);
+	/* Without the poll timer's help. */
+	sim_run(&f->w.sim, 2500);
+	assert_int_equal(
+		sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE state = 'answered'"),
+		60);
+}
+
+/* ---- permission ---- */
+
+static void test_denied_then_allowed_within_grace(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	insert(f, 1);
+	start(f);
+	host_seconds(f, 300);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_true(sim_sql_int(&f->w.sim, "SELECT refused_since_ms FROM operation") > 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+	assert_int_equal(f->w.core.sends, 0);
+	world_allow(&f->w, f->handle);
+	host_seconds(f, 40);
+	assert_string_equal(world_state(&f->w, 1), "answered");
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT refused_since_ms FROM operation"), 0);
+}
+
+static void test_denied_is_refused_after_grace(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	f->w.config.acl_grace_ms = 2000;
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 1500);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	host_seconds(f, 5);
+	assert_string_equal(world_state(&f->w, 1), "refused");
+	assert_non_null(strstr(world_reason(&f->w, 1), "is not allowed for decryption"));
+	assert_string_equal(sim_sql_text(&f->w.sim, "SELECT error FROM operation"), "not_allowed");
+	assert_int_equal(f->w.core.sends + f->w.core.polls, 0);
+	for (unsigned i = 0; i < WORLD_COPROCESSORS; i++)
+		assert_int_equal(f->w.buckets[i].gets, 0);
+}
+
+static void test_host_that_stands_still_is_no_reason_to_refuse(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.acl_grace_ms = 2000;
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 600000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+}
+
+static bool flaky_call(void *ctx, struct address to, struct bytes data, uint64_t block,
+		       struct buf *result)
+{
+	struct fixture *f = ctx;
+	uint8_t word[32] = {0};
+
+	(void)to, (void)data, (void)block;
+	/* Every second read says no: the second read of a pass says yes. */
+	word[31] = f->w.acl_calls++ % 2 == 0 ? 0 : 1;
+	assert_int_equal(buf_add(result, BYTES_OF(word)), ERR_OK);
+	return true;
+}
+
+static void test_a_no_needs_a_second_read(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	f->w.config.acl_grace_ms = 0;
+	f->w.host.call = flaky_call;
+	f->w.host.call_ctx = f;
+	insert(f, 1);
+	sim_run(&f->w.sim, 1500);
+	sim_chain_mine(&f->w.host, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 5000));
+	assert_int_equal(f->w.acl_calls, 2);
+}
+
+static void test_rpc_errors_are_nobodys_fault(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.host.down = ERR_UNAVAILABLE;
+	start(f);
+	sim_run(&f->w.sim, 2 * 3600 * 1000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+	f->w.host.down = ERR_OK;
+	assert_true(world_wait_state(&f->w, 1, "answered", 70000));
+}
+
+static void test_host_of_another_chain_is_not_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.host.chain_id = 1;
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(f->w.acl_calls, 0);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	f->w.host.chain_id = WORLD_HOST_CHAIN;
+	assert_true(world_wait_state(&f->w, 1, "answered", 70000));
+}
+
+static void test_unknown_chain_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->handle.b[29] ^= 1;
+	publish(f);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "not one of the configured host chains"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_one_denied_of_two_is_enough(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	publish(f);
+	(void)world_publish_attested(&f->w, 0, handles[1], BYTES_OF(body));
+	(void)world_publish_attested(&f->w, 1, handles[1], BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	f->w.config.acl_grace_ms = 1000;
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	host_seconds(f, 5);
+	assert_string_equal(world_state(&f->w, 1), "refused");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+/* ---- extra data and context ---- */
+
+static void test_malformed_extra_data_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\3"), 0, BYTES_OF(body));
+	world_insert(&f->w, 2, &f->handle, 1, BYTES_LIT("\1\0\0"), 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_true(world_wait_state(&f->w, 2, "refused", 1000));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_invalid_context_is_never_sent(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t extra[33] = {1};
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	extra[32] = 8;
+	f->w.config.max_decryption_attempts = 3;
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_OF(extra), 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 60000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "KMS context"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+/* ---- ciphertexts ---- */
+
+static void test_commitment_scheme(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_committed(&f->w, 2, BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1 << 2, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].heads + f->w.buckets[1].heads, 0);
+}
+
+static void test_wrong_bytes_in_one_bucket_and_right_in_another(void **state)
+{
+	struct fixture *f = *state;
+
+	world_publish_committed(&f->w, 0, BYTES_OF(body))->corrupt = true;
+	world_publish_committed(&f->w, 1, BYTES_OF(body))->delay_ms = 30;
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 3, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets, 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_S3_RETRIEVAL_ERRORS][0], 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_S3_RETRIEVAL][0], 1);
+}
+
+static void test_wrong_bytes_everywhere_never_reach_the_core(void **state)
+{
+	struct fixture *f = *state;
+
+	world_publish_committed(&f->w, 0, BYTES_OF(body))->corrupt = true;
+	world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body))->corrupt = true;
+	world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body))->corrupt = true;
+	world_allow(&f->w, f->handle);
+	f->w.config.max_decryption_attempts = 3;
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 60000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "ciphertext of handle 0"));
+	assert_int_equal(f->w.core.sends, 0);
+	/* Three passes, each three rounds by commitment and three by attestation. */
+	assert_int_equal(f->w.buckets[0].gets, 18);
+}
+
+static void test_commitment_that_fails_falls_back_to_attestations(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 7, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+}
+
+static void test_slow_bucket_does_not_hold_up_a_majority(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body))->delay_ms = 4000;
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 200));
+}
+
+static void test_no_majority_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+	assert_true(f->w.metrics.cells[METRIC_WORKER_CHECK_ERRORS][METRIC_CHECK_COPRO_CONSENSUS] >
+		    0);
+	(void)world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body));
+	assert_true(world_wait_state(&f->w, 1, "answered", 70000));
+}
+
+static void test_one_signer_in_two_buckets_is_one_vote(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	world_attest(&f->w, world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body)), 0,
+		     f->handle, BYTES_OF(body), 4);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_forged_and_foreign_attestations_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct sim_object *forged, *other;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	/* Signed for another handle: does not recover to its signer. */
+	forged = world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body));
+	world_attest(&f->w, forged, 1, world_handle(9, 5), BYTES_OF(body), 4);
+	/* A good signature of somebody who is not registered. */
+	other = world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body));
+	world_attest(&f->w, other, 2, f->handle, BYTES_OF(body), 4);
+	memset(f->w.signers[2].b, 0xee, sizeof(f->w.signers[2].b));
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_majority_against_a_wrong_one(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t wrong[] = "what one coprocessor computed wrongly";
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(wrong));
+	world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body))->delay_ms = 20;
+	world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body))->delay_ms = 40;
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets, 0);
+}
+
+static void test_too_big_a_ciphertext_is_not_fetched(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.s3_max_ciphertext_size = 8;
+	ready_to_answer(f);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 0);
+}
+
+static void test_unsupported_type_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->handle = world_handle(1, 9);
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_different_keys_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	publish(f);
+	for (unsigned i = 0; i < 2; i++)
+		world_attest(&f->w, world_publish_attested(&f->w, i, handles[1], BYTES_OF(body)), i,
+			     handles[1], BYTES_OF(body), 5);
+	world_allow(&f->w, handles[0]);
+	world_allow(&f->w, handles[1]);
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "different keys"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_registry_outage_only_delays(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.gateway.down = ERR_TIMEOUT;
+	start(f);
+	sim_run(&f->w.sim, 30000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	f->w.gateway.down = ERR_OK;
+	assert_true(world_wait_state(&f->w, 1, "answered", 120000));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
+/* ---- core ---- */
+
+static void test_core_that_forgot_is_sent_again(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.core.forget_once = true;
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 5000));
+	assert_int_equal(f->w.core.sends, 2);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 1);
+}
+
+static void test_core_status_classes(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		enum grpc_status send, poll;
+		const char *end;
+	} cases[] = {
+		{GRPC_INVALID_ARGUMENT, GRPC_OK, "failed"},
+		{GRPC_UNIMPLEMENTED, GRPC_OK, "failed"},
+		{GRPC_INTERNAL, GRPC_OK, "failed"},            /* counted, to the ceiling */
+		{GRPC_FAILED_PRECONDITION, GRPC_OK, "failed"}, /* likewise */
+		{GRPC_OK, GRPC_INTERNAL, "failed"},
+		{GRPC_OK, GRPC_ABORTED, "aborted"},
+		{GRPC_OK, GRPC_UNAVAILABLE, "computing"},
+		{GRPC_UNAVAILABLE, GRPC_OK, "computing"},
+		{GRPC_RESOURCE_EXHAUSTED, GRPC_OK, "computing"},
+		{GRPC_UNKNOWN, GRPC_OK, "computing"},
+	};
+
+	f->w.config.max_decryption_attempts = 3;
+	publish(f);
+	world_allow(&f->w, f->handle);
+	start(f);
+	for (uint64_t i = 0; i < ARRAY_LEN(cases); i++) {
+		f->w.core.send_status = cases[i].send;
+		f->w.core.poll_status = cases[i].poll;
+		insert(f, i + 1);
+		sim_run(&f->w.sim, 20000);
+		assert_string_equal(world_state(&f->w, i + 1), cases[i].end);
+		assert_true(strlen(world_reason(&f->w, i + 1)) > 0);
+	}
+	/* What only waited is answered as soon as the core is well again. */
+	f->w.core.send_status = f->w.core.poll_status = GRPC_OK;
+	sim_run(&f->w.sim, 130000);
+	assert_int_equal(
+		sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE state = 'answered'"),
+		4);
+}
+
+static void test_slow_core_is_not_a_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.core.poll_delay_ms = 60000;
+	f->w.core.poll_status = GRPC_UNAVAILABLE;
+	start(f);
+	sim_run(&f->w.sim, 40 * 60 * 1000);
+	assert_string_equal(world_state(&f->w, 1), "computing");
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+	/* The request went once, its ciphertext too: only the result is asked for again. */
+	assert_int_equal(f->w.core.sends, 1);
+	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 1);
+	f->w.core.poll_status = GRPC_OK;
+	assert_true(world_wait_state(&f->w, 1, "answered", 130000));
+}
+
+static void expect_bad_answer(struct fixture *f, const char *reason)
+{
+	f->w.config.max_decryption_attempts = 2;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 60000));
+	assert_non_null(strstr(world_reason(&f->w, 1), reason));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT length(answer) FROM operation"), 0);
+}
+
+static void test_signature_by_another_key(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.core.wrong_key = true;
+	expect_bad_answer(f, "not by the core's verification key");
+}
+
+static void test_other_extra_data(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.core.wrong_extra = true;
+	expect_bad_answer(f, "extra data is not what was sent");
+}
+
+static void test_wrong_number_of_plaintexts(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.core.wrong_count = true;
+	expect_bad_answer(f, "2 plaintexts for 1 handles");
+}
+
+static void test_plaintext_wider_than_its_type(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.core.wide_plaintext = true;
+	expect_bad_answer(f, "does not fit FHE type 5");
+}
+
+/* ---- time and restarts ---- */
+
+static void test_expiry(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 25 * 3600 * INT64_C(1000));
+	assert_string_equal(world_state(&f->w, 1), "expired");
+	assert_non_null(strstr(world_reason(&f->w, 1), "not yet allowed"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+/* Run until the row is in `state`, a millisecond at a time, then stop there. */
+static void stop_in(struct fixture *f, const char *state)
+{
+	for (unsigned ms = 0; ms < 2000 && !terminal_or(f, state); ms++)
+		sim_run(&f->w.sim, 1);
+	assert_string_equal(world_state(&f->w, 1), state);
+}
+
+static void test_restart_in_each_state(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	sim_run(&f->w.sim, 1);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_true(sim_sql_int(&f->w.sim, "SELECT lease_until_ms FROM operation") > 0);
+	restart(f);
+	stop_in(f, "ready");
+	restart(f);
+	stop_in(f, "computing");
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 2000));
+	/* Permission was proven once, before `ready`; the later starts read it from the row. */
+	assert_int_equal(f->w.core.known_n, 1);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
+static void test_restart_while_the_core_computes(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.core.poll_delay_ms = 1000;
+	start(f);
+	stop_in(f, "computing");
+	sim_run(&f->w.sim, 500);
+	assert_int_equal(f->w.core.sends, 1);
+	f->w.core.poll_delay_ms = 0;
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 2000));
+	assert_int_equal(f->w.core.sends, 1);
+	assert_int_equal(f->w.acl_calls, 1);
+}
+
+static void test_stored_proof_that_is_not_ours_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	stop_in(f, "ready");
+	stop(f);
+	struct store_batch b = store_batch_make(1 << 12);
+	assert_int_equal(STORE_ADD(&b, STORE_ANY, "UPDATE operation SET proof = x'01'"), ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	unsigned before = f->w.acl_calls;
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 2000));
+	assert_int_equal(f->w.acl_calls, before + 1);
+}
+
+static void test_lost_lease_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.core.poll_delay_ms = 1000;
+	start(f);
+	stop_in(f, "computing");
+	struct store_batch b = store_batch_make(1 << 12);
+	assert_int_equal(STORE_ADD(&b, STORE_ANY, "UPDATE operation SET lease_owner = 'somebody'"),
+			 ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	sim_run(&f->w.sim, 10000);
+	assert_string_equal(world_state(&f->w, 1), "computing");
+	assert_string_equal(sim_sql_text(&f->w.sim, "SELECT lease_owner FROM operation"),
+			    "somebody");
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_JOBS][0], 0);
+}
+
+static void test_store_that_fails_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	for (unsigned i = 0; i < 40 && !terminal_or(f, "answered"); i++) {
+		f->w.sim.store.fail_next = ERR_IO;
+		sim_run(&f->w.sim, 1500);
+	}
+	f->w.sim.store.fail_next = ERR_OK;
+	assert_true(world_wait_state(&f->w, 1, "answered", 20000));
+	assert_int_equal(f->w.core.known_n, 1);
+}
+
+static void test_stop_at_any_moment(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body))->delay_ms = 3;
+	for (int64_t ms = 0; ms < 25; ms++) {
+		start(f);
+		sim_run(&f->w.sim, ms);
+		stop(f);
+		sim_run(&f->w.sim, 50); /* what still comes back finds nobody */
+		f->w.env.owner = ms % 2 == 0 ? "even" : "odd";
+	}
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 5000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_allowed_is_answered),
+		T(test_request_is_built_as_the_core_wants_it),
+		T(test_several_handles_in_order),
+		T(test_burst_is_drained),
+		T(test_denied_then_allowed_within_grace),
+		T(test_denied_is_refused_after_grace),
+		T(test_host_that_stands_still_is_no_reason_to_refuse),
+		T(test_a_no_needs_a_second_read),
+		T(test_rpc_errors_are_nobodys_fault),
+		T(test_host_of_another_chain_is_not_asked),
+		T(test_unknown_chain_is_refused),
+		T(test_one_denied_of_two_is_enough),
+		T(test_malformed_extra_data_is_refused),
+		T(test_invalid_context_is_never_sent),
+		T(test_commitment_scheme),
+		T(test_wrong_bytes_in_one_bucket_and_right_in_another),
+		T(test_wrong_bytes_everywhere_never_reach_the_core),
+		T(test_commitment_that_fails_falls_back_to_attestations),
+		T(test_slow_bucket_does_not_hold_up_a_majority),
+		T(test_no_majority_waits),
+		T(test_one_signer_in_two_buckets_is_one_vote),
+		T(test_forged_and_foreign_attestations_do_not_count),
+		T(test_majority_against_a_wrong_one),
+		T(test_too_big_a_ciphertext_is_not_fetched),
+		T(test_unsupported_type_is_refused),
+		T(test_different_keys_are_refused),
+		T(test_registry_outage_only_delays),
+		T(test_core_that_forgot_is_sent_again),
+		T(test_core_status_classes),
+		T(test_slow_core_is_not_a_failure),
+		T(test_signature_by_another_key),
+		T(test_other_extra_data),
+		T(test_wrong_number_of_plaintexts),
+		T(test_plaintext_wider_than_its_type),
+		T(test_expiry),
+		T(test_restart_in_each_state),
+		T(test_restart_while_the_core_computes),
+		T(test_stored_proof_that_is_not_ours_is_made_again),
+		T(test_lost_lease_is_left_alone),
+		T(test_store_that_fails_is_tried_again),
+		T(test_stop_at_any_moment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
