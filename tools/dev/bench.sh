@@ -20,7 +20,7 @@ compile bench -- -Dbuildtype=release -Dtests=true
 printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
 printf 'compiler: %s\n' "$(cc --version | head -n 1)"
 for program in "$build"/bench/tests/bench/bench_*; do
-	[ -x "$program" ] && [ -f "$program" ] || continue
+	[ -f "$program" ] || continue # bench_x.p is a folder
 	name=${program##*/bench_}
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"

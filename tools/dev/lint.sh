@@ -20,6 +20,7 @@ check() {
 
 mapfile -t c_files < <(git ls-files -- '*.c' '*.h' '*.cc')
 mapfile -t src_files < <(git ls-files -- 'src/*.c' 'src/*.h' 'src/*.cc')
+mapfile -t src_c_files < <(git ls-files -- 'src/*.c')
 mapfile -t sh_files < <(git ls-files -- dev '*.sh' '.ci/run')
 mapfile -t sources < <(git ls-files -- '*.c' '*.h' '*.cc' '*.sol' '*.mjs' '*.sh' '*.proto' '*.build' dev '.ci/run')
 
@@ -35,15 +36,15 @@ check "banned functions" "$(grep -nE '\b(gets|strcpy|strncpy|strcat|strncat|spri
 	"${c_files[@]}" || true)"
 check "no unfinished marks" "$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" | grep -v '^tools/dev/lint.sh' || true)"
 check "libraries do not print or exit" "$(grep -nE '\b(printf|puts|putchar|fprintf|perror|exit|_exit)\(' "${src_files[@]}" |
-	grep -vE '^src/(cmd|fhe/dealer)/|^src/base/err\.c' || true)"
+	grep -vE '^src/(cmd|fhe/dealer)/|^src/base/err\.c|^src/net/loop\.c:[0-9]+:\s*_exit\(130\)' || true)"
 check "every folder of src/ has a README" "$(for d in src/*/; do [ -f "$d/README.md" ] || printf '%s\n' "$d"; done)"
 check "no path of one machine" "$(git grep -nIE '/(w[o]rk|h[o]me/[a-z]+)/' -- . || true)"
 check "commit form: type(scope): what changed" "$(git log --format='%h %s' -n 200 |
 	grep -vE '^[0-9a-f]+ (feat|fix|test|docs|perf|refactor|chore|ci)(\([a-z0-9-]+\))?!?: .+' || true)"
-check "shellcheck" "$(shellcheck -x -S style "${sh_files[@]}" 2>&1 || true)"
+check "shellcheck" "$(shellcheck -x -S style -e SC2317 "${sh_files[@]}" 2>&1 || true)"
 check "cppcheck" "$(cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
 	--suppressions-list=tools/dev/cppcheck-suppressions --error-exitcode=1 -I src \
-	"${src_files[@]}" 2>&1 | grep -v '^nofile' || true)"
+	"${src_c_files[@]}" 2>&1 || true)"
 
 # What deals keys in the clear must not be in a program that gets installed.
 build_release

@@ -200,7 +200,7 @@ static void test_bursts_are_counted(void **state)
 {
 	struct capture *c = capture_new(LOG_FORMAT_TEXT);
 	struct log_state burst = {0};
-	unsigned said = 0, lines = 0;
+	unsigned long said = 0, lines = 0;
 
 	(void)state;
 	c->log.state = &burst;
@@ -211,7 +211,7 @@ static void test_bursts_are_counted(void **state)
 
 	const char *text = capture_read(c);
 	for (const char *p = text; (p = strstr(p, "suppressed=")); p++)
-		said += (unsigned)atoi(p + strlen("suppressed="));
+		said += strtoul(p + strlen("suppressed="), NULL, 10);
 	for (const char *p = text; (p = strstr(p, "the same again")); p++)
 		lines++;
 	assert_non_null(strstr(text, "something else"));
