@@ -120,6 +120,23 @@ static void hostile(void **state)
 	buf_free(&test);
 }
 
+static void too_big(void **state)
+{
+	static const uint8_t zero[FHE_TAG_SIZE_MAX + 1];
+	struct fhe_client_key *k = NULL;
+	struct buf b = vector_read("ck_test.bin");
+
+	(void)state;
+	b.size_max = CLIENT_KEY_SIZE_MAX + 1;
+	assert_ok(buf_add_zero(&b, CLIENT_KEY_SIZE_MAX - b.n));
+	assert_int_equal(try_key(buf_view(&b), NULL), ERR_MALFORMED);
+	assert_ok(buf_add_u8(&b, 0));
+	assert_int_equal(try_key(buf_view(&b), NULL), ERR_TOO_BIG);
+	assert_int_equal(fhe_client_key_alloc(&k, &fhe_params_test, BYTES_OF(zero)), ERR_TOO_BIG);
+	assert_null(k);
+	buf_free(&b);
+}
+
 /* Single fields of ck_test.bin, by their place, and the error that each must give. */
 static void hostile_fields(void **state)
 {
@@ -147,6 +164,7 @@ static void hostile_fields(void **state)
 		{2391, 3, ERR_UNSUPPORTED, "modulus switch"},
 		{2447, 1, ERR_UNSUPPORTED, "wopbs"},
 		{2448, 2, ERR_MALFORMED, "option tag"},
+		{6649, 2, ERR_UNSUPPORTED, "expansion kind version"},
 		{6653, 2, ERR_UNSUPPORTED, "expansion kind"},
 		{17409, 1, ERR_MALFORMED, "lwe_per_glwe"},
 		{17489, 0, ERR_UNSUPPORTED, "older re-randomisation"},
@@ -302,6 +320,7 @@ int main(void)
 		cmocka_unit_test(generation_is_upstreams),
 		cmocka_unit_test(generated_full_key),
 		cmocka_unit_test(hostile),
+		cmocka_unit_test(too_big),
 		cmocka_unit_test(hostile_fields),
 		cmocka_unit_test(vault_object),
 		cmocka_unit_test(vault_object_notes),

@@ -94,9 +94,19 @@ static void hostile(void **state)
 	b.p[17159] = 83;
 	b.p[17199] = 3; /* degree: as if unpacked */
 	assert_int_equal(try_list(buf_view(&b), ck), ERR_MALFORMED);
+	b.p[17199] = 7;
+	assert_int_equal(try_list(buf_view(&b), ck), ERR_UNSUPPORTED);
 	b.p[17199] = 15;
 	b.p[17239 + 7] = 1; /* number of items */
 	assert_int_equal(try_list(buf_view(&b), ck), ERR_TOO_BIG);
+	b.p[17239 + 7] = 0;
+	assert_ok(try_list(buf_view(&b), ck));
+	/* one word less than dimension and number of ciphertexts say, in a list that is whole else
+	 */
+	b.p[87]--;
+	memmove(&b.p[95], &b.p[103], b.n - 103);
+	b.n -= 8;
+	assert_int_equal(try_list(buf_view(&b), ck), ERR_MALFORMED);
 	fhe_client_key_free(ck);
 	buf_free(&b);
 }

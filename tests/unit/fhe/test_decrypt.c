@@ -155,6 +155,16 @@ static void list_write(const struct fhe_squashed_list *list, const struct fhe_it
 	assert_ok(bincode_end(&w));
 }
 
+/* More bodies, all zero, up to `n`. */
+static void bodies_add(struct fhe_squashed_glwe *g, uint64_t n, struct buf *words)
+{
+	assert_ok(buf_add(words, g->words));
+	assert_ok(buf_add_zero(words, 16 * (size_t)(n - g->bodies)));
+	g->words = buf_view(words);
+	g->initial_len += n - g->bodies;
+	g->bodies = n;
+}
+
 static void layout_is_upstreams(void **state)
 {
 	struct fhe_item item = fhe_item_of(fhe_type_find(FHE_UINT64));
@@ -199,6 +209,7 @@ static void second_glwe(void **state)
 {
 	static const struct fhe_item items[] = {
 		{FHE_ITEM_UNSIGNED, 128}, {FHE_ITEM_UNSIGNED, 128}, {FHE_ITEM_UNSIGNED, 32}};
+	static const struct fhe_item halves[] = {{FHE_ITEM_UNSIGNED, 32}, {FHE_ITEM_UNSIGNED, 32}};
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct buf b = vector_read("nat_test_csq64.bin"), words = buf_make(1 << 20),
 		   out = buf_make(1 << 20);
@@ -208,22 +219,47 @@ static void second_glwe(void **state)
 	(void)state;
 	assert_ok(fhe_squashed_list_read(&list, &fhe_params_test, buf_view(&b), NULL));
 	list.glwe[1] = list.glwe[0];
-	assert_ok(buf_add(&words, list.glwe[0].words));
-	assert_ok(buf_add_zero(&words, 16 * (size_t)(128 - list.glwe[0].bodies)));
-	list.glwe[0].words = buf_view(&words);
-	list.glwe[0].initial_len += 128 - list.glwe[0].bodies;
-	list.glwe[0].bodies = 128;
+	bodies_add(&list.glwe[0], 128, &words);
 	list.glwe_n = 2;
 	list_write(&list, items, ARRAY_LEN(items), &out);
 	assert_ok(decrypt(k, &v, FHE_UINT256, buf_view(&out)));
 	assert_memory_equal(v.le, le64, 8);
 	list.glwe[0] = list.glwe[1]; /* no longer full */
 	buf_clear(&out);
-	list_write(&list, items, ARRAY_LEN(items), &out);
-	assert_int_equal(decrypt(k, &v, FHE_UINT256, buf_view(&out)), ERR_MALFORMED);
+	list_write(&list, halves, ARRAY_LEN(halves), &out);
+	assert_int_equal(decrypt(k, &v, FHE_UINT64, buf_view(&out)), ERR_MALFORMED);
 	fhe_client_key_free(k);
 	buf_free(&b);
 	buf_free(&words);
+	buf_free(&out);
+}
+
+/* Any message but 0 is true, also an even one. */
+static void even_is_true(void **state)
+{
+	static const struct fhe_item item = {FHE_ITEM_BOOLEAN, 1};
+	struct fhe_client_key *k = client_key_of("ck_test.bin");
+	struct buf b = buf_make(1 << 20), out = buf_make(1 << 20);
+	struct fhe_squashed_list list;
+	struct rng_seeded rng;
+	struct fhe_plaintext v;
+
+	(void)state;
+	rng_seeded_init(&rng, 4);
+	for (uint8_t m = 0; m < 16; m++) {
+		v = (struct fhe_plaintext){.le = {m}, .n = 1};
+		buf_clear(&b);
+		buf_clear(&out);
+		assert_ok(
+			fhe_squashed_list_encrypt(k, fhe_type_find(FHE_UINT4), &v, &rng.base, &b));
+		assert_ok(fhe_squashed_list_read(&list, &fhe_params_test, buf_view(&b), NULL));
+		list_write(&list, &item, 1, &out);
+		assert_ok(decrypt(k, &v, FHE_BOOL, buf_view(&out)));
+		assert_int_equal(v.n, 1);
+		assert_int_equal(v.le[0], m != 0);
+	}
+	fhe_client_key_free(k);
+	buf_free(&b);
 	buf_free(&out);
 }
 
@@ -304,6 +340,49 @@ static void hostile_fields(void **state)
 	buf_free(&b);
 }
 
+/* Whole lists that contradict themselves: nothing but the check in question stands in their way. */
+static void contradictions(void **state)
+{
+	static const struct fhe_item one[] = {{FHE_ITEM_UNSIGNED, 32}, {FHE_ITEM_UNSIGNED, 0}};
+	static const struct fhe_item many[] = {
+		{FHE_ITEM_UNSIGNED, 32}, {FHE_ITEM_UNSIGNED, 200}, {FHE_ITEM_UNSIGNED, 28}};
+	static const struct fhe_item wide = {FHE_ITEM_UNSIGNED, RADIX_BLOCKS_MAX + 1};
+	struct fhe_client_key *k = client_key_of("ck_test.bin");
+	struct buf b = vector_read("nat_test_csq64.bin"), words = buf_make(1 << 20),
+		   out = buf_make(1 << 20);
+	struct fhe_squashed_list list, changed;
+
+	(void)state;
+	assert_ok(fhe_squashed_list_read(&list, &fhe_params_test, buf_view(&b), NULL));
+	list_write(&list, one, 1, &out);
+	assert_ok(try_decrypt(buf_view(&out), k));
+
+	buf_clear(&out);
+	list_write(&list, one, 2, &out); /* a value of no blocks */
+	assert_int_equal(try_decrypt(buf_view(&out), k), ERR_TOO_BIG);
+
+	buf_clear(&out);
+	list_write(&list, &wide, 1, &out);
+	assert_int_equal(try_decrypt(buf_view(&out), k), ERR_TOO_BIG);
+
+	buf_clear(&out);
+	changed = list; /* one word less than there are said to be */
+	changed.glwe[0].words.n -= 16;
+	list_write(&changed, one, 1, &out);
+	assert_int_equal(try_decrypt(buf_view(&out), k), ERR_MALFORMED);
+
+	buf_clear(&out);
+	changed = list; /* 130 bodies where 128 is full */
+	bodies_add(&changed.glwe[0], 130, &words);
+	list_write(&changed, many, ARRAY_LEN(many), &out);
+	assert_int_equal(try_decrypt(buf_view(&out), k), ERR_MALFORMED);
+
+	fhe_client_key_free(k);
+	buf_free(&b);
+	buf_free(&words);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,8 +393,10 @@ int main(void)
 		cmocka_unit_test(layout_is_upstreams),
 		cmocka_unit_test(first_of_several),
 		cmocka_unit_test(second_glwe),
+		cmocka_unit_test(even_is_true),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(hostile_fields),
+		cmocka_unit_test(contradictions),
 	};
 
 	return cmocka_run_group_tests_name("fhe decrypt", tests, NULL, NULL);

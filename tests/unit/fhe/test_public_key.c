@@ -133,6 +133,10 @@ static void hostile(void **state)
 	corruptions_are_safe(buf_view(&b), 99, 32866, try_public_key, NULL);
 	b.p[97] = 0xff; /* number of words */
 	assert_int_equal(try_public_key(buf_view(&b), NULL), ERR_TOO_BIG);
+	b.p[97] = 0;
+	assert_ok(try_public_key(buf_view(&b), NULL));
+	b.p[32914] = 4; /* dimension 1024 of the parameters, polynomials of 2048 */
+	assert_int_equal(try_public_key(buf_view(&b), NULL), ERR_MALFORMED);
 	buf_free(&b);
 }
 
