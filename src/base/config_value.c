@@ -189,9 +189,7 @@ static enum err from_url(const struct config_row *row, void *to, struct arena *a
 		n++;
 	TRY(check_authority(bytes_sub(rest, 0, n), why));
 
-	struct config_row unbounded = {.path = row->path};
-
-	return from_string(&unbounded, to, arena, text, why);
+	return from_string(row, to, arena, text, why);
 }
 
 static enum err from_endpoint(const struct config_row *row, void *to, struct arena *arena,
@@ -220,9 +218,7 @@ static enum err from_endpoint(const struct config_row *row, void *to, struct are
 	if (inet_pton(v6 ? AF_INET6 : AF_INET, host, ip) != 1)
 		return err_say(why, ERR_CONFIG_VALUE, "it does not start with an IP address");
 
-	struct config_row unbounded = {.path = row->path};
-
-	return from_string(&unbounded, to, arena, text, why);
+	return from_string(row, to, arena, text, why);
 }
 
 static enum err from_secret32(const struct config_row *row, void *to, struct arena *arena,
@@ -322,10 +318,11 @@ static const struct {
 			     "ms", sizeof(int64_t), true},
 	[CONFIG_ADDRESS] = {from_address, "address", "an address: 0x and 40 hexadecimal digits", "",
 			    sizeof(struct address), true},
-	[CONFIG_URL] = {from_url, "URL", "an http or https URL", "", sizeof(char *), false},
+	[CONFIG_URL] = {from_url, "URL", "an http or https URL", "characters", sizeof(char *),
+			false},
 	[CONFIG_ENDPOINT] = {from_endpoint, "ip:port",
-			     "an address to listen on like \"127.0.0.1:9100\"", "", sizeof(char *),
-			     true},
+			     "an address to listen on like \"127.0.0.1:9100\"", "characters",
+			     sizeof(char *), true},
 	[CONFIG_SECRET32] = {from_secret32, "secret, 32 bytes", "64 hexadecimal digits", "",
 			     sizeof(struct secret32), false},
 	[CONFIG_STRINGS] = {from_comma_list, "list of texts", "a list of texts", "members",

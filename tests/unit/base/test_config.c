@@ -462,6 +462,44 @@ static void test_urls(void **state)
 	assert_int_equal(load_one(text), ERR_CONFIG_VALUE);
 }
 
+/* min and max are of the length for every kind of text. */
+static void test_bounds_of_texts(void **state)
+{
+	static const struct config_row bounded[] = {
+		{"url", CONFIG_URL, AT(gateway_url), NOT_RECORDED, NULL, 10, 12, WORKER, false,
+		 "."},
+		{"endpoint", CONFIG_ENDPOINT, AT(monitoring), NOT_RECORDED, NULL, 10, 12, WORKER,
+		 false, "."},
+	};
+	static const struct config_table texts = {"P_", bounded, ARRAY_LEN(bounded)};
+	static const struct {
+		const char *variable;
+		const char *note;
+	} cases[] = {
+		{"P_URL=http://abc", ""},
+		{"P_URL=http://ab",
+		 "environment: P_URL: found text of 9 characters, expected an http "
+		 "or https URL from 10 to 12 characters (it has 9 characters)"},
+		{"P_ENDPOINT=1.2.3.4:80", ""},
+		{"P_ENDPOINT=1.2.3.4:65535",
+		 "environment: P_ENDPOINT: found \"1.2.3.4:65535\", expected an address to listen "
+		 "on "
+		 "like \"127.0.0.1:9100\" from 10 to 12 characters (it has 13 characters)"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *const env[] = {cases[i].variable, NULL};
+		const struct config_source src = {.env = env};
+		struct run r = {.arena = arena_make(1 << 10)};
+		enum err e = config_load(&texts, WORKER, &src, &r.s, &r.arena, &r.note);
+
+		assert_int_equal(e, cases[i].note[0] ? ERR_CONFIG_VALUE : ERR_OK);
+		assert_string_equal(r.note.text, cases[i].note);
+		run_free(&r);
+	}
+}
+
 static void test_endpoints_and_booleans(void **state)
 {
 	static const struct {
@@ -688,6 +726,7 @@ int main(void)
 		cmocka_unit_test(test_errors_of_the_environment),
 		cmocka_unit_test(test_errors_repeat_no_secret),
 		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_bounds_of_texts),
 		cmocka_unit_test(test_endpoints_and_booleans),
 		cmocka_unit_test(test_scalars_of_the_file_are_lenient_where_upstream_is),
 		cmocka_unit_test(test_durations),
