@@ -86,7 +86,7 @@ static inline void buf_clear(struct buf *b)
 }
 
 /* Errors of all writers: ERR_TOO_BIG past size_max, ERR_NOMEM. The buffer is unchanged on failure.
- */
+ * What is added must not lie in the buffer itself: growing moves it. */
 enum err buf_reserve(struct buf *b, size_t extra) MUST_USE;
 enum err buf_add(struct buf *b, struct bytes v) MUST_USE;
 enum err buf_add_u8(struct buf *b, uint8_t v) MUST_USE;
