@@ -108,15 +108,3 @@ void bincode_put_v0_u64(struct bincode_writer *w, uint64_t v)
 	bincode_put_u32(w, 0);
 	bincode_put_u64(w, v);
 }
-
-void bincode_put_u64_array(struct bincode_writer *w, const uint64_t *v, size_t n)
-{
-	bincode_put_u64(w, n);
-	if (n > SIZE_MAX / 8) {
-		PUT(w, ERR_TOO_BIG);
-		return;
-	}
-	PUT(w, buf_reserve(w->out, 8 * n));
-	for (size_t i = 0; i < n; i++)
-		bincode_put_u64(w, v[i]);
-}

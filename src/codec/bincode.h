@@ -47,8 +47,6 @@ void bincode_put_raw(struct bincode_writer *w, struct bytes v);
 void bincode_put_vec(struct bincode_writer *w, struct bytes v); /* u64 length first */
 void bincode_put_str(struct bincode_writer *w, const char *s);
 void bincode_put_v0_u64(struct bincode_writer *w, uint64_t v);
-void bincode_put_u64_array(struct bincode_writer *w, const uint64_t *v,
-			   size_t n); /* with u64 count */
 
 /* The latched error, once, at the end. */
 static inline enum err bincode_end(const struct bincode_writer *w)

@@ -135,7 +135,6 @@ static void test_reading_latches(void **state)
 /* What was written is read back the same, for all kinds together. */
 static void test_round_trip(void **state)
 {
-	static const uint64_t words[] = {1, UINT64_MAX, 0x0102030405060708};
 	CLEANUP(buf_free) struct buf out = buf_make(1000);
 	struct bincode_writer w = {.out = &out};
 
@@ -148,8 +147,6 @@ static void test_round_trip(void **state)
 	bincode_put_vec(&w, BYTES_NONE);
 	bincode_put_str(&w, "text");
 	bincode_put_v0_u64(&w, 2048);
-	bincode_put_u64_array(&w, words, 3);
-	bincode_put_u64_array(&w, NULL, 0);
 	assert_int_equal(bincode_end(&w), ERR_OK);
 
 	struct reader r = reader_of(buf_view(&out));
@@ -162,22 +159,18 @@ static void test_round_trip(void **state)
 	assert_int_equal(bincode_vec(&r, 0).n, 0);
 	assert_true(bytes_eq_var(bincode_vec(&r, 4), BYTES_LIT("text")));
 	assert_int_equal(bincode_v0_u64(&r), 2048);
-	assert_int_equal(bincode_len(&r, 3), 3);
-	for (size_t i = 0; i < 3; i++)
-		assert_true(reader_u64le(&r) == words[i]);
-	assert_int_equal(bincode_len(&r, 0), 0);
 	assert_int_equal(reader_end(&r), ERR_OK);
 }
 
 static void test_writing_latches(void **state)
 {
-	static const uint64_t words[4];
+	static const uint8_t bytes[32];
 	CLEANUP(buf_free) struct buf out = buf_make(20);
 	struct bincode_writer w = {.out = &out};
 
 	(void)state;
 	bincode_put_u64(&w, 7);
-	bincode_put_u64_array(&w, words, 4);
+	bincode_put_vec(&w, BYTES_OF(bytes));
 	assert_int_equal(bincode_end(&w), ERR_TOO_BIG);
 	/* room would be there, but the layout is broken already */
 	size_t n = out.n;
