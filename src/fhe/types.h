@@ -20,9 +20,6 @@ enum fhe_type {
 	FHE_UINT1024 = 10,
 	FHE_UINT2048 = 11,
 };
-enum {
-	FHE_TYPE_LAST_KNOWN = 83
-};
 
 /* gRPC kms.v1.CiphertextFormat */
 enum fhe_format {
