@@ -7,9 +7,15 @@
  * The callback closes the ticket and learns whether anybody still cares.
  *
  *   struct ticket *t = scope_open(&job->calls, env->inflight, job, index);
- *   enum err e = provider_call(p, &msg, at, on_call, t);     (on an error at once: ticket_close(t,
- * NULL)) static void on_call(void *ctx, …) { struct job *job = ticket_close(ctx, &index); if (!job)
- * return; … }
+ *   enum err e = provider_call(p, &msg, at, on_call, t);
+ *   if (e != ERR_OK)
+ *           (void)ticket_close(t, NULL);
+ *
+ *   static void on_call(void *ctx, ...)
+ *   {
+ *           struct job *job = ticket_close(ctx, &index);
+ *           if (!job)
+ *                   return;
  *
  * Tickets belong to the table: inflight_free also frees those that no callback will ever come for,
  * so it is freed last, after the stores and providers that hold them. One thread.

@@ -5,15 +5,17 @@
  *
  *   seen --> ready --> computing --> answered --> sending --> done
  *     |        |           |            |           |
- *     +--------+-----------+------------+-----------+--> refused | failed | aborted | expired
- * (terminal, with a reason)
+ *     +--------+-----------+------------+-----------+
+ *     v
+ *   refused | failed | aborted | expired: terminal, each with a reason
  *
- *   seen       the log is stored; nothing is proven
- *   ready      permission is proven on the host chain; the proof (block number and hash) is in the
- * row computing  every ciphertext's digest is proven; the core is being asked, or was when we
- * stopped answered   the core's answer is stored; nothing is sent sending    a transaction of ours
- * holds a nonce for it (table tx) done       the chain has the answer, ours or one that makes ours
- * superfluous
+ *   - seen: the log is stored; nothing is proven
+ *   - ready: permission is proven on the host chain; the proof (block number and hash) is stored
+ *   - computing: every ciphertext's digest is proven; the core is being asked, or was when we
+ *     stopped
+ *   - answered: the core's answer is stored; nothing is sent
+ *   - sending: a transaction of ours holds a nonce for it (table tx)
+ *   - done: the chain has the answer, ours or one that makes ours superfluous
  *
  * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute.
  * Every transition is a compare-and-set on (state, lease owner) in one batch: whoever lost the row

@@ -57,4 +57,66 @@ enum err harvest_add(struct harvest *h, struct chain_id chain, const struct even
 enum err harvest_last(struct harvest *h, struct store_batch **ret_batch) MUST_USE;
 void harvest_free(struct harvest *h);
 
+/* ---- the listener ---- */
+
+struct listener {
+	struct connector_env env;
+	struct arena arena; /* topics */
+	const struct hash32 *topics;
+	size_t topics_n;
+	struct scope calls;
+	struct timer timer;
+
+	/* what we know */
+	bool chain_ok;
+	bool loaded;
+	bool placed; /* `next` is decided */
+	bool override_used;
+	bool said_started;
+	struct cursor stored; /* as the database has it */
+	struct cursor last;   /* block before `next`; unknown at a start without history */
+	struct block_number next, floor;
+	struct window window;
+	int64_t errors; /* in a row */
+	int64_t rescan_due_ms;
+	bool rescan_wanted; /* the cursor moved since the last re-scan; it is due at rescan_due_ms
+			     */
+
+	/* the round */
+	struct block_head head;
+	struct block_number from, to;
+	struct hash32 to_hash;
+	struct harvest harvest;
+};
+
+static inline struct chain_id listener_chain(const struct listener *l)
+{
+	return (struct chain_id){l->env.config->gateway_chain_id};
+}
+
+static inline int64_t listener_wall_ms(const struct listener *l)
+{
+	return clock_wall_ms(l->env.clock);
+}
+
+/* ---- listener.c: the ends of a round ---- */
+void listener_round_next(struct listener *l, int64_t delay_ms);
+void listener_round_idle(struct listener *l);
+void listener_round_failed(struct listener *l, enum err e, const char *what, const char *note);
+
+/* Every provider callback starts with this: NULL when the listener is gone, or the round has just
+ * failed by *e. */
+struct listener *listener_answered(void *ctx, const struct provider_error *e, const char *what);
+
+/* After a call that may fail at once: closes the ticket and fails the round then. */
+void listener_submitted(struct listener *l, struct ticket *t, enum err e, const char *what);
+void listener_ask_head(struct listener *l, struct block_tag tag, provider_head_fn *done,
+		       const char *what);
+
+/* ---- branch.c: still our branch? -> listener_read_on ---- */
+void listener_check_branch(struct listener *l);
+
+/* ---- reading.c: the next window, up to listener_round_next ---- */
+void listener_read_on(struct listener *l);
+
 #endif

@@ -2,10 +2,10 @@
 /*
  * Where is the ciphertext of a handle, and what must it hash to? Two schemes:
  *
- *   commitment   the event carries the digest that the gateway committed to, and the coprocessors
- * that stand for it; the object is {bucket}/{digest} attestation  the object is
- * {bucket}/ct128/{handle}/1; its header carries the coprocessor's signed word, and a majority of
- * registered signers must say the same (RFC-023)
+ *   - by commitment: the event carries the digest that the gateway committed to, and the
+ *     coprocessors that stand for it; the object is {bucket}/{digest}
+ *   - by attestation: the object is {bucket}/ct128/{handle}/1; its header carries the coprocessor's
+ *     signed word, and a majority of registered signers must say the same (RFC-023)
  *
  * All buckets are asked at once by HEAD. The first that serves, or the arrival that completes a
  * majority, decides; the rest is cancelled.

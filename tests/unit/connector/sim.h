@@ -3,11 +3,11 @@
  * A world for the connector, in one thread under one clock that moves only when nothing else is
  * left to do:
  *
- *   sim         manual clock, seeded randomness, the loop; real SQLite in a temporary file
- *   sim_net     the transport: routes by URL prefix to servers of this world
- *   sim_chain   a server: a chain behind JSON-RPC, with branches, logs and scripted calls
- *   sim_bucket  a server: an object store
- *   sim_core    a channel: a KMS core that remembers, forgets, lies and signs
+ *   - sim: manual clock, seeded randomness, the loop; real SQLite in a temporary file
+ *   - sim_net: the transport; routes by URL prefix to servers of this world
+ *   - sim_chain: a server, a chain behind JSON-RPC with branches, logs and scripted calls
+ *   - sim_bucket: a server, an object store
+ *   - sim_core: a channel, a KMS core that remembers, forgets, lies and signs
  *
  * The store thread is real, but the clock waits for it: a run with the same seed is the same run.
  */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* A window of the chain: its logs, whether the source has them all, and the batches that store
+ * them. */
+#include "connector/listener/internal.h"
+
+enum {
+	RESCAN_BLOCKS = 32, /* blocks behind the cursor that are read once more ... */
+	RESCAN_AFTER_MS =
+		5000, /* ... because their logs may have come from a replica that lagged */
+};
+
+/* ---- storing ---- */
+
+static void store_next(struct listener *l);
+
+static void window_stored(struct listener *l)
+{
+	bool behind = l->to.v < l->head.number.v;
+
+	metrics_add(l->env.metrics, METRIC_LISTENER_EVENT_RECEIVED, METRIC_EVENT_PUBLIC_DECRYPTION,
+		    (int64_t)l->harvest.operations);
+	metrics_add(l->env.metrics, METRIC_LISTENER_QUARANTINED, METRIC_CONTRACT_DECRYPTION,
+		    (int64_t)l->harvest.quarantined);
+	metrics_set(l->env.metrics, METRIC_LISTENER_CURSOR, METRIC_CONTRACT_DECRYPTION,
+		    (int64_t)l->to.v);
+	if (l->harvest.quarantined > 0)
+		LOG_ERROR(l->env.log, "Logs could not be decoded and are in quarantine",
+			  log_i("logs", (int64_t)l->harvest.quarantined),
+			  log_i("from", (int64_t)l->from.v), log_i("to", (int64_t)l->to.v));
+	if (l->next.v <= l->to.v) {
+		l->last = (struct cursor){.known = true, .block = l->to, .hash = l->to_hash};
+		l->stored = l->last;
+		l->next.v = l->to.v + 1;
+		if (!l->rescan_wanted)
+			l->rescan_due_ms = clock_mono_ms(l->env.clock) + RESCAN_AFTER_MS;
+		l->rescan_wanted = true;
+	}
+	l->errors = 0;
+	window_good(&l->window);
+	listener_round_next(l, behind ? 0 : l->env.config->decryption_polling_ms);
+}
+
+static void on_stored(void *ctx, const struct store_result *r)
+{
+	struct listener *l = ticket_close(ctx, NULL);
+
+	if (!l)
+		return;
+	if (r->err == ERR_STATE_MOVED) {
+		/* Another listener moved the cursor: what it stored is as good as ours. */
+		l->loaded = l->placed = false;
+		listener_round_failed(l, ERR_TRANSIENT, "cursor",
+				      "somebody else moved the cursor; reading it again");
+	} else if (r->err != ERR_OK) {
+		listener_round_failed(l, r->err, "storing", r->note.text);
+	} else {
+		store_next(l);
+	}
+}
+
+/*
+ * One batch after the other, the cursor in the last one: however many batches a window takes, the
+ * cursor is never ahead of its rows.
+ */
+static void store_next(struct listener *l)
+{
+	if (l->harvest.next == l->harvest.batches_n) {
+		window_stored(l);
+		return;
+	}
+
+	struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
+	struct store_batch *b = &l->harvest.batches[l->harvest.next++];
+	enum err e = t ? store_submit(l->env.store, b, on_stored, t) : ERR_NOMEM;
+
+	if (e != ERR_OK)
+		listener_submitted(l, t, e, "storing");
+	else if (l->harvest.rows > 0 && store_notify(l->env.store, OP_TOPIC_SEEN) != ERR_OK)
+		LOG_WARN(l->env.log, "The worker could not be woken, it will look by itself");
+}
+
+static enum err add_cursor(struct listener *l)
+{
+	struct cursor reached = {.known = true, .block = l->to, .hash = l->to_hash};
+	struct store_batch *b;
+
+	TRY(harvest_last(&l->harvest, &b));
+	if (l->to.v < l->next.v)
+		return ERR_OK; /* a re-scan moves nothing */
+	return cursor_add_move(b, listener_chain(l), &l->stored, &reached, listener_wall_ms(l));
+}
+
+/* ---- reading a window ---- */
+
+/* The source must have reached `to`, on the branch that the head and the logs showed. */
+static void on_to(void *ctx, const struct provider_error *e, const struct block_head *block)
+{
+	struct listener *l = listener_answered(ctx, e, "block at the window's end");
+
+	if (!l)
+		return;
+	if ((l->to.v == l->head.number.v && !hash32_eq(block->hash, l->head.hash)) ||
+	    (l->harvest.has_last_hash && !hash32_eq(block->hash, l->harvest.last_hash))) {
+		listener_round_failed(l, ERR_MISMATCH, "block at the window's end",
+				      "the chain changed while it was read");
+		return;
+	}
+	l->to_hash = block->hash;
+
+	enum err err = add_cursor(l);
+	if (err != ERR_OK)
+		listener_round_failed(l, err, "rows", "");
+	else
+		store_next(l);
+}
+
+static void on_logs(void *ctx, const struct provider_error *e, const struct event_log *logs,
+		    size_t logs_n)
+{
+	struct listener *l = ticket_close(ctx, NULL);
+	enum err err = ERR_OK;
+
+	if (!l)
+		return;
+	if (e->err != ERR_OK && window_is_too_wide(e) && l->window.size > 1) {
+		window_halve(&l->window);
+		metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS,
+			    METRIC_CONTRACT_DECRYPTION);
+		LOG_INFO(l->env.log, "Reading fewer blocks at once",
+			 log_i("blocks", (int64_t)l->window.size), log_e(e->err),
+			 log_s("detail", e->note.text));
+		listener_round_next(l, l->env.config->decryption_polling_ms);
+		return;
+	}
+	if (e->err != ERR_OK) {
+		listener_round_failed(l, e->err, "eth_getLogs", e->note.text);
+		return;
+	}
+	l->harvest.fresh_from = l->next;
+	for (size_t i = 0; err == ERR_OK && i < logs_n; i++) {
+		struct err_note note = {0};
+
+		err = harvest_add(&l->harvest, listener_chain(l), &logs[i], l->to,
+				  listener_wall_ms(l), &note);
+	}
+	if (err != ERR_OK) {
+		listener_round_failed(l, err, "rows", "");
+		return;
+	}
+	listener_ask_head(l, (struct block_tag){.kind = BLOCK_NUMBER, .number = l->to}, on_to,
+			  "block at the window's end");
+}
+
+static void read_window(struct listener *l, struct block_number from, struct block_number to)
+{
+	const struct log_filter filter = {
+		.addresses = &l->env.config->decryption_contract.address,
+		.addresses_n = 1,
+		.topic0 = l->topics,
+		.topic0_n = l->topics_n,
+		.from = from,
+		.to = to,
+	};
+	struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
+
+	l->from = from;
+	l->to = to;
+	listener_submitted(l, t, t ? provider_logs(l->env.gateway, &filter, on_logs, t) : ERR_NOMEM,
+			   "eth_getLogs");
+}
+
+/* From `next` up to the head; every few seconds a few blocks behind the cursor as well. */
+void listener_read_on(struct listener *l)
+{
+	bool again = l->rescan_wanted && clock_mono_ms(l->env.clock) >= l->rescan_due_ms;
+	struct block_number from = l->next, to = l->head.number;
+
+	if (again) {
+		from.v = l->next.v > RESCAN_BLOCKS ? l->next.v - RESCAN_BLOCKS : 0;
+		if (from.v < l->floor.v)
+			from = l->floor;
+		l->rescan_wanted = false;
+	}
+	if (from.v > to.v || (from.v == l->next.v && to.v < l->next.v)) {
+		listener_round_idle(l);
+		return;
+	}
+	if (to.v - from.v >= l->window.size)
+		to.v = from.v + l->window.size - 1;
+	read_window(l, from, to);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Where ciphertexts are found, and what is never taken for one. */
+#include "worker_fixture.h"
+
+/* ---- ciphertexts ---- */
+
+static void test_commitment_scheme(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_committed(&f->w, 2, BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1 << 2, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].heads + f->w.buckets[1].heads, 0);
+}
+
+static void test_wrong_bytes_in_one_bucket_and_right_in_another(void **state)
+{
+	struct fixture *f = *state;
+
+	world_publish_committed(&f->w, 0, BYTES_OF(body))->corrupt = true;
+	world_publish_committed(&f->w, 1, BYTES_OF(body))->delay_ms = 30;
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 3, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets, 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_S3_RETRIEVAL_ERRORS][0], 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_S3_RETRIEVAL][0], 1);
+}
+
+static void test_wrong_bytes_everywhere_never_reach_the_core(void **state)
+{
+	struct fixture *f = *state;
+
+	world_publish_committed(&f->w, 0, BYTES_OF(body))->corrupt = true;
+	world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body))->corrupt = true;
+	world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body))->corrupt = true;
+	world_allow(&f->w, f->handle);
+	f->w.config.max_decryption_attempts = 3;
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 60000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "ciphertext of handle 0"));
+	assert_int_equal(f->w.core.sends, 0);
+	/* Three passes, each three rounds by commitment and three by attestation. */
+	assert_int_equal(f->w.buckets[0].gets, 18);
+}
+
+static void test_commitment_that_fails_falls_back_to_attestations(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 7, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+}
+
+static void test_slow_bucket_does_not_hold_up_a_majority(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body))->delay_ms = 4000;
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 200));
+}
+
+static void test_no_majority_waits(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+	assert_true(f->w.metrics.cells[METRIC_WORKER_CHECK_ERRORS][METRIC_CHECK_COPRO_CONSENSUS] >
+		    0);
+	(void)world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body));
+	assert_true(world_wait_state(&f->w, 1, "answered", 70000));
+}
+
+static void test_one_signer_in_two_buckets_is_one_vote(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	world_attest(&f->w, world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body)), 0,
+		     f->handle, BYTES_OF(body), 4);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_forged_and_foreign_attestations_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	struct sim_object *forged, *other;
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(body));
+	/* Signed for another handle: does not recover to its signer. */
+	forged = world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body));
+	world_attest(&f->w, forged, 1, world_handle(9, 5), BYTES_OF(body), 4);
+	/* A good signature of somebody who is not registered. */
+	other = world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body));
+	world_attest(&f->w, other, 2, f->handle, BYTES_OF(body), 4);
+	memset(f->w.signers[2].b, 0xee, sizeof(f->w.signers[2].b));
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_majority_against_a_wrong_one(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t wrong[] = "what one coprocessor computed wrongly";
+
+	(void)world_publish_attested(&f->w, 0, f->handle, BYTES_OF(wrong));
+	world_publish_attested(&f->w, 1, f->handle, BYTES_OF(body))->delay_ms = 20;
+	world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body))->delay_ms = 40;
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets, 0);
+}
+
+static void test_too_big_a_ciphertext_is_not_fetched(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.s3_max_ciphertext_size = 8;
+	ready_to_answer(f);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 0);
+}
+
+static void test_unsupported_type_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->handle = world_handle(1, 9);
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_different_keys_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	publish(f);
+	for (unsigned i = 0; i < 2; i++)
+		world_attest(&f->w, world_publish_attested(&f->w, i, handles[1], BYTES_OF(body)), i,
+			     handles[1], BYTES_OF(body), 5);
+	world_allow(&f->w, handles[0]);
+	world_allow(&f->w, handles[1]);
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "different keys"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_registry_outage_only_delays(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.gateway.down = ERR_TIMEOUT;
+	start(f);
+	sim_run(&f->w.sim, 30000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	f->w.gateway.down = ERR_OK;
+	assert_true(world_wait_state(&f->w, 1, "answered", 120000));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_commitment_scheme),
+		T(test_wrong_bytes_in_one_bucket_and_right_in_another),
+		T(test_wrong_bytes_everywhere_never_reach_the_core),
+		T(test_commitment_that_fails_falls_back_to_attestations),
+		T(test_slow_bucket_does_not_hold_up_a_majority),
+		T(test_no_majority_waits),
+		T(test_one_signer_in_two_buckets_is_one_vote),
+		T(test_forged_and_foreign_attestations_do_not_count),
+		T(test_majority_against_a_wrong_one),
+		T(test_too_big_a_ciphertext_is_not_fetched),
+		T(test_unsupported_type_is_refused),
+		T(test_different_keys_are_refused),
+		T(test_registry_outage_only_delays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
