@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "connector/listener/internal.h"
 #include "sim.h"
 
 static int setup(void **state)
@@ -365,6 +366,35 @@ static void test_release(void **state)
 	assert_int_equal(claim(s, &o, OP_SEEN, "new", 2001, 9000, 5), 2);
 }
 
+/* The cursor moves only from where its mover knows it to be. */
+static void test_cursor_is_compared_before_it_is_set(void **state)
+{
+	struct sim *s = *state;
+	const struct chain_id chain = {54321};
+	const struct cursor none = {0}, ten = {true, {10}, {{1}}}, twenty = {true, {20}, {{2}}};
+	const struct cursor other_ten = {true, {10}, {{9}}};
+	const struct {
+		const struct cursor *from, *to;
+		enum err want;
+	} moves[] = {
+		{&none, &ten, ERR_OK},
+		{&none, &twenty, ERR_STATE_MOVED},
+		{&twenty, &ten, ERR_STATE_MOVED},
+		{&other_ten, &twenty, ERR_STATE_MOVED},
+		{&ten, &twenty, ERR_OK},
+		{&twenty, &ten, ERR_OK},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(moves); i++) {
+		struct store_batch b = store_batch_make(1 << 12);
+		struct outcome o;
+
+		assert_int_equal(cursor_add_move(&b, chain, moves[i].from, moves[i].to, 1), ERR_OK);
+		assert_int_equal(run(s, &b, &o), moves[i].want);
+	}
+	assert_int_equal(sim_sql_int(s, "SELECT block FROM cursor"), 10);
+}
+
 static void test_from_row_trusts_nothing(void **state)
 {
 	struct store_value cells[23] = {{0}};
@@ -389,6 +419,7 @@ int main(void)
 		T(test_counters),
 		T(test_reason_is_cut_between_characters),
 		T(test_release),
+		T(test_cursor_is_compared_before_it_is_set),
 		cmocka_unit_test(test_from_row_trusts_nothing),
 	};
 

@@ -2,6 +2,7 @@
 /* The worker from seen to answered, what the core may do wrong, and the states it may be restarted
  * in. */
 #include "base/hex.h"
+#include "connector/worker/proof.h"
 #include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
 #include "worker_fixture.h"
@@ -115,6 +116,22 @@ static void test_burst_is_drained(void **state)
 	assert_int_equal(
 		sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE state = 'answered'"),
 		60);
+}
+
+static void test_burst_is_taken_up_while_the_core_is_slow(void **state)
+{
+	struct fixture *f = *state;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	f->w.config.events_batch_size = 5;
+	f->w.core.poll_delay_ms = 2000;
+	for (uint64_t id = 1; id <= 60; id++)
+		insert(f, id);
+	start(f);
+	sim_run(&f->w.sim, 500);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_JOBS][0], 60);
+	assert_int_equal(f->w.core.sends, 60);
 }
 
 /* ---- core ---- */
@@ -307,6 +324,33 @@ static void test_stored_proof_that_is_not_ours_is_made_again(void **state)
 	assert_int_equal(f->w.acl_calls, before + 1);
 }
 
+/* A proof that reads back but proves nothing is none. */
+static void test_stored_proof_without_permission_is_made_again(void **state)
+{
+	struct fixture *f = *state;
+	struct arena arena CLEANUP(arena_free) = arena_make(1 << 16);
+	struct buf bytes CLEANUP(buf_free) = buf_make(1 << 12);
+	struct proof *p;
+	struct hash32 digest;
+
+	ready_to_answer(f);
+	start(f);
+	stop_in(f, "ready");
+	stop(f);
+	memcpy(digest.b, sim_sql_text(&f->w.sim, "SELECT content_digest FROM operation"), 32);
+	assert_int_equal(proof_new(&arena, &p, digest, 1), ERR_OK);
+	assert_int_equal(proof_encode(p, &bytes), ERR_OK);
+	struct store_batch b = store_batch_make(1 << 12);
+	assert_int_equal(STORE_ADD(&b, STORE_ONE, "UPDATE operation SET proof = $1",
+				   store_blob(buf_view(&bytes))),
+			 ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	unsigned before = f->w.acl_calls;
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 2000));
+	assert_int_equal(f->w.acl_calls, before + 1);
+}
+
 static void test_lost_lease_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -366,6 +410,7 @@ int main(void)
 		T(test_request_is_built_as_the_core_wants_it),
 		T(test_several_handles_in_order),
 		T(test_burst_is_drained),
+		T(test_burst_is_taken_up_while_the_core_is_slow),
 		T(test_core_that_forgot_is_sent_again),
 		T(test_core_status_classes),
 		T(test_slow_core_is_not_a_failure),
@@ -377,6 +422,7 @@ int main(void)
 		T(test_restart_in_each_state),
 		T(test_restart_while_the_core_computes),
 		T(test_stored_proof_that_is_not_ours_is_made_again),
+		T(test_stored_proof_without_permission_is_made_again),
 		T(test_lost_lease_is_left_alone),
 		T(test_store_that_fails_is_tried_again),
 		T(test_stop_at_any_moment),

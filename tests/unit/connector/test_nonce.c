@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The nonce allocator, and the words of nodes. */
+#include "connector/sender/internal.h"
+#include "sim.h"
+
+static uint64_t take(struct nonces *n)
+{
+	uint64_t nonce;
+
+	assert_int_equal(nonces_take(n, &nonce), ERR_OK);
+	return nonce;
+}
+
+static void test_consecutive(void **state)
+{
+	struct nonces n = {0};
+
+	(void)state;
+	nonces_load_next(&n, 7);
+	nonces_load_next(&n, 5);
+	for (uint64_t i = 7; i < 100; i++) {
+		assert_int_equal(take(&n), i);
+		nonces_spend(&n);
+	}
+	nonces_free(&n);
+}
+
+static void test_given_back_first_and_smallest_first(void **state)
+{
+	struct nonces n = {0};
+	uint64_t lowest;
+
+	(void)state;
+	for (uint64_t i = 0; i < 50; i++)
+		assert_int_equal(take(&n), i);
+	assert_false(nonces_lowest_free(&n, &lowest));
+	nonces_give_back(&n, 30);
+	nonces_give_back(&n, 10);
+	nonces_give_back(&n, 40);
+	nonces_give_back(&n, 20);
+	assert_true(nonces_lowest_free(&n, &lowest));
+	assert_int_equal(lowest, 10);
+	assert_int_equal(take(&n), 10);
+	assert_int_equal(take(&n), 20);
+	assert_int_equal(take(&n), 30);
+	assert_int_equal(take(&n), 40);
+	assert_int_equal(take(&n), 50);
+	nonces_free(&n);
+}
+
+static void test_free_rows_and_the_chains_count(void **state)
+{
+	struct nonces n = {0};
+
+	(void)state;
+	assert_int_equal(nonces_load_free(&n, 9), ERR_OK);
+	assert_int_equal(nonces_load_free(&n, 3), ERR_OK);
+	assert_int_equal(n.next, 10);
+	nonces_raise(&n, 4); /* somebody used 3 */
+	assert_int_equal(n.next, 10);
+	assert_int_equal(take(&n), 9);
+	assert_int_equal(take(&n), 10);
+	nonces_raise(&n, 20);
+	assert_int_equal(take(&n), 20);
+	nonces_free(&n);
+}
+
+static void test_words(void **state)
+{
+	static const struct {
+		const char *message;
+		enum send_outcome outcome;
+	} rows[] = {
+		{"already known", SEND_KNOWN},
+		{"transaction already imported", SEND_KNOWN},
+		{"AlreadyKnown", SEND_KNOWN},
+		{"nonce too low: address 0x00, tx: 5 state: 6", SEND_NONCE_USED},
+		{"Nonce Too Low", SEND_NONCE_USED},
+		{"OldNonce", SEND_NONCE_USED},
+		{"replacement transaction underpriced", SEND_RIVAL},
+		{"insufficient funds for gas * price + value: balance 0", SEND_NO_FUNDS},
+		{"Insufficient funds for gas * price + value", SEND_NO_FUNDS},
+		{"nonce too high", SEND_AGAIN},
+		{"transaction underpriced", SEND_AGAIN},
+		{"max fee per gas less than block base fee", SEND_AGAIN},
+		{"nonce too lo", SEND_AGAIN},
+		{"", SEND_AGAIN},
+	};
+	struct provider_error e = {.err = ERR_REMOTE};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		e.rpc_message = rows[i].message;
+		assert_int_equal(send_outcome_of(&e), rows[i].outcome);
+	}
+	/* A reply that never came says nothing, whatever is in it. */
+	e.err = ERR_TIMEOUT;
+	e.rpc_message = "already known";
+	assert_int_equal(send_outcome_of(&e), SEND_AGAIN);
+	e.err = ERR_OK;
+	assert_int_equal(send_outcome_of(&e), SEND_ACCEPTED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_consecutive),
+		cmocka_unit_test(test_given_back_first_and_smallest_first),
+		cmocka_unit_test(test_free_rows_and_the_chains_count),
+		cmocka_unit_test(test_words),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
