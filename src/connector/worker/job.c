@@ -147,6 +147,7 @@ static void moved_away(struct job *j)
 	worker_job_gone(j->worker, j, in_ms < 0 && !op_state_terminal(j->change.to) ? 0 : in_ms);
 }
 
+PRINTF(2, 0)
 static void set_reason(struct job *j, const char *fmt, va_list ap)
 {
 	(void)vsnprintf(j->reason, sizeof(j->reason), fmt, ap);
