@@ -4,65 +4,98 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 
+enum algorithm {
+	SHA256,
+	SHA3_256,
+	SHA3_512,
+	SHAKE128,
+	SHAKE256,
+	ALGORITHMS
+};
+
+static const char *const names[ALGORITHMS] = {
+	[SHA256] = "SHA256",     [SHA3_256] = "SHA3-256", [SHA3_512] = "SHA3-512",
+	[SHAKE128] = "SHAKE128", [SHAKE256] = "SHAKE256",
+};
+
 /*
  * OpenSSL 3 finds an algorithm by name under a lock, which costs more than hashing a short message.
- * Both objects are fetched on first use and live as long as the process; they are immutable
- * afterwards.
+ * All are fetched on first use and live as long as the process; they are immutable afterwards.
  */
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
-static EVP_MD *sha256_md;
-static EVP_MD *shake256_md;
+static EVP_MD *fetched[ALGORITHMS];
 
 static void fetch(void)
 {
-	sha256_md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	shake256_md = EVP_MD_fetch(NULL, "SHAKE256", NULL);
+	for (size_t i = 0; i < ALGORITHMS; i++)
+		fetched[i] = EVP_MD_fetch(NULL, names[i], NULL);
 }
 
 static void md_ctx_free(EVP_MD_CTX **ctx)
 {
-	EVP_MD_CTX_free(*ctx);
+	EVP_MD_CTX_free(*ctx); /* wipes its state */
 }
 
-static enum err digest_parts(EVP_MD_CTX *ctx, const EVP_MD *md, const struct bytes *parts,
-			     size_t parts_n)
+/* A context that has taken in all parts. */
+static enum err absorb(EVP_MD_CTX **ret_ctx, enum algorithm algorithm, const struct bytes *parts,
+		       size_t parts_n)
 {
-	if (!md || EVP_DigestInit_ex2(ctx, md, NULL) != 1)
+	CLEANUP(md_ctx_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (!ctx)
+		return ERR_NOMEM;
+	if (pthread_once(&fetch_once, fetch) != 0 || !fetched[algorithm] ||
+	    EVP_DigestInit_ex2(ctx, fetched[algorithm], NULL) != 1)
 		return ERR_CRYPTO;
 	for (size_t i = 0; i < parts_n; i++)
 		if (parts[i].n > 0 && EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) != 1)
 			return ERR_CRYPTO;
+	*ret_ctx = ctx;
+	ctx = NULL;
 	return ERR_OK;
+}
+
+static enum err hash_fixed(uint8_t *out, enum algorithm algorithm, const struct bytes *parts,
+			   size_t parts_n)
+{
+	CLEANUP(md_ctx_free) EVP_MD_CTX *ctx = NULL;
+
+	TRY(absorb(&ctx, algorithm, parts, parts_n));
+	return EVP_DigestFinal_ex(ctx, out, NULL) == 1 ? ERR_OK : ERR_CRYPTO;
+}
+
+static enum err hash_extended(uint8_t *out, size_t out_n, enum algorithm algorithm,
+			      const struct bytes *parts, size_t parts_n)
+{
+	CLEANUP(md_ctx_free) EVP_MD_CTX *ctx = NULL;
+
+	TRY(absorb(&ctx, algorithm, parts, parts_n));
+	return EVP_DigestFinalXOF(ctx, out, out_n) == 1 ? ERR_OK : ERR_CRYPTO;
 }
 
 enum err sha256(struct hash32 *ret_digest, const struct bytes *parts, size_t parts_n)
 {
-	CLEANUP(md_ctx_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	struct hash32 digest;
+	return hash_fixed(ret_digest->b, SHA256, parts, parts_n);
+}
 
-	if (!ctx)
-		return ERR_NOMEM;
-	if (pthread_once(&fetch_once, fetch) != 0)
-		return ERR_CRYPTO;
-	TRY(digest_parts(ctx, sha256_md, parts, parts_n));
-	if (EVP_DigestFinal_ex(ctx, digest.b, NULL) != 1)
-		return ERR_CRYPTO;
-	*ret_digest = digest;
-	return ERR_OK;
+enum err sha3_256(struct hash32 *ret_digest, const struct bytes *parts, size_t parts_n)
+{
+	return hash_fixed(ret_digest->b, SHA3_256, parts, parts_n);
+}
+
+enum err sha3_512(uint8_t ret_digest[SHA3_512_SIZE], const struct bytes *parts, size_t parts_n)
+{
+	return hash_fixed(ret_digest, SHA3_512, parts, parts_n);
+}
+
+enum err shake128(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n)
+{
+	return hash_extended(out, out_n, SHAKE128, parts, parts_n);
 }
 
 enum err shake256(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n)
 {
-	CLEANUP(md_ctx_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-	if (!ctx)
-		return ERR_NOMEM;
-	if (pthread_once(&fetch_once, fetch) != 0)
-		return ERR_CRYPTO;
-	TRY(digest_parts(ctx, shake256_md, parts, parts_n));
-	if (EVP_DigestFinalXOF(ctx, out, out_n) != 1)
-		return ERR_CRYPTO;
-	return ERR_OK;
+	return hash_extended(out, out_n, SHAKE256, parts, parts_n);
 }
 
 enum err kms_digest(struct hash32 *ret_digest, const char *dsep8, struct bytes data)

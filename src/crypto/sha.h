@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * SHA-256 and SHAKE-256 (FIPS 180-4, FIPS 202) by OpenSSL, algorithms fetched once per process.
+ * SHA-256 (FIPS 180-4), SHA-3 and SHAKE (FIPS 202) by OpenSSL, algorithms fetched once per process.
  * The KMS prefixes every hashed message with an 8-byte domain separator: `dsep8` must be exactly 8
  * characters.
  */
@@ -10,11 +10,16 @@
 #include "base/u256.h"
 
 enum {
-	KMS_DSEP_SIZE = 8
+	KMS_DSEP_SIZE = 8,
+	SHA3_512_SIZE = 64
 };
 
 /* parts are hashed as if concatenated. */
 enum err sha256(struct hash32 *ret_digest, const struct bytes *parts, size_t parts_n) MUST_USE;
+enum err sha3_256(struct hash32 *ret_digest, const struct bytes *parts, size_t parts_n) MUST_USE;
+enum err sha3_512(uint8_t ret_digest[SHA3_512_SIZE], const struct bytes *parts,
+		  size_t parts_n) MUST_USE;
+enum err shake128(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n) MUST_USE;
 enum err shake256(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n) MUST_USE;
 
 /* SHAKE-256(dsep8 || data), 32 bytes: the KMS digest, e.g. dsep8 "PDAT_KEY". ERR_RANGE if dsep8 is

@@ -49,6 +49,26 @@ static void test_shake256(void **state)
 	assert_hex(out, 32, "483366601360a8771c6863080cc4114d8db44530f8f1e1ee4f94ea37e78b5739");
 }
 
+static void test_sha3(void **state)
+{
+	const struct bytes abc[] = {BYTES_LIT("ab"), BYTES_NONE, BYTES_LIT("c")};
+	uint8_t wide[SHA3_512_SIZE], out[16];
+	struct hash32 d;
+
+	(void)state;
+	/* FIPS 202 examples */
+	assert_int_equal(sha3_256(&d, NULL, 0), ERR_OK);
+	assert_hex(d.b, 32, "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a");
+	assert_int_equal(sha3_256(&d, abc, ARRAY_LEN(abc)), ERR_OK);
+	assert_hex(d.b, 32, "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532");
+	assert_int_equal(sha3_512(wide, abc, ARRAY_LEN(abc)), ERR_OK);
+	assert_hex(wide, sizeof(wide),
+		   "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e"
+		   "10e116e9192af3c91a7ec57647e3934057340b4cf408d5a56592f8274eec53f0");
+	assert_int_equal(shake128(out, sizeof(out), NULL, 0), ERR_OK);
+	assert_hex(out, sizeof(out), "7f9c2ba4e88f827d616045507605853e");
+}
+
 /* KMS identifiers: SHAKE-256("REQST_ID" || u64le(length) || name) */
 static void test_request_ids(void **state)
 {
@@ -144,9 +164,10 @@ static void test_separator_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sha256),        cmocka_unit_test(test_shake256),
-		cmocka_unit_test(test_request_ids),   cmocka_unit_test(test_session_ids),
-		cmocka_unit_test(test_derived_seeds), cmocka_unit_test(test_separator_length),
+		cmocka_unit_test(test_sha256),           cmocka_unit_test(test_sha3),
+		cmocka_unit_test(test_shake256),         cmocka_unit_test(test_request_ids),
+		cmocka_unit_test(test_session_ids),      cmocka_unit_test(test_derived_seeds),
+		cmocka_unit_test(test_separator_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
