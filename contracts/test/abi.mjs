@@ -36,8 +36,8 @@ const CONTRACTS = {
 
 /* Where a contract must be complete already, a missing item is a failure. */
 const COMPLETE = new Set([
-	"gateway CiphertextCommits", "gateway EmptyUUPSProxy", "gateway EmptyUUPSProxyGatewayConfig",
-	"gateway PauserSet", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host KMSVerifier", "host PauserSet",
+	"gateway CiphertextCommits", "gateway Decryption", "gateway EmptyUUPSProxy", "gateway EmptyUUPSProxyGatewayConfig",
+	"gateway PauserSet", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host KMSVerifier", "host PauserSet",
 ]);
 
 const types = (list = []) => list.map((p) =>

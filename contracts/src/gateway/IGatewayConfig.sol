@@ -42,6 +42,11 @@ interface IGatewayConfig {
     /// @return Their number.
     function getPublicDecryptionThresholdForContext(uint256 contextId) external view returns (uint256);
 
+    /// @notice Answers that let a user put the value of a user decryption together.
+    /// @param contextId The context.
+    /// @return Their number.
+    function getUserDecryptionThresholdForContext(uint256 contextId) external view returns (uint256);
+
     /// @notice Whether an account sends for a coprocessor.
     /// @param txSenderAddress The account.
     /// @return True if it does.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
+import {ACLUserDecryption} from "./ACLUserDecryption.sol";
 import {PauserSet} from "./HostPauserSet.sol";
 import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
@@ -11,30 +12,15 @@ import {PausableUpgradeable} from "@openzeppelin/contracts-upgradeable/utils/Pau
 /// @title Who may use and decrypt which ciphertext
 /// @notice Permission starts with the executor, which makes handles and may allow them within its own transaction;
 /// whoever is allowed a handle may pass the permission on, for good or for the transaction, and may allow everybody to
-/// see the value. A permission is never taken back.
-contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, PausableUpgradeable, MulticallUpgradeable {
-    /// @notice A user lets another account ask for the decryption of what it may decrypt itself.
-    struct UserDecryptionDelegation {
-        uint64 expirationDate;
-        uint64 lastBlockDelegateOrRevoke;
-        uint64 delegationCounter;
-    }
-
-    /// @custom:storage-location erc7201:fhevm.storage.ACL
-    /// @dev Members are only ever appended.
-    struct ACLStorage {
-        mapping(bytes32 handle => mapping(address account => bool isAllowed)) persistedAllowedPairs;
-        mapping(bytes32 handle => bool isAllowed) allowedForDecryption;
-        /// @dev Belongs to user decryption.
-        mapping(
-            address delegator
-                => mapping(address delegate => mapping(address contractAddress => UserDecryptionDelegation delegation))
-        ) userDecryptionDelegations;
-        mapping(address account => bool isDenied) denyList;
-        /// @dev Belongs to user decryption.
-        mapping(address account => uint256 timestamp) decryptionSignatureInvalidatedBefore;
-    }
-
+/// see the value. A permission is never taken back. What users decide about their decryptions is in ACLUserDecryption.
+contract ACL is
+    FromEmptyProxy,
+    UUPSUpgradeable,
+    Ownable2StepUpgradeable,
+    PausableUpgradeable,
+    MulticallUpgradeable,
+    ACLUserDecryption
+{
     /// @notice An account may use a handle from now on.
     /// @param caller Who allowed it.
     /// @param account The account.
@@ -76,9 +62,6 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
     /// @notice The account is not on the deny list.
     /// @param account The account.
     error AccountNotBlocked(address account);
-
-    /// @dev keccak256(abi.encode(uint256(keccak256("fhevm.storage.ACL")) - 1)) & ~bytes32(uint256(0xff))
-    bytes32 private constant STORAGE_SLOT = 0xa688f31953c2015baaf8c0a488ee1ee22eb0e05273cc1fd31ea4cbee42febc00;
 
     /// @dev Transient slot with the number of transient permissions; their keys follow it. A permission itself is at
     /// keccak256(handle ‖ account), which no key list entry can meet.
@@ -300,11 +283,5 @@ contract ACL is FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable, Pausab
 
     function _transientKey(bytes32 handle, address account) private pure returns (bytes32) {
         return keccak256(abi.encodePacked(handle, account));
-    }
-
-    function _storage() private pure returns (ACLStorage storage $) {
-        assembly {
-            $.slot := STORAGE_SLOT
-        }
     }
 }

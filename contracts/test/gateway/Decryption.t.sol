@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {Decryption} from "../../src/gateway/Decryption.sol";
+import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
 import {SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
@@ -113,9 +114,9 @@ contract DecryptionTest is GatewayFixture {
     function test_requestSeveralHandles_bothEventsLegacyFirst() public {
         SnsCiphertextMaterial[] memory materials = commits.getSnsCiphertextMaterials(list(h1, h2));
         vm.expectEmit(address(decryption));
-        emit Decryption.PublicDecryptionRequest(requestId(1), materials, hex"00");
+        emit DecryptionEvents.PublicDecryptionRequest(requestId(1), materials, hex"00");
         vm.expectEmit(address(decryption));
-        emit Decryption.PublicDecryptionRequest(requestId(1), list(h1, h2), hex"00");
+        emit DecryptionEvents.PublicDecryptionRequest(requestId(1), list(h1, h2), hex"00");
         request(list(h1, h2), hex"00");
     }
 
@@ -127,7 +128,7 @@ contract DecryptionTest is GatewayFixture {
     }
 
     function test_requestWithoutHandlesReverts() public {
-        expectRequestRevert(new bytes32[](0), "", abi.encodeWithSelector(Decryption.EmptyCtHandles.selector));
+        expectRequestRevert(new bytes32[](0), "", abi.encodeWithSelector(DecryptionEvents.EmptyCtHandles.selector));
     }
 
     function test_requestWithUnknownTypeReverts() public {
@@ -162,7 +163,7 @@ contract DecryptionTest is GatewayFixture {
         commitHandle(nine[8]);
         request(eight, "");
         expectRequestRevert(
-            nine, "", abi.encodeWithSelector(Decryption.MaxDecryptionRequestBitSizeExceeded.selector, 2048, 2050)
+            nine, "", abi.encodeWithSelector(DecryptionEvents.MaxDecryptionRequestBitSizeExceeded.selector, 2048, 2050)
         );
     }
 
@@ -193,7 +194,7 @@ contract DecryptionTest is GatewayFixture {
         expectRequestRevert(
             list(h1, other),
             "",
-            abi.encodeWithSelector(Decryption.DifferentKeyIdsNotAllowed.selector, material(h1), material(other))
+            abi.encodeWithSelector(DecryptionEvents.DifferentKeyIdsNotAllowed.selector, material(h1), material(other))
         );
     }
 
@@ -204,17 +205,17 @@ contract DecryptionTest is GatewayFixture {
     }
 
     function test_requestV1WithNullContextReverts() public {
-        bytes memory err = abi.encodeWithSelector(Decryption.InvalidNullContextId.selector);
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidNullContextId.selector);
         expectRequestRevert(list(h1), extraV1(0), err);
     }
 
     function test_requestV2WithNullContextReverts() public {
-        bytes memory err = abi.encodeWithSelector(Decryption.InvalidNullContextId.selector);
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidNullContextId.selector);
         expectRequestRevert(list(h1), extraV2(0, EPOCH), err);
     }
 
     function test_requestWithUnknownContextReverts_noIdConsumed() public {
-        bytes memory err = abi.encodeWithSelector(Decryption.InvalidKmsContext.selector, CONTEXT + 1);
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidKmsContext.selector, CONTEXT + 1);
         expectRequestRevert(list(h1), extraV1(CONTEXT + 1), err);
         expectRequestRevert(list(h1), extraV2(CONTEXT + 1, EPOCH), err);
         vm.recordLogs();
@@ -226,7 +227,7 @@ contract DecryptionTest is GatewayFixture {
         rotateContext(CONTEXT + 1, 10, N, THRESHOLD);
         vm.prank(OWNER);
         config.destroyKmsContext(CONTEXT);
-        bytes memory err = abi.encodeWithSelector(Decryption.InvalidKmsContext.selector, CONTEXT);
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidKmsContext.selector, CONTEXT);
         expectRequestRevert(list(h1), extraV1(CONTEXT), err);
     }
 
@@ -235,7 +236,7 @@ contract DecryptionTest is GatewayFixture {
         expectRequestRevert(
             list(h1),
             abi.encodePacked(version, rest),
-            abi.encodeWithSelector(Decryption.UnsupportedExtraDataVersion.selector, version)
+            abi.encodeWithSelector(DecryptionEvents.UnsupportedExtraDataVersion.selector, version)
         );
     }
 
@@ -245,7 +246,7 @@ contract DecryptionTest is GatewayFixture {
         expectRequestRevert(
             list(h1),
             extraData,
-            abi.encodeWithSelector(Decryption.InvalidExtraDataLength.selector, extraData.length, 33)
+            abi.encodeWithSelector(DecryptionEvents.InvalidExtraDataLength.selector, extraData.length, 33)
         );
     }
 
@@ -286,9 +287,9 @@ contract DecryptionTest is GatewayFixture {
         signatures[1] = signature(0, list(h1, h2), RESULT, "");
         signatures[2] = signature(3, list(h1, h2), RESULT, "");
         vm.expectEmit(address(decryption));
-        emit Decryption.PublicDecryptionResponseCall(requestId(1), RESULT, signatures[2], kmsSender(3), "");
+        emit DecryptionEvents.PublicDecryptionResponseCall(requestId(1), RESULT, signatures[2], kmsSender(3), "");
         vm.expectEmit(address(decryption));
-        emit Decryption.PublicDecryptionResponse(requestId(1), RESULT, signatures, "");
+        emit DecryptionEvents.PublicDecryptionResponse(requestId(1), RESULT, signatures, "");
         vm.prank(kmsSender(3));
         decryption.publicDecryptionResponse(requestId(1), RESULT, signatures[2], "");
         vm.assertTrue(decryption.isDecryptionDone(requestId(1)), "done");
@@ -341,7 +342,7 @@ contract DecryptionTest is GatewayFixture {
         request(list(h1), "");
         answer(0, requestId(1), list(h1), abi.encode(uint256(1)), "");
         bytes memory err =
-            abi.encodeWithSelector(Decryption.KmsNodeAlreadySigned.selector, requestId(1), vm.addr(kmsKey(0)));
+            abi.encodeWithSelector(DecryptionEvents.KmsNodeAlreadySigned.selector, requestId(1), vm.addr(kmsKey(0)));
         expectAnswerRevert(0, 0, requestId(1), list(h1), "", err);
     }
 
@@ -349,7 +350,7 @@ contract DecryptionTest is GatewayFixture {
         request(list(h1), "");
         uint256[4] memory ids = [uint256(1 << 248), requestId(2), uint256((2 << 248) + 1), 1];
         for (uint256 i = 0; i < ids.length; i++) {
-            bytes memory err = abi.encodeWithSelector(Decryption.DecryptionNotRequested.selector, ids[i]);
+            bytes memory err = abi.encodeWithSelector(DecryptionEvents.DecryptionNotRequested.selector, ids[i]);
             expectAnswerRevert(0, 0, ids[i], list(h1), "", err);
         }
     }
@@ -379,8 +380,9 @@ contract DecryptionTest is GatewayFixture {
     function test_answerNamingAnotherContextReverts() public {
         request(list(h1), extraV1(CONTEXT));
         rotateContext(CONTEXT + 1, 0, N, THRESHOLD);
-        bytes memory err =
-            abi.encodeWithSelector(Decryption.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 1);
+        bytes memory err = abi.encodeWithSelector(
+            DecryptionEvents.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 1
+        );
         expectAnswerRevert(0, 0, requestId(1), list(h1), extraV1(CONTEXT + 1), err);
         expectAnswerRevert(0, 0, requestId(1), list(h1), extraV2(CONTEXT + 1, EPOCH), err);
     }
@@ -388,8 +390,9 @@ contract DecryptionTest is GatewayFixture {
     function test_afterRotationEmptyExtraDataMeansTheNewContext() public {
         request(list(h1), "");
         rotateContext(CONTEXT + 1, 0, N, THRESHOLD);
-        bytes memory err =
-            abi.encodeWithSelector(Decryption.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 1);
+        bytes memory err = abi.encodeWithSelector(
+            DecryptionEvents.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 1
+        );
         expectAnswerRevert(0, 0, requestId(1), list(h1), "", err);
         for (uint256 i = 0; i < THRESHOLD; i++) {
             answer(i, requestId(1), list(h1), RESULT, extraV1(CONTEXT));
@@ -409,7 +412,7 @@ contract DecryptionTest is GatewayFixture {
         rotateContext(CONTEXT + 1, 10, N, THRESHOLD);
         vm.prank(OWNER);
         config.destroyKmsContext(CONTEXT);
-        bytes memory err = abi.encodeWithSelector(Decryption.InvalidKmsContext.selector, CONTEXT);
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidKmsContext.selector, CONTEXT);
         expectAnswerRevert(0, 0, requestId(1), list(h1), extraV1(CONTEXT), err);
     }
 
@@ -454,11 +457,13 @@ contract DecryptionTest is GatewayFixture {
     function test_precedence_contextBeforeSignature() public {
         request(list(h1), "");
         vm.prank(STRANGER);
-        vm.expectRevert(abi.encodeWithSelector(Decryption.UnsupportedExtraDataVersion.selector, 3));
+        vm.expectRevert(abi.encodeWithSelector(DecryptionEvents.UnsupportedExtraDataVersion.selector, 3));
         decryption.publicDecryptionResponse(requestId(1), RESULT, "", hex"03");
         vm.prank(STRANGER);
         vm.expectRevert(
-            abi.encodeWithSelector(Decryption.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 5)
+            abi.encodeWithSelector(
+                DecryptionEvents.DecryptionContextMismatch.selector, requestId(1), CONTEXT, CONTEXT + 5
+            )
         );
         decryption.publicDecryptionResponse(requestId(1), RESULT, "", extraV1(CONTEXT + 5));
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {Decryption} from "../../src/gateway/Decryption.sol";
+import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {EmptyUUPSProxy} from "../../src/gateway/GatewayEmptyUUPSProxy.sol";
 import {Coprocessor, KmsNode} from "../../src/gateway/GatewayTypes.sol";
 import {GatewayFixture} from "../helpers/GatewayFixture.sol";
@@ -75,7 +76,7 @@ contract DecryptionVectorsTest is GatewayFixture {
         vm.prank(REQUESTER);
         decryption.publicDecryptionRequest(handles, extraData);
         vm.expectEmit(address(decryption));
-        emit Decryption.PublicDecryptionResponseCall(requestId(1), result, sig, kms, extraData);
+        emit DecryptionEvents.PublicDecryptionResponseCall(requestId(1), result, sig, kms, extraData);
         vm.prank(kms);
         decryption.publicDecryptionResponse(requestId(1), result, sig, extraData);
         vm.assertTrue(decryption.isDecryptionDone(requestId(1)), "done");

@@ -22,6 +22,7 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
     function chainId(uint256 id) external;
     function roll(uint256 blockNumber) external;
+    function warp(uint256 timestamp) external;
     function etch(address target, bytes calldata code) external;
     function store(address target, bytes32 slot, bytes32 value) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
