@@ -33,7 +33,8 @@ struct provider {
 	bool request_open; /* a call is being written */
 	struct call_list running, waiting, failed;
 	size_t waiting_bytes;
-	struct timer timer; /* delivers `failed` */
+	struct timer timer;  /* delivers `failed` */
+	struct timer expiry; /* the deadline of the call that waits longest */
 };
 
 /* ---- lists ---- */
@@ -158,8 +159,10 @@ void provider_free(struct provider *p)
 		return;
 	for (struct call *c = p->running.first; c; c = c->next)
 		transport_cancel(p->transport, c->ticket);
-	if (p->clock)
+	if (p->clock) {
 		clock_timer_cancel(p->clock, &p->timer);
+		clock_timer_cancel(p->clock, &p->expiry);
+	}
 	list_free(&p->running);
 	list_free(&p->waiting);
 	list_free(&p->failed);
@@ -237,6 +240,41 @@ static void deliver_failed(void *ctx)
 	call_free(c);
 }
 
+static void fail_later(struct provider *p, struct call *c, enum err err)
+{
+	c->failed = err;
+	list_push(&p->failed, c);
+	if (p->failed.n == 1)
+		clock_timer_set(p->clock, &p->timer, 0, deliver_failed, p);
+}
+
+static void end_waiting(struct provider *p, struct call *c)
+{
+	list_remove(&p->waiting, c);
+	p->waiting_bytes -= c->body.n;
+	buf_free(&c->body);
+	if (p->waiting.n == 0)
+		clock_timer_cancel(p->clock, &p->expiry);
+}
+
+/* All wait equally long, so the first is the first to be late. It may be gone when the timer fires:
+ * then another is watched. */
+static void expire_waiting(void *ctx)
+{
+	struct provider *p = ctx;
+	int64_t now_ms = clock_mono_ms(p->clock);
+
+	while (p->waiting.n > 0 && p->waiting.first->deadline_ms <= now_ms) {
+		struct call *c = p->waiting.first;
+
+		end_waiting(p, c);
+		fail_later(p, c, ERR_TIMEOUT);
+	}
+	if (p->waiting.n > 0)
+		clock_timer_set(p->clock, &p->expiry, p->waiting.first->deadline_ms - now_ms,
+				expire_waiting, p);
+}
+
 static void start_waiting(struct provider *p)
 {
 	while (p->waiting.n > 0 && p->running.n < p->in_flight_max) {
@@ -246,17 +284,11 @@ static void start_waiting(struct provider *p)
 		/* The transport serves others too; one of ours that ends will try again. */
 		if (err == ERR_BUSY && p->running.n > 0)
 			return;
-		list_remove(&p->waiting, c);
-		p->waiting_bytes -= c->body.n;
-		buf_free(&c->body);
-		if (err == ERR_OK) {
+		end_waiting(p, c);
+		if (err == ERR_OK)
 			list_push(&p->running, c);
-			continue;
-		}
-		c->failed = err;
-		list_push(&p->failed, c);
-		if (p->failed.n == 1)
-			clock_timer_set(p->clock, &p->timer, 0, deliver_failed, p);
+		else
+			fail_later(p, c, err);
 	}
 }
 
@@ -269,6 +301,9 @@ static enum err wait_for_slot(struct provider *p, struct call *c, struct bytes b
 	TRY(buf_add(&c->body, body));
 	p->waiting_bytes += body.n;
 	list_push(&p->waiting, c);
+	if (p->waiting.n == 1)
+		clock_timer_set(p->clock, &p->expiry, c->deadline_ms - clock_mono_ms(p->clock),
+				expire_waiting, p);
 	return ERR_OK;
 }
 

@@ -6,12 +6,13 @@
 #include "crypto/keccak.h"
 #include "eth/provider_call.h"
 
-/* Ceilings of replies. Errors carry revert data, blocks the hashes of their transactions, receipts
- * their logs. */
+/* Ceilings of replies. */
 enum {
-	SMALL_REPLY_MAX = 4 << 20,
-	LARGE_REPLY_MAX = 16 << 20,
-	FEE_BLOCKS_MAX = 1024, /* we ask for ten */
+	SMALL_REPLY_MAX = 64 << 10, /* a number or a hash, or an error in words */
+	CALL_REPLY_MAX = 1 << 20,   /* what a contract returns or reverts with, two digits a byte */
+	BLOCK_REPLY_MAX = 2 << 20,  /* with the hashes of its transactions: 70 bytes each */
+	RECEIPT_REPLY_MAX = 4 << 20, /* with its logs */
+	FEE_BLOCKS_MAX = 1024,       /* we ask for ten */
 };
 
 /* ---- any method ---- */
@@ -51,7 +52,8 @@ static void finish_head(struct call *c, struct provider_error *e, const json_t *
 		json_get_hex_fixed(result, "hash", h.hash.b, sizeof(h.hash.b), &err);
 		json_get_hex_fixed(result, "parentHash", h.parent_hash.b, sizeof(h.parent_hash.b),
 				   &err);
-		call_fail(c, e, err, "block without number, timestamp, hash or parent");
+		call_fail(c, e, h.number.v > INT64_MAX ? ERR_MALFORMED : err,
+			  "block without number, timestamp, hash or parent");
 	}
 	if (e->err == ERR_OK && c->tag.kind == BLOCK_NUMBER && h.number.v != c->tag.number.v)
 		call_fail(c, e, ERR_MISMATCH, "another block than asked for");
@@ -70,7 +72,7 @@ enum err provider_head(struct provider *p, struct block_tag tag, provider_head_f
 	c->done.head = done;
 	c->ctx = ctx;
 	c->tag = tag;
-	return provider_submit(p, &c, LARGE_REPLY_MAX);
+	return provider_submit(p, &c, BLOCK_REPLY_MAX);
 }
 
 /* ---- numbers ---- */
@@ -87,12 +89,13 @@ static void finish_u64(struct call *c, struct provider_error *e, const json_t *r
 	c->done.u64(c->ctx, e, v);
 }
 
-static enum err submit_u64(struct provider *p, struct call **c, provider_u64_fn *done, void *ctx)
+static enum err submit_u64(struct provider *p, struct call **c, size_t reply_max,
+			   provider_u64_fn *done, void *ctx)
 {
 	(*c)->finish = finish_u64;
 	(*c)->done.u64 = done;
 	(*c)->ctx = ctx;
-	return provider_submit(p, c, SMALL_REPLY_MAX);
+	return provider_submit(p, c, reply_max);
 }
 
 enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *ctx)
@@ -101,7 +104,7 @@ enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *
 
 	TRY(provider_begin(p, &c, "eth_chainId"));
 	TRY(buf_add_str(c->request, "[]"));
-	return submit_u64(p, &c, done, ctx);
+	return submit_u64(p, &c, SMALL_REPLY_MAX, done, ctx);
 }
 
 enum err provider_nonce(struct provider *p, struct address account, struct block_tag tag,
@@ -115,7 +118,7 @@ enum err provider_nonce(struct provider *p, struct address account, struct block
 	TRY(buf_add_str(c->request, ","));
 	TRY(call_add_tag(c, tag));
 	TRY(buf_add_str(c->request, "]"));
-	return submit_u64(p, &c, done, ctx);
+	return submit_u64(p, &c, SMALL_REPLY_MAX, done, ctx);
 }
 
 /* ---- calls ---- */
@@ -141,7 +144,7 @@ static enum err add_call_msg(struct call *c, const struct call_msg *msg)
 
 static void finish_bytes(struct call *c, struct provider_error *e, const json_t *result)
 {
-	CLEANUP(buf_free) struct buf data = buf_make(LARGE_REPLY_MAX);
+	CLEANUP(buf_free) struct buf data = buf_make(CALL_REPLY_MAX);
 	enum err err = ERR_OK;
 
 	if (e->err == ERR_OK) {
@@ -165,7 +168,7 @@ enum err provider_call(struct provider *p, const struct call_msg *msg, struct bl
 	c->finish = finish_bytes;
 	c->done.bytes = done;
 	c->ctx = ctx;
-	return provider_submit(p, &c, LARGE_REPLY_MAX);
+	return provider_submit(p, &c, CALL_REPLY_MAX);
 }
 
 enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
@@ -177,7 +180,7 @@ enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
 	TRY(buf_add_str(c->request, "["));
 	TRY(add_call_msg(c, msg));
 	TRY(buf_add_str(c->request, "]"));
-	return submit_u64(p, &c, done, ctx);
+	return submit_u64(p, &c, CALL_REPLY_MAX, done, ctx);
 }
 
 /* ---- fees ---- */
@@ -294,7 +297,7 @@ static enum err read_receipt(struct receipt *ret_receipt, const json_t *result)
 	json_get_hex_fixed(result, "transactionHash", r.tx_hash.b, sizeof(r.tx_hash.b), &err);
 	json_get_hex_fixed(result, "blockHash", r.block_hash.b, sizeof(r.block_hash.b), &err);
 	TRY(err);
-	if (status > 1)
+	if (status > 1 || r.block.v > INT64_MAX)
 		return ERR_MALFORMED;
 	*ret_receipt = r;
 	return ERR_OK;
@@ -326,5 +329,5 @@ enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt
 	c->done.receipt = done;
 	c->ctx = ctx;
 	c->hash = tx;
-	return provider_submit(p, &c, LARGE_REPLY_MAX);
+	return provider_submit(p, &c, RECEIPT_REPLY_MAX);
 }

@@ -89,6 +89,9 @@ static enum err read_log(struct arena *a, struct event_log *ret_log, const json_
 	if (removed)
 		l.removed = json_get_bool(removed, NULL, &err);
 	TRY(err);
+	/* Databases count in signed 64 bits, and no chain gets there. */
+	if (l.block.v > INT64_MAX || l.log_index > INT64_MAX)
+		return ERR_MALFORMED;
 	TRY(read_topics(&l, o));
 	TRY(read_data(a, &l.data, o));
 	*ret_log = l;

@@ -326,6 +326,35 @@ static void test_deadline_covers_waiting(void **state)
 	assert_false(fake_clock_fire(&r->clock));
 }
 
+/* Also when none of those that run ever ends. */
+static void test_waiting_learns_of_its_deadline(void **state)
+{
+	struct rig *r = *state;
+	struct seen s[5] = {{0}};
+	int64_t begin_ms = r->clock.now_ms;
+
+	for (size_t i = 0; i < 4; i++)
+		assert_ok(provider_get_chain_id(r->p, seen_u64, &s[i]));
+	r->clock.now_ms += 1000;
+	assert_ok(provider_get_chain_id(r->p, seen_u64, &s[4]));
+	while (s[3].calls == 0)
+		assert_true(fake_clock_fire(&r->clock));
+	assert_err(s[3].err, ERR_TIMEOUT);
+	assert_int_equal(r->clock.now_ms, begin_ms + RIG_TIMEOUT_MS);
+	assert_int_equal(s[4].calls, 0);
+	while (s[4].calls == 0)
+		assert_true(fake_clock_fire(&r->clock));
+	assert_err(s[4].err, ERR_TIMEOUT);
+	assert_int_equal(r->clock.now_ms, begin_ms + 1000 + RIG_TIMEOUT_MS);
+	assert_false(fake_clock_fire(&r->clock));
+	assert_int_equal(r->t.requests_n, RIG_IN_FLIGHT);
+	/* What waited and was sent leaves no timer behind. */
+	assert_ok(provider_get_chain_id(r->p, seen_u64, &s[3]));
+	fake_answer(&r->t, 0, 200, OK_U64);
+	assert_int_equal(r->t.requests_n, RIG_IN_FLIGHT + 1);
+	assert_false(fake_clock_fire(&r->clock));
+}
+
 static void test_transport_busy(void **state)
 {
 	struct rig *r = *state;
@@ -469,6 +498,7 @@ int main(void)
 		WITH_RIG(test_waiting_bytes_have_an_end),
 		WITH_RIG(test_request_too_big),
 		WITH_RIG(test_deadline_covers_waiting),
+		WITH_RIG(test_waiting_learns_of_its_deadline),
 		WITH_RIG(test_transport_busy),
 		WITH_RIG(test_free_cancels),
 		WITH_RIG(test_free_in_callback),

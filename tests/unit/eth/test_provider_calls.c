@@ -70,6 +70,35 @@ static void test_head(void **state)
 	assert_err(head_of(r, number(0), OK("{}")).err, ERR_MALFORMED);
 	assert_err(head_of(r, number(0), OK("\"0x1\"")).err, ERR_MALFORMED);
 	assert_request(&r->t, 9, "eth_getBlockByNumber", "[\"0x0\",false]");
+	assert_err(head_of(r, number(0), HEAD("\"0x8000000000000000\"")).err, ERR_MALFORMED);
+}
+
+/* A node cannot make us read megabytes where a number is due. */
+static void test_replies_are_bounded(void **state)
+{
+	struct rig *r = *state;
+	struct seen s = {0};
+	const struct call_msg msg = {0};
+	const struct block_tag latest = {.kind = BLOCK_LATEST};
+	const struct log_filter filter = {0};
+
+	assert_ok(provider_get_chain_id(r->p, seen_u64, &s));
+	assert_ok(provider_nonce(r->p, msg.to, latest, seen_u64, &s));
+	assert_ok(provider_fee_history(r->p, seen_fee, &s));
+	assert_ok(provider_send_raw(r->p, BYTES_NONE, seen_hash, &s));
+	assert_ok(provider_head(r->p, latest, seen_head, &s));
+	assert_ok(provider_call(r->p, &msg, latest, seen_bytes, &s));
+	assert_ok(provider_estimate_gas(r->p, &msg, seen_u64, &s));
+	assert_ok(provider_logs(r->p, &filter, seen_logs, &s));
+	for (size_t i = 0; r->t.requests_n < 8; i++)
+		fake_answer(&r->t, i, 200, OK_U64);
+	for (size_t i = 0; i < 4; i++)
+		assert_in_range(r->t.requests[i].body_max, 1 << 14, 1 << 16);
+	/* Hashes of all transactions; data of a revert. */
+	assert_in_range(r->t.requests[4].body_max, 1 << 20, 2 << 20);
+	assert_in_range(r->t.requests[5].body_max, 1 << 19, 1 << 20);
+	assert_in_range(r->t.requests[6].body_max, 1 << 19, 1 << 20);
+	assert_int_equal(r->t.requests[7].body_max, JSON_RPC_BODY_MAX);
 }
 
 /* ---- numbers, calls ---- */
@@ -336,6 +365,11 @@ static void test_logs_refused(void **state)
 		{OK("[" LOG_OF(B20, ZEROES_H("1"), "10", H("10"), "0", "", "") "]"), ERR_MISMATCH},
 		{OK("[" LOG_OF(A20, ZEROES_H("3"), "10", H("10"), "0", "", "") "]"), ERR_MISMATCH},
 		{OK("[" LOG_OF(A20, "", "10", H("10"), "0", "", "") "]"), ERR_MISMATCH},
+		/* numbers that no database holds */
+		{OK("[" LOG_OF(A20, ZEROES_H("1"), "10", H("10"), "8000000000000000", "", "") "]"),
+		 ERR_MALFORMED},
+		{OK("[" LOG_OF(A20, ZEROES_H("1"), "8000000000000000", H("10"), "0", "", "") "]"),
+		 ERR_MALFORMED},
 		{OK("[" LOG("0f", "0") "]"), ERR_MISMATCH},
 		{OK("[" LOG("21", "0") "]"), ERR_MISMATCH},
 		/* contradictions */
@@ -449,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_RIG(test_head),
+		WITH_RIG(test_replies_are_bounded),
 		WITH_RIG(test_nonce_and_estimate),
 		WITH_RIG(test_call),
 		WITH_RIG(test_fees),
