@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Deploys on real chains and takes one public decryption all the way: commitments, permission, request, answers,
- * proof on the host chain. Signatures are made by ethers, which knows nothing of our encoders. Prints TAP.
+ * Deploys on real chains and takes a public decryption all the way: commitments, permission, request, answers, proof
+ * on the host chain; then user decryptions of every kind. Signatures are made by ethers, which knows nothing of our
+ * encoders. Prints TAP.
  *
  * Needs `forge build` first, and anvil on the PATH. Usage: node contracts/test/deploy.mjs
  */
 import { AbiCoder, concat, getBytes, id, keccak256, toBeHex } from "ethers";
 import { FIRST_CONTEXT_ID, FIRST_EPOCH_ID } from "../../tools/devnet/deploy.mjs";
 import { account, contractAt, deployNetwork, makeHandle, startAnvil } from "./chain.mjs";
+import { domainOf, USER_TYPES, userRequest } from "./user.mjs";
 
 const GATEWAY_ID = 54321;
 const HOST_ID = 12345;
@@ -135,12 +137,71 @@ async function flow(chains, net) {
 		await h("ProtocolConfig").isValidEpochForContext(FIRST_CONTEXT_ID, FIRST_EPOCH_ID));
 }
 
+/** The three kinds of user decryption, and a delegation on the host chain. */
+async function userFlow(chains, net) {
+	const g = (name, wallet) => contractAt(net.gateway.contracts[name], name, wallet, chains.gateway);
+	const h = (name, wallet) => contractAt(net.host.contracts[name], name, wallet, chains.host);
+	const [relayer, user, owner] = [account(5), account(6), account(7)];
+	const dapp = account(8).address;
+	const handle = makeHandle(HOST_ID, 5, 1);
+	const { timestamp } = await chains.gateway.provider.getBlock("latest");
+	const decryption = net.gateway.contracts.Decryption;
+
+	const executor = h("ACL", account(4));
+	const call = (name, args) => executor.interface.encodeFunctionData(name, args);
+	await done(executor.multicall([
+		call("allowTransient", [handle, account(4).address]),
+		call("allow", [handle, owner.address]),
+		call("allow", [handle, dapp]),
+	]));
+	const delegated = () => h("ACL").isHandleDelegatedForUserDecryption(owner.address, user.address, dapp, handle);
+	check("nothing is delegated at first", !(await delegated()));
+	await done(h("ACL", owner).delegateForUserDecryption(user.address, dapp, timestamp + 86400));
+	check("the owner delegates to the user", await delegated());
+	check("a user decryption is ready", await g("Decryption")["isUserDecryptionReady((bytes32,address)[],bytes)"](
+		[[handle, dapp]], "0x"));
+
+	let requests = 0n;
+	for (const kind of ["direct", "delegated", "unified"]) {
+		const { method, args, publicKey } = await userRequest(kind, {
+			decryption, hostChainId: HOST_ID, handles: [handle], dapp, user, delegator: owner.address,
+			startTimestamp: timestamp - 10, extraData: "0x",
+		});
+		const asked = await done(g("Decryption", relayer)[method](...args));
+		const decryptionId = (2n << 248n) + ++requests;
+		same(`${kind}: two events, one request of the common counter`,
+			asked.logs.map((l) => BigInt(l.topics[1])), [decryptionId, decryptionId]);
+		if (kind !== "unified") {
+			const forged = [...args];
+			forged[forged.length - 2] = await account(9).signMessage("something else");
+			same(`${kind}: somebody else's signature is refused`, await refusal(g("Decryption", relayer), method, forged),
+				"InvalidUserSignature");
+		}
+		const reached = [];
+		for (const [i, k] of net.kms.entries()) {
+			const share = id(`share ${i}`);
+			const signature = await k.signer.signTypedData(domainOf(decryption, GATEWAY_ID), USER_TYPES.response,
+				{ publicKey, ctHandles: [handle], userDecryptedShare: share, extraData: "0x" });
+			const answered = await done(g("Decryption", k.wallet)
+				.userDecryptionResponse(decryptionId, share, signature, "0x"));
+			reached.push(answered.logs.length - 1);
+		}
+		same(`${kind}: the threshold is told once, with the share that reaches it`, reached, [0, 0, 1, 0]);
+	}
+	await done(h("ACL", owner).revokeDelegationForUserDecryption(user.address, dapp));
+	check("the owner takes the delegation back", !(await delegated()));
+	await done(h("ACL", user).invalidateDecryptionSignaturesBefore(0));
+	check("the user declares older signatures void",
+		await h("ACL").decryptionSignatureInvalidatedBefore(user.address) > 0n);
+}
+
 console.log("TAP version 13");
 const options = { n: 4, thresholds: THRESHOLDS };
 const first = await twoChains();
 try {
 	const net = await deployNetwork(first.gateway, first.host, options);
 	await flow(first, net);
+	await userFlow(first, net);
 	const second = await twoChains();
 	try {
 		const again = await deployNetwork(second.gateway, second.host, options);

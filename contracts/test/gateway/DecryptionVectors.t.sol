@@ -1,55 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
-import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
-import {Decryption} from "../../src/gateway/Decryption.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
-import {EmptyUUPSProxy} from "../../src/gateway/GatewayEmptyUUPSProxy.sol";
-import {Coprocessor, KmsNode} from "../../src/gateway/GatewayTypes.sol";
-import {GatewayFixture} from "../helpers/GatewayFixture.sol";
+import {VectorsFixture} from "../helpers/VectorsFixture.sol";
 import {Vm} from "../helpers/Vm.sol";
 
 /// Published messages, call data and logs of public decryption, with a Decryption contract at the address they name.
-contract DecryptionVectorsTest is GatewayFixture {
-    string private json;
-    address private kms;
-    bytes32 private h1;
-    bytes32 private h2;
-
+contract DecryptionVectorsTest is VectorsFixture {
     function setUp() public {
-        json = vm.readFile("tests/vectors/contracts/public_decryption.json");
-        kms = vm.parseJsonAddress(json, ".keys.kmsAddr");
-        h1 = vm.parseJsonBytes32(json, ".constants.h1");
-        h2 = vm.parseJsonBytes32(json, ".constants.h2");
-        deployProxies();
-
-        // The proxy has neither immutables nor a constructor that matters: its code may stand anywhere.
-        address at = vm.parseJsonAddress(json, ".constants.Decryption");
-        vm.etch(at, address(decryption).code);
-        vm.store(at, IMPLEMENTATION_SLOT, bytes32(uint256(uint160(address(empty)))));
-        EmptyUUPSProxy(at).initialize();
-        decryption = Decryption(at);
-
-        KmsNode[] memory nodes = new KmsNode[](1);
-        nodes[0] = KmsNode(kms, kms, "", "");
-        installConfig(nodes, thresholds(0, 1, 1, 1));
-        installCommits();
-        installDecryption();
-
-        address coprocessor = vm.parseJsonAddress(json, ".keys.copAddr");
-        Coprocessor[] memory one = new Coprocessor[](1);
-        one[0] = Coprocessor(coprocessor, coprocessor, "");
-        vm.startPrank(OWNER);
-        config.addHostChain(hostChain(HOST_CHAIN));
-        config.updateCoprocessors(one, 1);
-        vm.stopPrank();
+        deployPublished("tests/vectors/contracts/public_decryption.json");
         // Key and digest of the material are in the published log.
         bytes memory legacy = vm.parseJsonBytes(json, ".logs['PublicDecryptionRequest legacy'].data");
-        bytes32 digest = word(legacy, 6);
-        vm.startPrank(coprocessor);
-        commits.addCiphertextMaterial(h1, uint256(word(legacy, 5)), bytes32(0), digest);
-        commits.addCiphertextMaterial(h2, uint256(word(legacy, 5)), bytes32(0), digest);
-        vm.stopPrank();
+        commitPublished(uint256(word(legacy, 5)), word(legacy, 6));
     }
 
     function word(bytes memory data, uint256 index) private pure returns (bytes32 value) {
@@ -120,14 +82,5 @@ contract DecryptionVectorsTest is GatewayFixture {
                 vm.parseJsonBytes(json, ".calldata['publicDecryptionResponse(first id, vector publicDecrypt/1handle)']")
             );
         vm.assertTrue(ok && decryption.isDecryptionDone(requestId(1)), "response");
-    }
-
-    function checkLog(Vm.Log memory log, string memory at) private view {
-        bytes32[] memory topics = vm.parseJsonBytes32Array(json, string.concat(at, ".topics"));
-        vm.assertEq(log.topics.length, topics.length, "topics");
-        for (uint256 i = 0; i < topics.length; i++) {
-            vm.assertEq(log.topics[i], topics[i], "topic");
-        }
-        vm.assertEq(log.data, vm.parseJsonBytes(json, string.concat(at, ".data")), "data");
     }
 }
