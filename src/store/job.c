@@ -116,6 +116,17 @@ enum err store_answer_row(struct store_answer *a, const struct store_value *cell
 	return ERR_OK;
 }
 
+enum err store_answer_expect(struct store_answer *a, const struct store_statement *st,
+			     struct err_note *note)
+{
+	const struct store_rows *rows = store_answer_rows(a);
+
+	if (st->expect == STORE_ONE && rows->changed != 1 && rows->rows_n != 1)
+		return err_say(note, ERR_STATE_MOVED, "%lld rows changed, one expected: %.80s",
+			       (long long)rows->changed, st->sql);
+	return ERR_OK;
+}
+
 void store_answer_fail(struct store_answer *a, enum err e, const struct err_note *note)
 {
 	struct err_note kept = note ? *note : (struct err_note){0};
@@ -123,4 +134,11 @@ void store_answer_fail(struct store_answer *a, enum err e, const struct err_note
 	answer_free(a);
 	a->err = e;
 	a->note = kept;
+}
+
+void store_jobs_fail(struct store_job *first, const struct store_job *end, enum err e,
+		     const struct err_note *note)
+{
+	for (struct store_job *job = first; job != end; job = job->next)
+		store_answer_fail(&job->answer, e, note);
 }

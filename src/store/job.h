@@ -49,7 +49,15 @@ enum err store_answer_row(struct store_answer *a, const struct store_value *cell
 /* The rows of the statement that is being filled. */
 struct store_rows *store_answer_rows(struct store_answer *a);
 
+/* The statement is complete. ERR_STATE_MOVED if it is not what its caller expected. */
+enum err store_answer_expect(struct store_answer *a, const struct store_statement *st,
+			     struct err_note *note) MUST_USE;
+
 /* Drop all rows and say `e` instead; `note` may be NULL. */
 void store_answer_fail(struct store_answer *a, enum err e, const struct err_note *note);
+
+/* The same for every job from `first` up to `end`, which is not one of them. */
+void store_jobs_fail(struct store_job *first, const struct store_job *end, enum err e,
+		     const struct err_note *note);
 
 #endif

@@ -22,7 +22,9 @@ enum {
 	TOPICS_MAX = 16,
 	TOPIC_SIZE_MAX = 63, /* PostgreSQL's limit of a channel name */
 	TRIM_AFTER_BYTES = 4 << 20,
-	POST_RETRY_MS = 50, /* after the loop had no memory for a post */
+	POST_RETRY_MS = 50,   /* after the loop had no memory for a post */
+	TELL_RETRY_MS = 2000, /* after other processes could not be told */
+	MS_PER_S = 1000,
 	NS_PER_MS = 1000 * 1000,
 	NS_PER_S = 1000 * NS_PER_MS,
 };
@@ -44,9 +46,10 @@ struct store_queue {
 
 	/* The store thread's while it lives. */
 	struct store_engine *engine;
-	size_t spent; /* argument bytes freed since unused heap was last given back */
+	size_t spent;    /* argument bytes freed since unused heap was last given back */
+	unsigned untold; /* bit i: other processes have not heard of topics[i] yet */
 
-	/* Loop thread only. */
+	/* Loop thread only; but names are read by all, and are added under the mutex. */
 	struct topic topics[TOPICS_MAX];
 	size_t topics_n;
 	bool delivering, closed;
@@ -57,6 +60,7 @@ struct store_queue {
 	struct job_list waiting, finished;
 	size_t held_n;  /* jobs waiting, running or finished and not yet delivered */
 	unsigned asked; /* bit i: topics[i] must wake after what waits now is committed */
+	unsigned heard; /* bit i: another process named topics[i] */
 	unsigned due;   /* bit i: topics[i] must wake now */
 	bool posted;    /* deliver() is in the loop's hands */
 	bool post_owed; /* the loop had no memory for the post */
@@ -149,12 +153,13 @@ static void deliver(void *ctx)
 
 /* ---- store thread ---- */
 
-static void wait_a_little_locked(struct store_queue *q)
+static void wait_a_little_locked(struct store_queue *q, int ms)
 {
 	struct timespec until;
 
 	CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-	until.tv_nsec += (long)POST_RETRY_MS * NS_PER_MS;
+	until.tv_sec += ms / MS_PER_S;
+	until.tv_nsec += (long)(ms % MS_PER_S) * NS_PER_MS;
 	if (until.tv_nsec >= NS_PER_S) {
 		until.tv_nsec -= NS_PER_S;
 		until.tv_sec++;
@@ -178,18 +183,29 @@ static void queue_post(struct store_queue *q)
 	queue_unlock(q);
 }
 
+/* What the store thread does in one round. */
+struct round {
+	struct job_list jobs;
+	unsigned asked, heard;
+};
+
+static bool idle_locked(const struct store_queue *q)
+{
+	return !q->waiting.first && !q->asked && !q->heard && !q->stopping;
+}
+
 /* False when the store is being freed and nothing waits any more. */
-static bool queue_next(struct store_queue *q, struct job_list *ret_jobs, unsigned *ret_asked)
+static bool queue_next(struct store_queue *q, struct round *ret_round)
 {
 	queue_lock(q);
-	while (!q->waiting.first && !q->asked && !q->stopping && !q->post_owed)
+	while (idle_locked(q) && !q->post_owed && !q->untold)
 		CHECK(pthread_cond_wait(&q->work, &q->mutex) == 0);
-	if (!q->waiting.first && !q->asked && !q->stopping)
-		wait_a_little_locked(q);
-	bool more = q->waiting.first || !q->stopping;
-	*ret_jobs = list_take(&q->waiting);
-	*ret_asked = q->asked;
+	if (idle_locked(q))
+		wait_a_little_locked(q, q->post_owed ? POST_RETRY_MS : TELL_RETRY_MS);
+	bool more = q->waiting.first || q->asked || !q->stopping;
+	*ret_round = (struct round){list_take(&q->waiting), q->asked, q->heard};
 	q->asked = 0;
+	q->heard = 0;
 	queue_unlock(q);
 	return more;
 }
@@ -208,31 +224,57 @@ static void jobs_strip(struct store_queue *q, struct store_job *first)
 	}
 }
 
+static void engine_run(struct store_queue *q, const struct round *r)
+{
+	const char *names[TOPICS_MAX];
+	size_t n = 0;
+
+	q->untold |= r->asked;
+	for (size_t i = 0; i < TOPICS_MAX; i++)
+		if (q->untold >> i & 1)
+			names[n++] = q->topics[i].name;
+	if (r->jobs.first || n > 0)
+		if (q->engine->ops->run(q->engine, r->jobs.first, names, n))
+			q->untold = 0;
+}
+
 static void *queue_main(void *ctx)
 {
 	struct store_queue *q = ctx;
-	struct job_list jobs;
-	unsigned asked;
+	struct round r;
 
-	while (queue_next(q, &jobs, &asked)) {
-		if (jobs.first)
-			q->engine->ops->run(q->engine, jobs.first);
-		jobs_strip(q, jobs.first);
+	while (queue_next(q, &r)) {
+		engine_run(q, &r);
+		jobs_strip(q, r.jobs.first);
 		queue_lock(q);
-		list_append(&q->finished, jobs);
-		q->due |= asked;
+		list_append(&q->finished, r.jobs);
+		q->due |= r.asked | r.heard;
 		queue_unlock(q);
 		queue_post(q);
 	}
 	return NULL;
 }
 
-/* ---- loop thread: the interface ---- */
+/* ---- any thread: other processes ---- */
 
 static struct store_queue *queue_of(struct store *s)
 {
 	return CONTAINER_OF(s, struct store_queue, store);
 }
+
+void store_queue_wake(struct store *s, const char *topic)
+{
+	struct store_queue *q = queue_of(s);
+
+	queue_lock(q);
+	for (size_t i = 0; i < q->topics_n; i++)
+		if (!topic || strcmp(q->topics[i].name, topic) == 0)
+			q->heard |= 1u << i;
+	CHECK(pthread_cond_signal(&q->work) == 0);
+	queue_unlock(q);
+}
+
+/* ---- loop thread: the interface ---- */
 
 static enum err queue_submit(struct store *s, struct store_batch *batch, store_done_fn *done,
 			     void *ctx)
@@ -256,41 +298,49 @@ static enum err queue_submit(struct store *s, struct store_batch *batch, store_d
 	return ERR_BUSY;
 }
 
-/* topics_n if there is none of that name. */
-static size_t topic_find(const struct store_queue *q, const char *name)
+/* Its place in the table, where it is from now on; TOPICS_MAX when that is full. */
+static size_t topic_place(struct store_queue *q, const char *name)
 {
 	size_t i = 0;
 
 	while (i < q->topics_n && strcmp(q->topics[i].name, name) != 0)
 		i++;
+	if (i < q->topics_n || i == TOPICS_MAX)
+		return i;
+	queue_lock(q);
+	memcpy(q->topics[i].name, name, strlen(name) + 1);
+	q->topics_n++;
+	queue_unlock(q);
 	return i;
 }
 
 static void queue_on_notify(struct store *s, const char *topic, void (*fn)(void *ctx), void *ctx)
 {
 	struct store_queue *q = queue_of(s);
-	size_t i = topic_find(q, topic);
 
-	if (i == q->topics_n) {
-		CHECK(i < TOPICS_MAX && strlen(topic) <= TOPIC_SIZE_MAX);
-		memcpy(q->topics[i].name, topic, strlen(topic) + 1);
-		q->topics_n++;
-	}
+	CHECK(strlen(topic) <= TOPIC_SIZE_MAX);
+
+	size_t i = topic_place(q, topic);
+
+	CHECK(i < TOPICS_MAX);
 	q->topics[i].fn = fn;
 	q->topics[i].ctx = ctx;
 }
 
 /* The bit is taken together with all that waits at that moment, so what the caller submitted before
- * is committed when the subscriber wakes. With nothing waiting the thread takes the bit alone. */
+ * is committed when the subscriber wakes. With nothing waiting the thread takes the bit alone.
+ * Nobody here may listen: other processes may. */
 static enum err queue_notify(struct store *s, const char *topic)
 {
 	struct store_queue *q = queue_of(s);
-	size_t i = topic_find(q, topic);
 
 	if (strlen(topic) > TOPIC_SIZE_MAX)
 		return ERR_RANGE;
-	if (i == q->topics_n)
-		return ERR_OK; /* nobody in this process listens */
+
+	size_t i = topic_place(q, topic);
+
+	if (i == TOPICS_MAX)
+		return ERR_RANGE;
 	queue_lock(q);
 	q->asked |= 1u << i;
 	CHECK(pthread_cond_signal(&q->work) == 0);

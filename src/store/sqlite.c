@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include <stdlib.h>
 
+#include "store/migrate.h"
 #include "store/queue.h"
 #include "store/sqlite_conn.h"
 #include "store/sqlite_file.h"
@@ -31,13 +32,8 @@ static enum err statement_run(struct sqlite_conn *c, const struct store_statemen
 	store_answer_statement(a);
 	TRY(sqlite_conn_run(c, st->sql, st->args, st->args_n, answer_add_row, a, &changed, note));
 
-	struct store_rows *rows = store_answer_rows(a);
-
-	rows->changed = changed;
-	if (st->expect == STORE_ONE && changed != 1 && rows->rows_n != 1)
-		return err_say(note, ERR_STATE_MOVED, "%lld rows changed, one expected: %.80s",
-			       (long long)changed, st->sql);
-	return ERR_OK;
+	store_answer_rows(a)->changed = changed;
+	return store_answer_expect(a, st, note);
 }
 
 static enum err statements_run(struct sqlite_conn *c, struct store_job *job, struct err_note *note)
@@ -76,13 +72,6 @@ static bool job_run(struct sqlite_conn *c, struct store_job *job)
 	return sqlite_conn_in_transaction(c);
 }
 
-static void jobs_fail(struct store_job *first, const struct store_job *end, enum err e,
-		      const struct err_note *note)
-{
-	for (struct store_job *job = first; job != end; job = job->next)
-		store_answer_fail(&job->answer, e, note);
-}
-
 /*
  * The jobs from `first` up to `end` in one transaction. False when a statement brought the whole
  * transaction down (disk full, I/O error): then nothing is stored and only the job at fault has its
@@ -95,7 +84,7 @@ static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
 	enum err e = run_plain(c, "BEGIN IMMEDIATE", &note);
 
 	if (e != ERR_OK) {
-		jobs_fail(first, end, e, &note);
+		store_jobs_fail(first, end, e, &note);
 		return true;
 	}
 	for (struct store_job *job = first; job != end; job = job->next)
@@ -105,21 +94,26 @@ static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
 	if (e == ERR_OK)
 		return true;
 	/* What was read may rest on what is now not stored: every answer is void. */
-	jobs_fail(first, end, e, &note);
+	store_jobs_fail(first, end, e, &note);
 	if (sqlite_conn_in_transaction(c))
 		(void)run_plain(c, "ROLLBACK", NULL);
 	return true;
 }
 
-static void engine_run(struct store_engine *e, struct store_job *first)
+/* The file has no other process, so nobody else needs to hear of topics. */
+static bool engine_run(struct store_engine *e, struct store_job *first, const char *const *topics,
+		       size_t topics_n)
 {
 	struct sqlite_engine *s = CONTAINER_OF(e, struct sqlite_engine, engine);
 
-	if (transaction_run(&s->conn, first, NULL) || !first->next)
-		return;
+	(void)topics;
+	(void)topics_n;
+	if (!first || transaction_run(&s->conn, first, NULL) || !first->next)
+		return true;
 	/* One batch must not take its neighbours along: each has a transaction of its own. */
 	for (struct store_job *job = first; job; job = job->next)
 		(void)transaction_run(&s->conn, job, job->next);
+	return true;
 }
 
 static void engine_free(struct store_engine *e)
@@ -153,29 +147,15 @@ static enum err take_is_wal(void *ctx, const struct store_value *cells, size_t n
 
 /* Reads only, unless the file is new: a file that this program must refuse stays as it is. */
 static enum err version_read(struct sqlite_conn *c, const char *path,
-			     const struct store_migrations *m, int64_t *ret_version,
+			     const struct store_migrations *m, size_t *ret_version,
 			     struct err_note *note)
 {
 	const struct store_value owner = store_text(m->owner);
 	int64_t version = 0;
 
-	TRY(run_plain(c,
-		      "CREATE TABLE IF NOT EXISTS schema_version (owner TEXT PRIMARY KEY NOT NULL, "
-		      "version INTEGER NOT NULL) STRICT",
-		      note));
-	TRY(sqlite_conn_run(c, "SELECT version FROM schema_version WHERE owner = $1", &owner, 1,
-			    take_int, &version, NULL, note));
-	if (version < 0)
-		return err_say(note, ERR_CORRUPT, "schema version %lld of %s", (long long)version,
-			       m->owner);
-	if ((uint64_t)version > m->n)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "database %s has version %lld of the %s schema, this program knows "
-			       "up to %zu: "
-			       "it was written by a newer one",
-			       path, (long long)version, m->owner, m->n);
-	*ret_version = version;
-	return ERR_OK;
+	TRY(run_plain(c, STORE_VERSION_TABLE, note));
+	TRY(sqlite_conn_run(c, STORE_VERSION_GET, &owner, 1, take_int, &version, NULL, note));
+	return store_version_check(ret_version, version, m, path, note);
 }
 
 static enum err step_apply(struct sqlite_conn *c, const struct store_migrations *m, size_t step,
@@ -185,17 +165,14 @@ static enum err step_apply(struct sqlite_conn *c, const struct store_migrations 
 
 	TRY(run_plain(c, "BEGIN IMMEDIATE", note));
 	TRY(sqlite_conn_exec(c, m->sql[step], note));
-	TRY(sqlite_conn_run(c,
-			    "INSERT INTO schema_version (owner, version) VALUES ($1, $2) "
-			    "ON CONFLICT (owner) DO UPDATE SET version = excluded.version",
-			    args, ARRAY_LEN(args), NULL, NULL, NULL, note));
+	TRY(sqlite_conn_run(c, STORE_VERSION_SET, args, ARRAY_LEN(args), NULL, NULL, NULL, note));
 	return run_plain(c, "COMMIT", note);
 }
 
 static enum err engine_prepare(struct sqlite_engine *s, const char *path,
 			       const struct store_migrations *m, struct err_note *note)
 {
-	int64_t version = 0;
+	size_t version = 0;
 	bool wal = false;
 
 	TRY(sqlite_file_take(&s->file, path, note));
@@ -206,7 +183,7 @@ static enum err engine_prepare(struct sqlite_engine *s, const char *path,
 	if (!wal)
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "database %s: its file system cannot hold a write-ahead log", path);
-	for (size_t step = (size_t)version; step < m->n; step++) {
+	for (size_t step = version; step < m->n; step++) {
 		enum err e = step_apply(&s->conn, m, step, note);
 
 		/* Closing the connection rolls the step back. */

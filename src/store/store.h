@@ -204,8 +204,47 @@ enum err store_sqlite_open(struct store **ret_store, const struct store_executor
 			   const char *path, const struct store_migrations *migrations,
 			   struct err_note *note) MUST_USE;
 
+/*
+ * PostgreSQL 13 or later, by a URL of libpq's form (postgres://, postgresql://), what it leaves out
+ * from libpq's environment variables. Our tables live in `schema`, which is made if it is missing,
+ * and migrated; several processes may share it. libpq is loaded now and only now.
+ * ERR_CONFIG_VALUE: URL, schema name, library, server version or encoding, login, a database from a
+ * newer version; ERR_UNAVAILABLE: not reached in 5 tries, a second apart.
+ *
+ * What differs for callers: a batch may end ERR_UNAVAILABLE or ERR_TIMEOUT (nothing is stored), or
+ * ERR_TRANSIENT (the commit may have happened); and another process may change rows between two
+ * batches. No note and no error ever holds the password.
+ */
+enum err store_postgres_open(struct store **ret_store, const struct store_executor *executor,
+			     const char *url, const char *schema,
+			     const struct store_migrations *migrations,
+			     struct err_note *note) MUST_USE;
+
+/*
+ * The engine that `url` names: "sqlite:PATH" or "postgres://…". `schema` is PostgreSQL's; a SQLite
+ * file needs none. ERR_CONFIG_VALUE also for a URL of neither form.
+ */
+enum err store_open(struct store **ret_store, const struct store_executor *executor,
+		    const char *url, const char *schema, const struct store_migrations *migrations,
+		    struct err_note *note) MUST_USE;
+
+/* Whether several processes may have the database of `url` open: then a lease that another owner
+ * holds may be alive, and only its time ends it. */
+bool store_url_shared(const char *url);
+
+enum {
+	STORE_URL_SHOWN_SIZE = 256
+};
+
+/* What may be said of `url` in a log: without user, password and options. */
+void store_url_show(char ret_text[static STORE_URL_SHOWN_SIZE], const char *url);
+
 /* The same connection settings, read-only, no lock, synchronous: for `inspect` beside a running
- * service. */
+ * service. ERR_CONFIG_FILE: there is no such database yet. */
+enum err store_query(const char *url, const char *schema, const char *sql,
+		     const struct store_value *args, size_t args_n,
+		     void (*row)(void *ctx, const struct store_value *cells, size_t n), void *ctx,
+		     struct err_note *note) MUST_USE;
 enum err store_sqlite_query(const char *path, const char *sql, const struct store_value *args,
 			    size_t args_n,
 			    void (*row)(void *ctx, const struct store_value *cells, size_t n),

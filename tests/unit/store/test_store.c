@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* The store on SQLite: what a batch means, order, wakes, and the end of a store. */
+/* The store, on both engines: what a batch means, order, wakes, versions, and the end of a store.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,10 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "store_test.h"
+#include "engines.h"
+
+static struct pg_server server;
+TEST_ENGINES(server);
 
 static const char *const schema[] = {
 	"CREATE TABLE op (id INTEGER PRIMARY KEY, state TEXT NOT NULL, due_ms INTEGER NOT NULL, "
@@ -31,7 +35,8 @@ struct seen {
 };
 
 struct fixture {
-	char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE + 8];
+	const struct test_engine *engine;
+	struct test_database db;
 	struct test_loop loop;
 	struct store *store;
 	size_t submitted_n, done_n, woken_n, woken_after;
@@ -45,13 +50,10 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->loop = fresh;
-	test_dir_make(f->dir);
-	(void)snprintf(f->path, sizeof(f->path), "%s/t.db", f->dir);
-
-	struct store_executor executor = test_loop_executor(&f->loop);
-
-	assert_int_equal(store_sqlite_open(&f->store, &executor, f->path, &migrations, &note),
-			 ERR_OK);
+	f->engine = *state;
+	test_database_make(&f->db, f->engine);
+	if (test_database_open(&f->db, &f->store, &f->loop, &migrations, &note) != ERR_OK)
+		fail_msg("%s", note.text);
 	*state = f;
 	return 0;
 }
@@ -62,7 +64,7 @@ static int teardown(void **state)
 
 	store_free(f->store);
 	test_loop_drain(&f->loop);
-	test_dir_remove(f->dir);
+	test_dir_remove(f->db.dir);
 	free(f);
 	return 0;
 }
@@ -405,12 +407,15 @@ static void test_result_limit(void **state)
 	struct fixture *f = *state;
 	struct seen s;
 
+	char two[256];
+
 	/* Half of the limit in one cell fits, two of them do not. */
-	RUN(f, &s, STORE_ANY, "SELECT zeroblob($1) UNION ALL SELECT zeroblob($1)",
-	    store_int(STORE_RESULT_BYTES_MAX / 2));
+	(void)snprintf(two, sizeof(two), "%s UNION ALL %s", f->engine->big_sql, f->engine->big_sql);
+	RUN(f, &s, STORE_ANY, two, store_int(STORE_RESULT_BYTES_MAX / 2));
 	assert_int_equal(s.err, ERR_RANGE);
-	RUN(f, &s, STORE_ANY, "SELECT zeroblob($1)", store_int(STORE_RESULT_BYTES_MAX / 2));
+	RUN(f, &s, STORE_ANY, f->engine->big_sql, store_int(STORE_RESULT_BYTES_MAX / 2));
 	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(count_rows(f), 0);
 }
 
 static void test_queue_limit(void **state)
@@ -519,8 +524,9 @@ static void test_free_finishes_silently(void **state)
 	f->store = NULL;
 	test_loop_drain(&f->loop);
 	assert_int_equal(f->done_n, 0);
-	assert_int_equal(store_sqlite_query(f->path, COUNT, NULL, 0, count_line, &n, &note),
-			 ERR_OK);
+	assert_int_equal(
+		store_query(f->db.url, f->db.schema, COUNT, NULL, 0, count_line, &n, &note),
+		ERR_OK);
 	assert_int_equal(n, 200);
 }
 
@@ -555,6 +561,11 @@ static void test_free_inside_a_callback(void **state)
 
 /* ---- reading beside the service ---- */
 
+#define QUERY(f, want, sql, arg_p, n_p)                                                            \
+	assert_int_equal(                                                                          \
+		store_query((f)->db.url, (f)->db.schema, sql, arg_p, 1, count_line, n_p, &note),   \
+		want)
+
 static void test_query_beside(void **state)
 {
 	struct fixture *f = *state;
@@ -568,50 +579,214 @@ static void test_query_beside(void **state)
 		add_insert(&b, i);
 	submit(f, &b, &s);
 	assert_true(test_loop_until(&f->loop, &f->done_n, 1));
-	assert_int_equal(store_sqlite_query(f->path, "SELECT count(*) FROM op WHERE id < $1", &arg,
-					    1, count_line, &n, &note),
-			 ERR_OK);
+	QUERY(f, ERR_OK, "SELECT count(*) FROM op WHERE id < $1", &arg, &n);
 	assert_int_equal(n, 5);
 	arg = (struct store_value){.type = STORE_BLOB}; /* empty, and not NULL */
-	assert_int_equal(store_sqlite_query(f->path, "SELECT $1 IS NOT NULL", &arg, 1, count_line,
-					    &n, &note),
-			 ERR_OK);
+	QUERY(f, ERR_OK, "SELECT $1 IS NOT NULL", &arg, &n);
 	assert_int_equal(n, 1);
-	assert_int_not_equal(
-		store_sqlite_query(f->path, "DELETE FROM op", NULL, 0, count_line, &n, &note),
-		ERR_OK);
+	assert_int_not_equal(store_query(f->db.url, f->db.schema, "DELETE FROM op", NULL, 0,
+					 count_line, &n, &note),
+			     ERR_OK);
 	assert_int_equal(count_rows(f), 8);
-	assert_int_equal(
-		store_sqlite_query("/nonexistent/x.db", COUNT, NULL, 0, count_line, &n, &note),
-		ERR_CONFIG_FILE);
+	assert_int_equal(store_query(f->engine->server ? f->db.url : "sqlite:/nonexistent/x.db",
+				     "none", COUNT, NULL, 0, count_line, &n, &note),
+			 ERR_CONFIG_FILE);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- versions ---- */
+
+static const char *const steps[] = {
+	"CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
+	"ALTER TABLE t ADD COLUMN more TEXT; CREATE TABLE u (id INTEGER PRIMARY KEY) STRICT",
+	"INSERT INTO u (id) VALUES (1)",
+};
+
+static int64_t query_int(const struct fixture *f, const char *sql)
+{
+	struct err_note note = {0};
+	int64_t n = -1;
+
+	if (store_query(f->db.url, f->db.schema, sql, NULL, 0, count_line, &n, &note) != ERR_OK)
+		fail_msg("%s", note.text);
+	return n;
+}
+
+/* The fixture's store holds a SQLite file's lock. */
+static void reopen(struct fixture *f)
+{
+	store_free(f->store);
+	f->store = NULL;
+	test_loop_drain(&f->loop);
+}
+
+static enum err open_with(struct fixture *f, const char *const *sql, size_t n,
+			  struct err_note *note)
+{
+	struct store_migrations m = {"more", sql, n};
+
+	return test_database_open(&f->db, &f->store, &f->loop, &m, note);
+}
+
+static void test_migrations_go_on_where_they_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct err_note note = {0};
+
+	for (size_t n = 1; n <= ARRAY_LEN(steps); n++)
+		for (int again = 0; again < 2; again++) {
+			reopen(f);
+			assert_int_equal(open_with(f, steps, n, &note), ERR_OK);
+			assert_int_equal(
+				query_int(
+					f,
+					"SELECT version FROM schema_version WHERE owner = 'more'"),
+				n);
+		}
+	assert_int_equal(query_int(f, "SELECT count(*) FROM u"), 1);
+}
+
+static void test_failed_step_leaves_the_one_before(void **state)
+{
+	static const char *const broken[] = {
+		"CREATE TABLE a (id INTEGER PRIMARY KEY) STRICT",
+		"CREATE TABLE b (id INTEGER PRIMARY KEY) STRICT; CREATE TABLE a (id INTEGER) "
+		"STRICT",
+	};
+	struct fixture *f = *state;
+	struct err_note note = {0};
+	int64_t n = 0;
+
+	reopen(f);
+	assert_int_equal(open_with(f, broken, 2, &note), ERR_INTERNAL);
+	assert_null(f->store);
+	assert_non_null(strstr(note.text, "migration 2 of more"));
+	assert_int_equal(query_int(f, "SELECT version FROM schema_version WHERE owner = 'more'"),
+			 1);
+	assert_int_equal(store_query(f->db.url, f->db.schema, "SELECT count(*) FROM b", NULL, 0,
+				     count_line, &n, &note),
+			 ERR_INTERNAL);
+	assert_int_equal(open_with(f, broken, 1, &note), ERR_OK);
+}
+
+static void test_newer_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct err_note note = {0};
+
+	reopen(f);
+	assert_int_equal(open_with(f, steps, 3, &note), ERR_OK);
+	reopen(f);
+	assert_int_equal(open_with(f, steps, 2, &note), ERR_CONFIG_VALUE);
+	assert_null(f->store);
+	assert_non_null(strstr(note.text, "version 3"));
+}
+
+/* ---- where the two could differ ---- */
+
+static void test_same_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 16);
+	struct seen s;
+
+	for (int64_t i = 1; i <= 4; i++)
+		add_insert(&b, i);
+	submit(f, &b, &s);
+	/* A sum of 64-bit integers, and of nothing. */
+	RUN(f, &s, STORE_ONE, "SELECT sum(due_ms) FROM op");
+	assert_int_equal(s.first_cell, 10);
+	RUN(f, &s, STORE_ONE, "SELECT sum(due_ms * $1) FROM op", store_int(-1000000007));
+	assert_int_equal(s.first_cell, -10000000070);
+	RUN(f, &s, STORE_ONE, "SELECT coalesce(sum(due_ms), 0) FROM op WHERE id > 9");
+	assert_int_equal(s.err, ERR_OK);
+	assert_int_equal(s.first_cell, 0);
+	/* A parameter has 64 bits wherever it stands. */
+	RUN(f, &s, STORE_ONE,
+	    "UPDATE op SET due_ms = CASE WHEN $1 < 0 THEN due_ms ELSE $1 END WHERE id = 1",
+	    store_int(1754000000000));
+	RUN(f, &s, STORE_ONE, "SELECT due_ms FROM op WHERE id = 1");
+	assert_int_equal(s.first_cell, 1754000000000);
+	/* Empty blobs and literals. */
+	RUN(f, &s, STORE_ONE, "UPDATE op SET body = x'00ff', lease = 'x''y' WHERE id = 2");
+	assert_int_equal(s.err, ERR_OK);
+	RUN(f, &s, STORE_ONE, "SELECT length(body) FROM op WHERE body = x'00FF'");
+	assert_int_equal(s.first_cell, 2);
+	RUN(f, &s, STORE_ONE, "SELECT count(*) FROM op WHERE lease = $1", store_text("x'y"));
+	assert_int_equal(s.first_cell, 1);
+	RUN(f, &s, STORE_ONE, "UPDATE op SET body = x'' WHERE id = 2");
+	RUN(f, &s, STORE_ONE, "SELECT length(body) FROM op WHERE id = 2");
+	assert_int_equal(s.first_cell, 0);
+	/* NULL where a value was before and the other way round. */
+	RUN(f, &s, STORE_ONE, "UPDATE op SET lease = coalesce($1, lease) WHERE id = 2",
+	    store_null());
+	assert_int_equal(s.err, ERR_OK);
+	RUN(f, &s, STORE_ONE, "UPDATE op SET lease = coalesce($1, lease) WHERE id = 2",
+	    store_text("z"));
+	RUN(f, &s, STORE_ONE, "SELECT count(*) FROM op WHERE lease = 'z'");
+	assert_int_equal(s.first_cell, 1);
+	RUN(f, &s, STORE_ONE, "SELECT EXISTS (SELECT 1 FROM op WHERE id = 2)");
+	assert_int_equal(s.first_cell, 1);
+	/* Text in the order of its bytes: Z before a. */
+	RUN(f, &s, STORE_ONE, "UPDATE op SET state = 'Z' WHERE id = 3");
+	RUN(f, &s, STORE_ONE, "UPDATE op SET state = 'a' WHERE id <> 3");
+	RUN(f, &s, STORE_ANY, "SELECT id FROM op ORDER BY state");
+	assert_int_equal(s.first_cell, 3);
+}
+
+static void test_ids_are_given(void **state)
+{
+	static const char *const sql[] = {
+		"CREATE TABLE q (id INTEGER PRIMARY KEY, v INTEGER NOT NULL) STRICT"};
+	struct fixture *f = *state;
+	struct err_note note = {0};
+	struct seen s;
+
+	reopen(f);
+	assert_int_equal(open_with(f, sql, 1, &note), ERR_OK);
+	for (int64_t i = 1; i <= 3; i++) {
+		RUN(f, &s, STORE_ONE, "INSERT INTO q (v) VALUES ($1) RETURNING id", store_int(7));
+		assert_int_equal(s.err, ERR_OK);
+		assert_int_equal(s.first_cell, i);
+	}
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_values_round_trip),
-		TEST(test_parameters_go_by_number),
-		TEST(test_wrong_sql_fails_alone),
-		TEST(test_batch_is_atomic),
-		TEST(test_changed_and_expectation),
-		TEST(test_state_moved_is_alone),
-		TEST(test_order_and_own_writes),
-		TEST(test_empty_batch),
-		TEST(test_statement_cache_overflow),
-		TEST(test_claim),
-		TEST(test_rows_by_thousands),
-		TEST(test_result_limit),
-		TEST(test_queue_limit),
-		TEST(test_notify_wakes_after_the_commit),
-		TEST(test_notify_with_nothing_queued),
-		TEST(test_subscriber_is_replaced),
-		TEST(test_loop_without_memory_is_asked_again),
-		TEST(test_free_finishes_silently),
-		TEST(test_free_inside_a_callback),
-		TEST(test_query_beside),
+		TEST_BOTH(test_values_round_trip),
+		TEST_BOTH(test_parameters_go_by_number),
+		TEST_BOTH(test_wrong_sql_fails_alone),
+		TEST_BOTH(test_batch_is_atomic),
+		TEST_BOTH(test_changed_and_expectation),
+		TEST_BOTH(test_state_moved_is_alone),
+		TEST_BOTH(test_order_and_own_writes),
+		TEST_BOTH(test_empty_batch),
+		TEST_BOTH(test_statement_cache_overflow),
+		TEST_BOTH(test_claim),
+		TEST_BOTH(test_rows_by_thousands),
+		TEST_BOTH(test_result_limit),
+		TEST_BOTH(test_queue_limit),
+		TEST_BOTH(test_notify_wakes_after_the_commit),
+		TEST_BOTH(test_notify_with_nothing_queued),
+		TEST_BOTH(test_subscriber_is_replaced),
+		TEST_BOTH(test_loop_without_memory_is_asked_again),
+		TEST_BOTH(test_free_finishes_silently),
+		TEST_BOTH(test_free_inside_a_callback),
+		TEST_BOTH(test_query_beside),
+		TEST_BOTH(test_migrations_go_on_where_they_stopped),
+		TEST_BOTH(test_failed_step_leaves_the_one_before),
+		TEST_BOTH(test_newer_database_is_refused),
+		TEST_BOTH(test_same_answers),
+		TEST_BOTH(test_ids_are_given),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (!pg_server_start(&server)) {
+		pg_server_remove(&server);
+		return 1;
+	}
+
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	pg_server_remove(&server);
+	return failed;
 }
