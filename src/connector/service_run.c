@@ -109,7 +109,7 @@ static enum err store_post(void *loop, void (*fn)(void *ctx), void *ctx)
 	return loop_post(loop, fn, ctx);
 }
 
-static enum err store_open(struct process *p, struct err_note *note)
+static enum err database_open(struct process *p, struct err_note *note)
 {
 	const struct store_executor executor = {.post = store_post, .loop = p->loop};
 	struct store_batch b = store_batch_make(1 << 16);
@@ -318,7 +318,7 @@ static enum err process_run(struct process *p, struct err_note *note)
 	TRY(loop_new(&p->loop));
 	TRY(loop_on_stop_signal(p->loop, on_signal, p));
 	TRY(signer_open(p, note));
-	TRY(store_open(p, note));
+	TRY(database_open(p, note));
 	TRY(chains_open(p, note));
 	TRY(cores_open(p, note));
 	env_fill(p);

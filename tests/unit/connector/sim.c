@@ -254,7 +254,7 @@ static const struct store_ops store_ops = {
 	.notify = store_notify_,
 };
 
-static void store_open(struct sim *s)
+static void open_database(struct sim *s)
 {
 	const struct store_executor executor = {.post = post, .loop = s};
 	struct err_note note = {0};
@@ -272,7 +272,7 @@ void sim_store_reopen(struct sim *s)
 	store_free(s->store.real);
 	while (run_post(s))
 		;
-	store_open(s);
+	open_database(s);
 }
 
 static void take_cell(void *ctx, const struct store_value *cells, size_t n)
@@ -369,7 +369,7 @@ void sim_init(struct sim *s, uint64_t seed)
 	char dir[] = "/tmp/connector-sim-XXXXXX";
 	assert_non_null(mkdtemp(dir));
 	(void)snprintf(s->path, sizeof(s->path), "%s/db", dir);
-	store_open(s);
+	open_database(s);
 }
 
 static void remove_files(struct sim *s)
