@@ -121,7 +121,7 @@ static const char claim_sql[] =
 	"UPDATE operation SET lease_owner = $1, lease_until_ms = $2 WHERE id IN"
 	" (SELECT id FROM operation WHERE state = $3 AND state IN (" LIVE
 	") AND due_ms <= $4 AND lease_until_ms <= $4"
-	" ORDER BY due_ms, id LIMIT $5) RETURNING " COLUMNS;
+	" ORDER BY due_ms, id LIMIT $5" STORE_CLAIM ") RETURNING " COLUMNS;
 
 static const char release_all_sql[] =
 	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE
@@ -206,34 +206,58 @@ enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now
 			 store_int(now_ms));
 }
 
-/* Text for a person, at most REASON_SIZE_MAX bytes, cut between characters. */
-static struct bytes reason_cut(struct bytes reason)
+/*
+ * Text for a person, at most REASON_SIZE_MAX bytes, cut between characters. It may quote anybody,
+ * or have been cut by snprintf, and the store takes nothing but UTF-8.
+ */
+static struct bytes printable(char out[REASON_SIZE_MAX], struct bytes text)
 {
 	size_t n = 0;
 
-	if (reason.n <= REASON_SIZE_MAX)
-		return reason;
-	for (size_t step = 1; step > 0 && n + step <= REASON_SIZE_MAX; n += step) {
-		step = bytes_utf8_step(bytes_sub(reason, n, reason.n - n));
-		if (n + step > REASON_SIZE_MAX)
+	if (!text.p)
+		return BYTES_NONE;
+	for (size_t at = 0; at < text.n;) {
+		size_t step = bytes_utf8_step(bytes_sub(text, at, text.n - at));
+		bool bad = step == 0 || text.p[at] < ' ' || text.p[at] == 0x7f;
+
+		if (n + (bad ? 1 : step) > REASON_SIZE_MAX)
 			break;
+		if (bad)
+			out[n++] = '?';
+		else
+			memcpy(&out[n], &text.p[at], step);
+		n += bad ? 0 : step;
+		at += bad ? 1 : step;
 	}
-	return bytes_sub(reason, 0, n);
+	return bytes_from(out, n);
+}
+
+/* Why a row ends, if nobody said it: better than nothing. */
+static struct bytes reason_of(const struct op_change *change, enum op_state to)
+{
+	if (change->reason.n > 0 || (BIT(to) & ENDS) == 0)
+		return change->reason;
+	return change->error.n > 0 ? change->error : bytes_str(op_state_name(to));
 }
 
 enum err op_add_move(struct store_batch *b, int64_t id, enum op_state from, const char *owner,
 		     const struct op_change *change, int64_t now_ms)
 {
-	bool release = change->release || op_state_terminal(change->to);
+	enum op_state to = change->to != 0 ? change->to : from;
+	bool release = change->release || op_state_terminal(to);
+	int64_t since_ms = change->refusals_over          ? 0
+			   : change->refused_since_ms > 0 ? change->refused_since_ms
+							  : -1;
+	char reason[REASON_SIZE_MAX], error[REASON_SIZE_MAX];
 
-	if (!op_may_move(from, change->to))
+	if (!op_may_move(from, to))
 		return ERR_RANGE;
 	return STORE_ADD(
 		b, STORE_ONE, move_sql, store_int(id), store_text(op_state_name(from)),
-		store_text(owner), store_text(op_state_name(change->to)),
-		blob_or_null(change->proof), blob_or_null(change->answer), text_of(change->error),
-		text_of(reason_cut(change->reason)), store_int(change->due_ms),
-		store_int(change->refused_since_ms), store_int(change->attempt_failed ? 1 : 0),
+		store_text(owner), store_text(op_state_name(to)), blob_or_null(change->proof),
+		blob_or_null(change->answer), text_of(printable(error, change->error)),
+		text_of(printable(reason, reason_of(change, to))), store_int(change->due_ms),
+		store_int(since_ms), store_int(change->attempt_failed ? 1 : 0),
 		store_int(change->deferred ? 1 : 0), store_int(now_ms), store_int(release ? 1 : 0));
 }
 

@@ -104,8 +104,9 @@ enum err op_add_insert(struct store_batch *b, const struct operation *op, int64_
 
 /*
  * Claim up to `limit` due rows in `state` for `owner` until lease_until_ms, oldest due first. The
- * statement's rows are read with op_from_row. Rows with a live lease of somebody else are passed
- * over.
+ * statement's rows are read with op_from_row. Rows with a live lease are passed over, whoever holds
+ * it: what `owner` has claimed it is working on. A lease that ran out counts for nothing, so a row
+ * may come back to an owner that still has it.
  */
 enum err op_add_claim(struct store_batch *b, enum op_state state, const char *owner, int64_t now_ms,
 		      int64_t lease_until_ms, unsigned limit) MUST_USE;
@@ -121,12 +122,19 @@ enum err op_add_release_others(struct store_batch *b, const char *owner) MUST_US
  * none. */
 enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now_ms) MUST_USE;
 
-/* What may change along with a state. Views with p == NULL leave the column as it is. */
+/*
+ * What may change along with a state. All-zero leaves everything as it is; so does each view with
+ * p == NULL. Texts may hold anything: what is not printable UTF-8 is stored as '?'. Refused,
+ * failed, aborted and expired rows never lack a reason: where none is given it is the error's name,
+ * or the state's.
+ */
 struct op_change {
-	enum op_state to;
+	enum op_state to; /* 0 = stay */
 	struct bytes proof, answer, error, reason;
-	int64_t due_ms;           /* when the row may be claimed again; 0 = now */
-	int64_t refused_since_ms; /* -1 leaves it */
+	int64_t due_ms;           /* when the row may be claimed again; 0 = now (it is claimed: it
+				     was due) */
+	int64_t refused_since_ms; /* of the first "no"; 0 and less leave it */
+	bool refusals_over;       /* refused_since_ms back to 0 */
 	bool attempt_failed;      /* attempts += 1 */
 	bool deferred;            /* deferrals += 1; a change of state sets them back to 0 */
 	bool release;             /* give the lease back (every terminal state does) */

@@ -179,7 +179,7 @@ static void end_as(struct job *j, enum op_state to, enum err e)
 	LOG_WARN(j->worker->env.log, "Operation ended without an answer", log_i("id", j->op.id),
 		 log_u256("request_id", j->op.key.request_id), log_s("state", op_state_name(to)),
 		 log_e(e), log_s("reason", j->reason));
-	j->change = (struct op_change){.refused_since_ms = -1};
+	j->change = (struct op_change){0};
 	give_back(j, to, e, 0);
 }
 
@@ -226,8 +226,7 @@ void work_retry(struct job *j, enum err e, const char *fmt, ...)
 		end_as(j, err_class(e) == ERR_CLASS_REFUSED ? OP_REFUSED : OP_FAILED, e);
 		return;
 	}
-	j->change = (struct op_change){
-		.refused_since_ms = -1, .attempt_failed = counts, .deferred = !counts};
+	j->change = (struct op_change){.attempt_failed = counts, .deferred = !counts};
 	retry_in(j, e, delay_ms);
 }
 
@@ -238,7 +237,7 @@ void work_retry_soon(struct job *j, enum err e, const char *fmt, ...)
 	va_start(ap, fmt);
 	set_reason(j, fmt, ap);
 	va_end(ap);
-	j->change = (struct op_change){.refused_since_ms = -1};
+	j->change = (struct op_change){0};
 	retry_in(j, e, SOON_MS);
 }
 
@@ -258,7 +257,7 @@ void work_denied(struct job *j, const char *fmt, ...)
 	(void)retry_after(&policy, ERR_NOT_READY, j->op.deferrals + 1, j->worker->env.rng,
 			  &delay_ms);
 	j->change = (struct op_change){
-		.refused_since_ms = j->op.refused_since_ms > 0 ? -1 : wall_ms(j),
+		.refused_since_ms = j->op.refused_since_ms > 0 ? 0 : wall_ms(j),
 		.deferred = true,
 	};
 	retry_in(j, ERR_NOT_ALLOWED, delay_ms);
@@ -342,7 +341,7 @@ static void advance(struct job *j, enum op_state to, void (*moved)(struct job *j
 		.proof = buf_view(&j->proof_bytes),
 		.error = bytes_from("", 0),
 		.reason = bytes_from("", 0),
-		.refused_since_ms = 0,
+		.refusals_over = true,
 	};
 	work_move(j, moved);
 }
@@ -390,7 +389,7 @@ void work_answered(struct job *j, const struct decryption_answer *answer)
 		.answer = buf_view(&j->answer_bytes),
 		.error = bytes_from("", 0),
 		.reason = bytes_from("", 0),
-		.refused_since_ms = 0,
+		.refusals_over = true,
 		.release = true,
 	};
 	work_move(j, moved_answered);

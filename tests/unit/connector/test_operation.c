@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* The operation's statements on the real database: identity, claims, leases and compare-and-set. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -100,6 +101,7 @@ static size_t claim(struct sim *s, struct outcome *o, enum op_state state, const
 	struct store_batch b = store_batch_make(1 << 16);
 
 	assert_int_equal(op_add_claim(&b, state, owner, now_ms, until_ms, limit), ERR_OK);
+	assert_non_null(strstr(b.v[0].sql, STORE_CLAIM)); /* what another engine needs */
 	assert_int_equal(run(s, &b, o), ERR_OK);
 	return o->n;
 }
@@ -213,9 +215,8 @@ static void test_terminal_rows_never_change(void **state)
 	struct sim *s = *state;
 	struct operation op = sample(1);
 	struct outcome o;
-	struct op_change refuse = {
-		.to = OP_REFUSED, .reason = BYTES_LIT("no"), .refused_since_ms = -1};
-	struct op_change again = {.to = OP_READY, .refused_since_ms = -1};
+	struct op_change refuse = {.to = OP_REFUSED, .reason = BYTES_LIT("no")};
+	struct op_change again = {.to = OP_READY};
 
 	insert(s, &op, 1000);
 	assert_int_equal(claim(s, &o, OP_SEEN, "me", 2000, 9000, 1), 1);
@@ -250,10 +251,12 @@ static void test_claims_do_not_overlap(void **state)
 	assert_int_equal(claim(s, &o, OP_SEEN, "b", 2000, 9000, 10), 4);
 	assert_int_equal(claim(s, &o, OP_SEEN, "b", 2000, 9000, 10), 0);
 	/* A row has one holder: a move under another name loses. */
-	struct op_change ready = {.to = OP_READY, .refused_since_ms = -1};
+	struct op_change ready = {.to = OP_READY};
 	assert_int_equal(move(s, 1, OP_SEEN, "b", ready, 2001), ERR_STATE_MOVED);
 	assert_int_equal(move(s, 1, OP_SEEN, "a", ready, 2001), ERR_OK);
 	assert_int_equal(move(s, 1, OP_SEEN, "a", ready, 2001), ERR_STATE_MOVED);
+	/* Its own live lease is one as well. */
+	assert_int_equal(claim(s, &o, OP_SEEN, "a", 2001, 9000, 10), 0);
 	/* A lease that ran out can be taken. */
 	assert_int_equal(claim(s, &o, OP_SEEN, "c", 9000, 20000, 10), 6);
 	assert_int_equal(move(s, 2, OP_SEEN, "a", ready, 9001), ERR_STATE_MOVED);
@@ -304,7 +307,7 @@ static void test_counters(void **state)
 	assert_int_equal(move(s, 1, OP_SEEN, "a", c, 1), ERR_OK);
 	assert_int_equal(sim_sql_int(s, "SELECT deferrals FROM operation"), 2);
 	assert_int_equal(sim_sql_int(s, "SELECT refused_since_ms FROM operation"), 77);
-	c = (struct op_change){.to = OP_SEEN, .attempt_failed = true, .refused_since_ms = 0};
+	c = (struct op_change){.to = OP_SEEN, .attempt_failed = true, .refusals_over = true};
 	assert_int_equal(move(s, 1, OP_SEEN, "a", c, 1), ERR_OK);
 	assert_int_equal(sim_sql_int(s, "SELECT attempts FROM operation"), 1);
 	assert_int_equal(sim_sql_int(s, "SELECT refused_since_ms FROM operation"), 0);
@@ -314,12 +317,83 @@ static void test_counters(void **state)
 			       .error = BYTES_LIT("timeout"),
 			       .refused_since_ms = -1};
 	assert_int_equal(move(s, 1, OP_SEEN, "a", c, 1), ERR_OK);
-	c = (struct op_change){.to = OP_COMPUTING, .refused_since_ms = -1};
+	c = (struct op_change){.to = OP_COMPUTING};
 	assert_int_equal(move(s, 1, OP_READY, "a", c, 1), ERR_OK);
 	assert_int_equal(sim_sql_int(s, "SELECT deferrals FROM operation"), 0);
 	assert_int_equal(sim_sql_int(s, "SELECT attempts FROM operation"), 1);
 	assert_string_equal(sim_sql_text(s, "SELECT proof FROM operation"), "proof");
 	assert_string_equal(sim_sql_text(s, "SELECT error FROM operation"), "timeout");
+}
+
+/* Who says nothing changes nothing. */
+static void test_an_empty_change_leaves_everything(void **state)
+{
+	struct sim *s = *state;
+	struct operation op = sample(1);
+	struct outcome o, after;
+	struct op_change c = {.proof = BYTES_LIT("proof"),
+			      .answer = BYTES_LIT("answer"),
+			      .error = BYTES_LIT("timeout"),
+			      .reason = BYTES_LIT("why"),
+			      .refused_since_ms = 77,
+			      .attempt_failed = true,
+			      .deferred = true};
+	static const char columns[] =
+		"SELECT state || proof || answer || error || reason || refused_since_ms || attempts"
+		" || deferrals || lease_owner || lease_until_ms FROM operation";
+
+	insert(s, &op, 1000);
+	assert_int_equal(claim(s, &o, OP_SEEN, "me", 2000, 9000, 1), 1);
+	assert_int_equal(move(s, 1, OP_SEEN, "me", c, 2001), ERR_OK);
+	assert_string_equal(sim_sql_text(s, columns), "seenproofanswertimeoutwhy7711me9000");
+	assert_int_equal(move(s, 1, OP_SEEN, "me", (struct op_change){0}, 2002), ERR_OK);
+	assert_string_equal(sim_sql_text(s, columns), "seenproofanswertimeoutwhy7711me9000");
+	assert_int_equal(claim(s, &after, OP_SEEN, "me", 9000, 9001, 1), 1);
+	assert_int_equal(after.ops[0].due_ms, 0);
+}
+
+/* STORE_TEXT must be UTF-8: what others say may be anything, and must not keep a row from moving.
+ */
+static void test_reason_is_text_whatever_was_given(void **state)
+{
+	struct sim *s = *state;
+	struct operation op = sample(1);
+	struct outcome o;
+	static const char dirty[] = "a\xff\0b\n\xc3\xa9\xc3";
+	struct op_change c = {.reason = bytes_from(dirty, sizeof(dirty) - 1)};
+
+	insert(s, &op, 1000);
+	assert_int_equal(claim(s, &o, OP_SEEN, "a", 2000, 9000, 1), 1);
+	assert_int_equal(move(s, 1, OP_SEEN, "a", c, 1), ERR_OK);
+	assert_string_equal(sim_sql_text(s, "SELECT reason FROM operation"), "a??b?\xc3\xa9?");
+}
+
+static void test_an_end_has_a_reason(void **state)
+{
+	struct sim *s = *state;
+	struct outcome o;
+	static const struct {
+		struct op_change change;
+		const char *reason;
+	} rows[] = {
+		{{.to = OP_FAILED, .error = BYTES_LIT("timeout"), .reason = BYTES_LIT("")},
+		 "timeout"},
+		{{.to = OP_REFUSED, .error = BYTES_LIT("timeout")}, "timeout"},
+		{{.to = OP_EXPIRED}, "expired"},
+		{{.to = OP_ABORTED, .reason = BYTES_LIT("somebody said so")}, "somebody said so"},
+	};
+
+	for (uint8_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct operation op = sample(i);
+		char sql[64];
+
+		insert(s, &op, 1000);
+		assert_int_equal(claim(s, &o, OP_SEEN, "a", 2000, 9000, 1), 1);
+		assert_int_equal(move(s, o.ops[0].id, OP_SEEN, "a", rows[i].change, 1), ERR_OK);
+		(void)snprintf(sql, sizeof(sql), "SELECT reason FROM operation WHERE id = %u",
+			       i + 1U);
+		assert_string_equal(sim_sql_text(s, sql), rows[i].reason);
+	}
 }
 
 static void test_reason_is_cut_between_characters(void **state)
@@ -417,6 +491,9 @@ int main(void)
 		T(test_claims_do_not_overlap),
 		T(test_oldest_due_first),
 		T(test_counters),
+		T(test_an_empty_change_leaves_everything),
+		T(test_reason_is_text_whatever_was_given),
+		T(test_an_end_has_a_reason),
 		T(test_reason_is_cut_between_characters),
 		T(test_release),
 		T(test_cursor_is_compared_before_it_is_set),
