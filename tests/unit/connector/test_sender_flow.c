@@ -335,7 +335,7 @@ static void test_a_nonce_that_somebody_else_used(void **state)
 	f->pool.refuse = "internal error";
 	f->pool.refuse_n = 2;
 	sender_answers(f, 1, 1);
-	while (f->pool.sends == 0)
+	for (int i = 0; i < 100 && f->pool.sends == 0; i++)
 		sim_run(&f->w.sim, 1);
 	sim_pool_foreign(&f->pool);
 	sim_pool_foreign(&f->pool);
@@ -356,7 +356,7 @@ static void test_a_reverted_transaction_is_replaced(void **state)
 	f->pool.revert_mined = true;
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	while (sender_txs(f, "reverted") == 0)
+	for (int i = 0; i < 1000 && sender_txs(f, "reverted") == 0; i++)
 		sim_run(&f->w.sim, 1);
 	f->pool.revert_mined = false;
 	assert_true(sender_wait(f, "done", 1, 5000));
@@ -384,7 +384,7 @@ static void test_a_revert_because_it_is_answered(void **state)
 	f->pool.revert_mined = true;
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	while (sender_txs(f, "reverted") == 0)
+	for (int i = 0; i < 1000 && sender_txs(f, "reverted") == 0; i++)
 		sim_run(&f->w.sim, 1);
 	f->pool.revert = "KmsNodeAlreadySigned(uint256,address)";
 	assert_true(sender_wait(f, "done", 1, 5000));
