@@ -32,8 +32,9 @@ struct fhe_plaintext {
 
 /*
  * `type` is what the request claims; the ciphertext must agree in kind and number of blocks
- * (ERR_MISMATCH). ERR_UNSUPPORTED for a format that this build does not read or a type of more
- * than 256 bits.
+ * (ERR_MISMATCH), and so must the dimensions and the key's. Lists: the first value in them.
+ * ERR_UNSUPPORTED for an unknown format, a format that the key has no part for, a version that we
+ * do not read, a type of more than 256 bits; ERR_MALFORMED, ERR_TRUNCATED, ERR_TOO_BIG.
  */
 enum err fhe_decrypt(const struct fhe_client_key *k, struct fhe_plaintext *ret_value,
 		     enum fhe_type type, enum fhe_format format, struct bytes ciphertext,

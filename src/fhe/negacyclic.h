@@ -25,6 +25,16 @@ static inline fhe_u128 fhe_negacyclic_u128(const uint8_t *words, const uint8_t *
 	return sum;
 }
 
+/* <words, bits> */
+static inline fhe_u128 fhe_dot_u128(const uint8_t *words, const uint8_t *bits, size_t n)
+{
+	fhe_u128 sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += fhe_word_u128(words, i) & (0 - (fhe_u128)bits[i]);
+	return sum;
+}
+
 /* Coefficient h of words(X) * rev(bits)(X), rev(bits)[t] = bits[n-1-t]: the compact public key's
  * product. */
 static inline uint64_t fhe_negacyclic_rev_u64(const uint8_t *words, const uint8_t *bits, size_t n,

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Ciphertexts with one LWE ciphertext for each block:
+ *
+ *	small  FheBool, FheUint ("SmallExpanded"): 64-bit, one 2-bit block each, under the big
+ *	       compute key
+ *	big    SquashedNoiseFheBool, SquashedNoiseFheUint ("BigExpanded"): 128-bit, two 2-bit blocks
+ *	       each (b0 + 4 b1; a Boolean stands alone), under the noise-squashing key, or under
+ *that of its compression once the ciphertext has been through a list
+ *
+ * The width of an integer shows in the number of its blocks only.
+ */
+#ifndef FHE_EXPANDED_H
+#define FHE_EXPANDED_H
+
+#include "fhe/params.h"
+
+/* shortint Ciphertext, and SquashedNoiseCiphertext. */
+struct fhe_block {
+	struct bytes words; /* mask, then body: little-endian u64 or u128 */
+	uint64_t degree, noise_level, message_modulus, carry_modulus;
+};
+
+/* The blocks still to be read, one by one, without allocation. */
+struct fhe_blocks {
+	uint64_t n;
+	struct bytes encoded;
+	const struct layout *layout;
+};
+
+struct fhe_expanded {
+	bool boolean;
+	uint64_t radix_blocks; /* 2-bit blocks of the value; 1 for a Boolean */
+	struct fhe_blocks blocks;
+	enum fhe_key_id key;
+	struct bytes tag;
+};
+
+/*
+ * Checks every size, and the dimension of each block against the key that it must be under
+ * (ERR_MISMATCH: other parameters, or another object such as a signed integer). ERR_UNSUPPORTED if
+ * the key lacks that part. Views into `serialized`.
+ */
+enum err fhe_small_expanded_read(struct fhe_expanded *ret_value, const struct fhe_params *p,
+				 struct bytes serialized, struct err_note *note) MUST_USE;
+enum err fhe_big_expanded_read(struct fhe_expanded *ret_value, const struct fhe_params *p,
+			       struct bytes serialized, struct err_note *note) MUST_USE;
+
+/* The next block of a value that was read; false at the end. */
+bool fhe_blocks_next(struct fhe_blocks *blocks, struct fhe_block *ret_block);
+
+/* Layouts of one block. */
+extern const struct layout fhe_block_64_layout;
+extern const struct layout fhe_block_128_layout;
+
+#endif
