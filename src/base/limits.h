@@ -27,10 +27,19 @@
 	X(GRPC_MESSAGE_MAX, 100 << 20, "one gRPC message (upstream's grpc_max_message_size)")      \
 	X(GRPC_CONNECTIONS_MAX, 256, "connections to a gRPC server")                               \
 	X(GRPC_STREAMS_MAX, 256, "calls at once on a gRPC connection")                             \
-	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "request bytes held by a gRPC server")              \
+	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "bytes of calls held by a gRPC server")              \
 	X(GRPC_HEADER_BYTES_MAX, 16 << 10, "header bytes of one gRPC call")                        \
 	X(GRPC_HANDSHAKE_TIMEOUT_MS, 10000, "from accept to the HTTP/2 preface")                   \
 	X(GRPC_IDLE_TIMEOUT_MS, 1800000, "an idle server connection")                              \
+	X(GRPC_BODY_TIMEOUT_MS, 30000, "a request or reply of which nothing moves")                \
+	X(GRPC_BODY_RATE_MIN, 16 << 10, "bytes a second: the slowest request")                     \
+	X(GRPC_KEEPALIVE_MS, 30000, "silence before a PING asks whether the peer lives")           \
+	X(GRPC_KEEPALIVE_TIMEOUT_MS, 10000, "from that PING to the end of the connection")         \
+	X(GRPC_PEER_CONNECTIONS_MAX, 64, "connections of one peer to a gRPC server")               \
+	X(GRPC_PEER_CALLS_MAX, 1024, "calls at once of one peer of a gRPC server")                 \
+	X(GRPC_PEER_IN_FLIGHT_BYTES_MAX, 128 << 20, "bytes held by a gRPC server for one peer")    \
+	X(TLS_FILE_SIZE_MAX, 1 << 20, "a file of certificates, or a key")                          \
+	X(TLS_IDENTITIES_MAX, 256, "names accepted by one TLS configuration")                      \
 	X(PROTOBUF_FIELDS_MAX, 16384, "fields of one protocol buffers message, all levels")        \
 	X(PROTOBUF_DEPTH_MAX, 16, "nesting of a protocol buffers message")                         \
 	X(STORE_QUEUE_MAX, 4096, "batches waiting for the store thread")                           \

@@ -86,14 +86,35 @@ static inline void channel_free(struct channel *c)
 		c->ops->free(c);
 }
 
+struct tls;
+
+struct channel_grpc_options {
+	/* "http://host:port" (HTTP/2 with prior knowledge), "https://host:port" or "unix:PATH" */
+	const char *url;
+	/*
+	 * https only, and there required: our certificate, and whose we accept. Without identities
+	 * in it the server's certificate must name the host of the URL. Lives longer than the
+	 * channel.
+	 */
+	const struct tls *tls;
+	int64_t keepalive_ms;         /* 0 = GRPC_KEEPALIVE_MS */
+	int64_t keepalive_timeout_ms; /* 0 = GRPC_KEEPALIVE_TIMEOUT_MS */
+};
+
 /*
- * `url`: "http://host:port" (HTTP/2 with prior knowledge) or "unix:PATH". "https://…" is refused
- * with ERR_UNSUPPORTED until TLS comes with its own options. No connection is made yet.
+ * No connection is made yet. Errors: ERR_CONFIG_VALUE with a note.
  *
  * A call: ERR_RANGE for a timeout, path or reply_max outside its bounds. When connections fail
  * twice in a row, calls fail UNAVAILABLE at once for a while (50 ms, growing to 1 s) instead of
- * trying again.
+ * trying again. Over TLS a call leaves when the server has accepted our certificate and spoken
+ * HTTP/2, not before. When a server with calls open is silent for keepalive_ms it is asked by PING;
+ * without an answer the connection is lost.
  */
+enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
+			   const struct channel_grpc_options *options,
+			   struct err_note *note) MUST_USE;
+
+/* Without TLS. */
 enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
 			  struct err_note *note) MUST_USE;
 

@@ -11,8 +11,16 @@
 /* The second failure in a row waits this long, each further one twice as long as the one before. */
 enum {
 	RETRY_FIRST_MS = 50,
-	RETRY_MAX_MS = 1000
+	RETRY_MAX_MS = 1000,
+	KEEPALIVE_MAX_MS = 3600000
 };
+
+static const uint8_t ALIVE_PING[8] = "alive?";
+
+static int64_t now_ms(const struct channel_conn *c)
+{
+	return clock_mono_ms(loop_clock(c->channel->loop));
+}
 
 /* ---- failing ---- */
 
@@ -44,8 +52,9 @@ void channel_conn_close(struct channel_conn *c)
 	*at = c->next;
 	if (ch->current == c)
 		ch->current = NULL;
-	clock_timer_cancel(loop_clock(ch->loop), &c->handshake);
+	clock_timer_cancel(loop_clock(ch->loop), &c->timer);
 	dial_cancel(c->dial);
+	tls_handshake_cancel(c->secure);
 	h2_io_close(&c->io);
 	free(c);
 }
@@ -86,7 +95,57 @@ static void conn_lost(void *ctx, const char *why)
 
 static void on_handshake_timeout(void *ctx)
 {
-	conn_lost(ctx, "no HTTP/2 connection in time");
+	struct channel_conn *c = ctx;
+
+	conn_lost(c, c->dial     ? "no connection in time"
+		     : c->secure ? "no TLS handshake in time"
+				 : "no HTTP/2 connection in time");
+}
+
+static bool conn_in_use(const struct channel_conn *c)
+{
+	for (const struct channel_call *call = c->channel->open.first; call; call = call->next)
+		if (call->conn == c)
+			return true;
+	return false;
+}
+
+/* ---- is there somebody still? ---- */
+
+static void on_keepalive(void *ctx);
+
+static void keepalive_set(struct channel_conn *c, int64_t delay_ms)
+{
+	clock_timer_set(loop_clock(c->channel->loop), &c->timer, delay_ms, on_keepalive, c);
+}
+
+static void keepalive_ask(struct channel_conn *c)
+{
+	nghttp2_submit_ping(c->io.session, NGHTTP2_FLAG_NONE, ALIVE_PING);
+	c->pinged_ms = now_ms(c);
+	keepalive_set(c, c->channel->keepalive_timeout_ms);
+	h2_io_flush(&c->io);
+}
+
+/* Only while somebody waits: servers dislike the PINGs of idle clients. */
+static void on_keepalive(void *ctx)
+{
+	struct channel_conn *c = ctx;
+	int64_t quiet_ms = now_ms(c) - c->active_ms;
+	int64_t left_ms = c->channel->keepalive_ms;
+
+	if (c->pinged_ms != 0) {
+		conn_lost(c, "the other side is silent, also when asked by PING");
+		return;
+	}
+	if (conn_in_use(c)) {
+		if (quiet_ms >= left_ms) {
+			keepalive_ask(c);
+			return;
+		}
+		left_ms -= quiet_ms;
+	}
+	keepalive_set(c, left_ms);
 }
 
 /* ---- what the peer says ---- */
@@ -200,19 +259,53 @@ static void conn_retire(struct channel_conn *c)
 		c->channel->current = NULL;
 }
 
+/* Requests may leave: those that wait do. */
+static void conn_ready(struct channel_conn *c)
+{
+	struct channel_call *call, *next;
+
+	c->ready = true;
+	for (call = c->channel->open.first; call; call = next) {
+		next = call->next;
+		if (call->conn == c && channel_conn_submit(c, call) != ERR_OK)
+			channel_call_finish(call, GRPC_UNAVAILABLE, "out of memory");
+	}
+}
+
+/* The other side speaks HTTP/2; over TLS: it has also accepted our certificate. */
+static void conn_settled(struct channel_conn *c)
+{
+	c->settled = true;
+	c->channel->failures = 0;
+	c->active_ms = now_ms(c);
+	keepalive_set(c, c->channel->keepalive_ms);
+	if (!c->ready)
+		conn_ready(c);
+}
+
+/* gRFC A8: a server that finds our PINGs too many gets half as many. */
+static void conn_goaway(struct channel_conn *c, const nghttp2_goaway *goaway)
+{
+	struct bytes why = bytes_from(goaway->opaque_data, goaway->opaque_data_len);
+	int64_t *keepalive_ms = &c->channel->keepalive_ms;
+
+	if (goaway->error_code == NGHTTP2_ENHANCE_YOUR_CALM &&
+	    bytes_eq_var(why, BYTES_LIT("too_many_pings")) && *keepalive_ms < KEEPALIVE_MAX_MS)
+		*keepalive_ms *= 2;
+	conn_retire(c);
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
 	struct h2_io *io = ctx;
 	struct channel_conn *c = io->ctx;
 
 	(void)session;
-	if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
-		c->settled = true;
-		c->channel->failures = 0;
-		clock_timer_cancel(loop_clock(io->loop), &c->handshake);
-	}
+	if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK) &&
+	    !c->settled)
+		conn_settled(c);
 	if (frame->hd.type == NGHTTP2_GOAWAY)
-		conn_retire(c);
+		conn_goaway(c, &frame->goaway);
 	return 0;
 }
 
@@ -238,19 +331,16 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
 	return 0;
 }
 
-static bool conn_in_use(const struct channel_conn *c)
-{
-	for (const struct channel_call *call = c->channel->open.first; call; call = call->next)
-		if (call->conn == c)
-			return true;
-	return false;
-}
-
 static void conn_received(void *ctx)
 {
 	struct channel_conn *c = ctx;
 	struct channel_grpc *ch = c->channel;
 
+	c->active_ms = now_ms(c);
+	if (c->pinged_ms != 0) {
+		c->pinged_ms = 0;
+		keepalive_set(c, ch->keepalive_ms);
+	}
 	h2_io_flush(&c->io);
 	if (c->draining && !conn_in_use(c))
 		channel_conn_close(c);
@@ -281,17 +371,11 @@ static enum err client_session_new(nghttp2_session **ret_session, struct h2_io *
 	return failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err conn_start(struct channel_conn *c, int fd)
+/* Takes `bev`. */
+static enum err conn_start(struct channel_conn *c, struct bufferevent *bev, int plain_fd)
 {
-	struct loop *loop = c->channel->loop;
-	struct bufferevent *bev;
 	nghttp2_session *session;
 
-	bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev) {
-		close(fd);
-		return ERR_NOMEM;
-	}
 	if (client_session_new(&session, &c->io) != ERR_OK) {
 		bufferevent_free(bev);
 		return ERR_NOMEM;
@@ -299,12 +383,35 @@ static enum err conn_start(struct channel_conn *c, int fd)
 	c->io.received = conn_received;
 	c->io.lost = conn_lost;
 	c->io.ctx = c;
-	if (h2_io_start(&c->io, loop, bev, fd, session) != ERR_OK) {
+	if (h2_io_start(&c->io, c->channel->loop, bev, plain_fd, session) != ERR_OK) {
 		nghttp2_session_del(session);
 		bufferevent_free(bev);
 		return ERR_NOMEM;
 	}
-	c->ready = true;
+	return ERR_OK;
+}
+
+static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, const char *why)
+{
+	struct channel_conn *c = ctx;
+
+	(void)peer;
+	c->secure = NULL;
+	if (!bev || conn_start(c, bev, -1) != ERR_OK)
+		conn_lost(c, bev ? "out of memory" : why);
+}
+
+static enum err conn_start_plain(struct channel_conn *c, int fd)
+{
+	struct bufferevent *bev =
+		bufferevent_socket_new(loop_base(c->channel->loop), fd, BEV_OPT_CLOSE_ON_FREE);
+
+	if (!bev) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	TRY(conn_start(c, bev, fd));
+	conn_ready(c);
 	return ERR_OK;
 }
 
@@ -312,18 +419,20 @@ static void on_dialled(void *ctx, int fd, const char *why)
 {
 	struct channel_conn *c = ctx;
 	struct channel_grpc *ch = c->channel;
-	struct channel_call *call, *next;
+	enum err e;
 
 	c->dial = NULL;
-	if (fd < 0 || conn_start(c, fd) != ERR_OK) {
-		conn_lost(c, fd < 0 ? why : "out of memory");
+	if (fd < 0) {
+		conn_lost(c, why);
 		return;
 	}
-	for (call = ch->open.first; call; call = next) {
-		next = call->next;
-		if (call->conn == c && channel_conn_submit(c, call) != ERR_OK)
-			channel_call_finish(call, GRPC_UNAVAILABLE, "out of memory");
-	}
+	if (ch->tls)
+		e = tls_handshake_start(&c->secure, ch->loop, ch->tls, fd, ch->target.host,
+					on_secured, c);
+	else
+		e = conn_start_plain(c, fd);
+	if (e != ERR_OK)
+		conn_lost(c, "out of memory");
 }
 
 enum err channel_conn_open(struct channel_grpc *ch)
@@ -337,7 +446,7 @@ enum err channel_conn_open(struct channel_grpc *ch)
 		free(c);
 		return ERR_NOMEM;
 	}
-	clock_timer_set(loop_clock(ch->loop), &c->handshake, GRPC_HANDSHAKE_TIMEOUT_MS,
+	clock_timer_set(loop_clock(ch->loop), &c->timer, GRPC_HANDSHAKE_TIMEOUT_MS,
 			on_handshake_timeout, c);
 	c->next = ch->conns;
 	ch->conns = c;
@@ -350,7 +459,8 @@ enum err channel_conn_open(struct channel_grpc *ch)
 enum err channel_conn_submit(struct channel_conn *c, struct channel_call *call)
 {
 	struct dial_target *target = &c->channel->target;
-	int64_t left_ms = call->deadline_ms - clock_mono_ms(loop_clock(c->channel->loop));
+	int64_t left_ms = call->deadline_ms - now_ms(c);
+	struct bytes scheme = bytes_str(target->secure ? "https" : "http");
 	nghttp2_data_provider body = h2_body_provider();
 	char timeout[GRPC_TIMEOUT_TEXT_SIZE];
 	int32_t id;
@@ -358,7 +468,7 @@ enum err channel_conn_submit(struct channel_conn *c, struct channel_call *call)
 	grpc_timeout_format(timeout, left_ms > 1 ? left_ms : 1);
 	nghttp2_nv nv[] = {
 		H2_NV(":method", BYTES_LIT("POST")),
-		H2_NV(":scheme", BYTES_LIT("http")),
+		H2_NV(":scheme", scheme),
 		H2_NV(":path", bytes_str(call->path)),
 		H2_NV(":authority", bytes_str(target->authority)),
 		H2_NV("te", BYTES_LIT("trailers")),
@@ -374,6 +484,9 @@ enum err channel_conn_submit(struct channel_conn *c, struct channel_call *call)
 	}
 	call->stream.id = id;
 	call->submitted = true;
+	/* Long unheard of: the call brings the question with it. */
+	if (c->settled && c->pinged_ms == 0 && now_ms(c) - c->active_ms >= c->channel->keepalive_ms)
+		keepalive_ask(c);
 	h2_io_flush(&c->io);
 	return ERR_OK;
 }

@@ -216,19 +216,40 @@ static const struct channel_ops grpc_ops = {
 	.free = grpc_free,
 };
 
-enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
-			  struct err_note *note)
+enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
+			   const struct channel_grpc_options *options, struct err_note *note)
 {
 	struct dial_target target;
 	struct channel_grpc *ch;
 
-	TRY(dial_target_parse(&target, url, note));
+	TRY(dial_target_parse(&target, options->url, note));
+	if (target.secure && !options->tls)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "\"%s\" needs a certificate of ours, its key, and the authorities "
+			       "of the server",
+			       options->url);
+	if (!target.secure && options->tls)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "certificates are given, but \"%s\" is not https://host:port",
+			       options->url);
 	ch = calloc(1, sizeof(*ch));
 	if (!ch)
 		return err_say(note, ERR_NOMEM, "out of memory");
 	ch->base.ops = &grpc_ops;
 	ch->loop = loop;
 	ch->target = target;
+	ch->tls = options->tls;
+	ch->keepalive_ms = options->keepalive_ms > 0 ? options->keepalive_ms : GRPC_KEEPALIVE_MS;
+	ch->keepalive_timeout_ms = options->keepalive_timeout_ms > 0 ? options->keepalive_timeout_ms
+								     : GRPC_KEEPALIVE_TIMEOUT_MS;
 	*ret_channel = &ch->base;
 	return ERR_OK;
+}
+
+enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
+			  struct err_note *note)
+{
+	const struct channel_grpc_options options = {.url = url};
+
+	return channel_grpc_open(ret_channel, loop, &options, note);
 }

@@ -10,18 +10,22 @@
 #include "net/channel.h"
 #include "net/dial.h"
 #include "net/h2.h"
+#include "net/tls_internal.h"
 
 struct channel_grpc;
 
 struct channel_conn {
 	struct channel_grpc *channel;
 	struct channel_conn *next;
-	struct dial *dial; /* until connected */
+	struct dial *dial;            /* until connected */
+	struct tls_handshake *secure; /* then, for https, until that is done */
 	struct h2_io io;
-	bool ready;    /* requests may be submitted */
-	bool settled;  /* the peer proved to speak HTTP/2 */
-	bool draining; /* no new calls */
-	struct timer handshake;
+	bool ready;         /* requests may be submitted */
+	bool settled;       /* the peer proved to speak HTTP/2 */
+	bool draining;      /* no new calls */
+	struct timer timer; /* handshake, then keepalive */
+	int64_t active_ms;  /* something came */
+	int64_t pinged_ms;  /* our PING is unanswered since then; 0 = there is none */
 };
 
 struct channel_call {
@@ -54,6 +58,9 @@ struct channel_grpc {
 	struct channel base;
 	struct loop *loop;
 	struct dial_target target;
+	const struct tls *tls; /* https */
+	int64_t keepalive_ms;
+	int64_t keepalive_timeout_ms;
 	struct channel_conn *conns;   /* all */
 	struct channel_conn *current; /* for new calls; NULL = to be made */
 	struct call_list open;

@@ -68,12 +68,12 @@ static enum err target_parse_host(struct dial_target *t, struct bytes rest, cons
 	for (size_t i = 0; i < port.n && v <= 65535; i++)
 		v = port.p[i] >= '0' && port.p[i] <= '9' ? v * 10 + port.p[i] - '0' : 65536;
 	if (v < 1 || v > 65535 || host.n == 0 || rest.n >= DIAL_HOST_SIZE)
-		return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http://host:port", url);
+		return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http(s)://host:port", url);
 	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 		host = bytes_sub(host, 1, host.n - 2);
 	for (size_t i = 0; i < host.n; i++)
 		if (host.p[i] <= ' ' || host.p[i] >= 0x7f || strchr("/@?#[]", host.p[i]))
-			return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http://host:port",
+			return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http(s)://host:port",
 				       url);
 	memcpy(t->host, host.p, host.n);
 	memcpy(t->authority, rest.p, rest.n);
@@ -85,8 +85,6 @@ enum err dial_target_parse(struct dial_target *ret_target, const char *url, stru
 {
 	struct dial_target t = {0};
 
-	if (strncmp(url, "https://", 8) == 0)
-		return err_say(note, ERR_UNSUPPORTED, "\"%s\": TLS is not supported here", url);
 	if (strncmp(url, "unix:", 5) == 0) {
 		const char *path = url + 5;
 
@@ -99,9 +97,12 @@ enum err dial_target_parse(struct dial_target *ret_target, const char *url, stru
 		snprintf(t.authority, sizeof(t.authority), "localhost");
 	} else if (strncmp(url, "http://", 7) == 0) {
 		TRY(target_parse_host(&t, bytes_str(url + 7), url, note));
+	} else if (strncmp(url, "https://", 8) == 0) {
+		t.secure = true;
+		TRY(target_parse_host(&t, bytes_str(url + 8), url, note));
 	} else {
 		return err_say(note, ERR_CONFIG_VALUE,
-			       "\"%s\" is neither http://host:port nor unix:PATH", url);
+			       "\"%s\" is neither http(s)://host:port nor unix:PATH", url);
 	}
 	*ret_target = t;
 	return ERR_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Sockets by name: connecting to "http://host:port" or "unix:PATH", and listening on "ip:port" or
- * "unix:PATH". Descriptors are non-blocking, close-on-exec and, for TCP, without Nagle's delay.
+ * Sockets by name: connecting to "http(s)://host:port" or "unix:PATH", and listening on "ip:port"
+ * or "unix:PATH". Descriptors are non-blocking, close-on-exec and, for TCP, without Nagle's delay.
  */
 #ifndef NET_DIAL_H
 #define NET_DIAL_H
@@ -19,13 +19,14 @@ enum {
 
 struct dial_target {
 	bool unix_socket;
+	bool secure; /* https */
 	char path[DIAL_PATH_SIZE];
 	char host[DIAL_HOST_SIZE]; /* name or number, without brackets */
 	unsigned port;
 	char authority[DIAL_HOST_SIZE + 16]; /* as HTTP says it */
 };
 
-/* Errors: ERR_CONFIG_VALUE, ERR_UNSUPPORTED for https, both with a note. */
+/* Errors: ERR_CONFIG_VALUE with a note. */
 enum err dial_target_parse(struct dial_target *ret_target, const char *url,
 			   struct err_note *note) MUST_USE;
 

@@ -13,6 +13,12 @@ enum {
 };
 
 static const uint8_t DRAIN_PING[8] = "drain";
+static const uint8_t ALIVE_PING[8] = "alive?";
+
+static int64_t now_ms(const struct grpc_conn *c)
+{
+	return clock_mono_ms(loop_clock(c->server->loop));
+}
 
 void grpc_conn_close(struct grpc_conn *c)
 {
@@ -31,46 +37,90 @@ void grpc_conn_close(struct grpc_conn *c)
 		c->next->prev = c->prev;
 	s->conns_n--;
 	clock_timer_cancel(loop_clock(s->loop), &c->timer);
+	tls_handshake_cancel(c->handshake);
 	h2_io_close(&c->io);
+	grpc_peer_disconnected(c->peer);
 	free(c);
 	grpc_server_conn_gone(s);
 }
 
+static void refused(const struct grpc_server *s, const char *peer, const char *why)
+{
+	if (s->refused)
+		s->refused(s->ctx, peer, why);
+}
+
 static void conn_lost(void *ctx, const char *why)
 {
-	(void)why;
-	grpc_conn_close(ctx);
+	struct grpc_conn *c = ctx;
+
+	if (!c->settled)
+		refused(c->server, c->peer->name, why);
+	grpc_conn_close(c);
 }
 
 static void conn_received(void *ctx)
 {
 	struct grpc_conn *c = ctx;
 
-	c->active_ms = clock_mono_ms(loop_clock(c->server->loop));
+	c->active_ms = now_ms(c);
+	c->pinged_ms = 0;
 	grpc_calls_handle(c);
 	h2_io_flush(&c->io);
 }
 
-/* Handshake: the peer never spoke. Idle: nothing moved and nothing is open for long. */
+static void on_timer(void *ctx);
+
+static void timer_set(struct grpc_conn *c, int64_t delay_ms)
+{
+	clock_timer_set(loop_clock(c->server->loop), &c->timer, delay_ms, on_timer, c);
+}
+
+/* Is there somebody still? Silence is no fault, an unanswered question is. */
+static int64_t keepalive(struct grpc_conn *c, int64_t now)
+{
+	const struct grpc_server_limits *l = &c->server->limits;
+
+	if (c->pinged_ms == 0 && now - c->active_ms >= l->keepalive_ms) {
+		nghttp2_submit_ping(c->io.session, NGHTTP2_FLAG_NONE, ALIVE_PING);
+		h2_io_flush(&c->io);
+		c->pinged_ms = now;
+	}
+	return c->pinged_ms != 0 ? c->pinged_ms + l->keepalive_timeout_ms
+				 : c->active_ms + l->keepalive_ms;
+}
+
+/* Until HTTP/2 stands: the time for that. Then: the peer is dead, or has nothing for us. */
 static void on_timer(void *ctx)
 {
 	struct grpc_conn *c = ctx;
-	struct clock *clock = loop_clock(c->server->loop);
-	int64_t idle_ms = clock_mono_ms(clock) - c->active_ms;
+	const struct grpc_server_limits *l = &c->server->limits;
+	int64_t now = now_ms(c);
+	int64_t next;
 
-	if (!c->settled) {
+	if (!c->settled || c->ending) {
+		if (!c->settled)
+			refused(c->server, c->peer->name,
+				c->handshake ? "no TLS handshake in time"
+					     : "no HTTP/2 connection in time");
 		grpc_conn_close(c);
 		return;
 	}
-	if (c->calls.first)
-		idle_ms = 0;
-	if (idle_ms >= GRPC_IDLE_TIMEOUT_MS) {
+	if (c->pinged_ms != 0 && now - c->pinged_ms >= l->keepalive_timeout_ms) {
+		grpc_conn_close(c);
+		return;
+	}
+	if (!c->calls.first && now - c->call_ms >= l->idle_ms) {
 		nghttp2_session_terminate_session(c->io.session, NGHTTP2_NO_ERROR);
 		h2_io_flush(&c->io);
-		idle_ms = GRPC_IDLE_TIMEOUT_MS - GRPC_HANDSHAKE_TIMEOUT_MS;
-		c->settled = false; /* a peer that does not take the GOAWAY is closed next time */
+		c->ending = true; /* a peer that does not take the GOAWAY is closed next time */
+		timer_set(c, l->handshake_ms);
+		return;
 	}
-	clock_timer_set(clock, &c->timer, GRPC_IDLE_TIMEOUT_MS - idle_ms, on_timer, c);
+	next = keepalive(c, now);
+	if (!c->calls.first && c->call_ms + l->idle_ms < next)
+		next = c->call_ms + l->idle_ms;
+	timer_set(c, next > now ? next - now : 1);
 }
 
 /* ---- what the peer says ---- */
@@ -126,7 +176,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
 	if (frame->hd.type == NGHTTP2_SETTINGS && !c->settled) {
 		c->settled = true;
-		clock_timer_set(loop_clock(io->loop), &c->timer, GRPC_IDLE_TIMEOUT_MS, on_timer, c);
+		c->active_ms = c->call_ms = now_ms(c);
+		timer_set(c, 0);
 	}
 	if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) &&
 	    memcmp(frame->ping.opaque_data, DRAIN_PING, sizeof(DRAIN_PING)) == 0) {
@@ -165,12 +216,12 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 /* One peer may not make this process start calls only to throw them away. */
 static bool resets_too_many(struct grpc_conn *c)
 {
-	int64_t now_ms = clock_mono_ms(loop_clock(c->server->loop));
-	int64_t forgiven = (now_ms - c->resets_ms) * RESETS_PER_S / 1000;
+	int64_t now = now_ms(c);
+	int64_t forgiven = (now - c->resets_ms) * RESETS_PER_S / 1000;
 
 	if (forgiven > 0) {
 		c->resets = forgiven >= c->resets ? 0 : c->resets - (unsigned)forgiven;
-		c->resets_ms = now_ms;
+		c->resets_ms = now;
 	}
 	return ++c->resets > RESETS_BURST;
 }
@@ -215,17 +266,11 @@ static enum err server_session_new(nghttp2_session **ret_session, struct h2_io *
 	return failed ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err conn_start(struct grpc_conn *c, int fd)
+/* Takes `bev`. */
+static enum err conn_start(struct grpc_conn *c, struct bufferevent *bev, int plain_fd)
 {
-	struct loop *loop = c->server->loop;
-	struct bufferevent *bev;
 	nghttp2_session *session;
 
-	bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev) {
-		close(fd);
-		return ERR_NOMEM;
-	}
 	if (server_session_new(&session, &c->io) != ERR_OK) {
 		bufferevent_free(bev);
 		return ERR_NOMEM;
@@ -233,7 +278,7 @@ static enum err conn_start(struct grpc_conn *c, int fd)
 	c->io.received = conn_received;
 	c->io.lost = conn_lost;
 	c->io.ctx = c;
-	if (h2_io_start(&c->io, loop, bev, fd, session) != ERR_OK) {
+	if (h2_io_start(&c->io, c->server->loop, bev, plain_fd, session) != ERR_OK) {
 		nghttp2_session_del(session);
 		bufferevent_free(bev);
 		return ERR_NOMEM;
@@ -241,20 +286,76 @@ static enum err conn_start(struct grpc_conn *c, int fd)
 	return ERR_OK;
 }
 
-void grpc_conn_accept(struct grpc_server *s, int fd)
+/* From here on the peer is who its certificate names, and no longer where it calls from. */
+static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, const char *why)
 {
-	struct grpc_conn *c = calloc(1, sizeof(*c));
+	struct grpc_conn *c = ctx;
+	struct grpc_server *s = c->server;
+	struct grpc_peer_entry *named;
 
+	c->handshake = NULL;
+	if (!bev) {
+		refused(s, c->peer->name, why);
+		grpc_conn_close(c);
+		return;
+	}
+	named = grpc_peer_connected(s, peer, true);
+	if (!named) {
+		refused(s, peer, "too many connections of this peer");
+		bufferevent_free(bev);
+		grpc_conn_close(c);
+		return;
+	}
+	grpc_peer_disconnected(c->peer);
+	c->peer = named;
+	if (conn_start(c, bev, -1) != ERR_OK)
+		grpc_conn_close(c);
+}
+
+static enum err conn_begin(struct grpc_conn *c, int fd)
+{
+	struct loop *loop = c->server->loop;
+	struct bufferevent *bev;
+
+	if (c->server->tls)
+		return tls_handshake_start(&c->handshake, loop, c->server->tls, fd, NULL,
+					   on_secured, c);
+	bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!bev) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	return conn_start(c, bev, fd);
+}
+
+void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
+{
+	struct grpc_conn *c = NULL;
+	struct grpc_peer_entry *peer;
+	char name[TLS_NAME_SIZE];
+
+	grpc_peer_address(name, sa);
+	peer = s->conns_n < s->limits.connections ? grpc_peer_connected(s, name, false) : NULL;
+	if (!peer)
+		refused(s, name,
+			s->conns_n < s->limits.connections ? "too many connections of this peer"
+							   : "too many connections");
+	else
+		c = calloc(1, sizeof(*c));
 	if (!c) {
+		if (peer)
+			grpc_peer_disconnected(peer);
 		close(fd);
 		return;
 	}
 	c->server = s;
-	if (conn_start(c, fd) != ERR_OK) {
+	c->peer = peer;
+	if (conn_begin(c, fd) != ERR_OK) {
+		grpc_peer_disconnected(peer);
 		free(c);
 		return;
 	}
-	clock_timer_set(loop_clock(s->loop), &c->timer, GRPC_HANDSHAKE_TIMEOUT_MS, on_timer, c);
+	timer_set(c, s->limits.handshake_ms);
 	c->next = s->conns;
 	if (s->conns)
 		s->conns->prev = c;
@@ -266,6 +367,10 @@ void grpc_conn_drain(struct grpc_conn *c)
 {
 	if (c->leaving)
 		return;
+	if (!c->io.session) { /* nobody yet */
+		grpc_conn_close(c);
+		return;
+	}
 	nghttp2_submit_shutdown_notice(c->io.session);
 	nghttp2_submit_ping(c->io.session, NGHTTP2_FLAG_NONE, DRAIN_PING);
 	h2_io_flush(&c->io);

@@ -21,15 +21,10 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	int64_t entered = loop_enter(s->loop);
 
 	(void)listener;
-	(void)sa;
 	(void)sa_n;
-	if (s->conns_n >= GRPC_CONNECTIONS_MAX) {
-		close(fd);
-	} else {
-		if (!s->socket.path[0])
-			socket_no_delay(fd);
-		grpc_conn_accept(s, fd);
-	}
+	if (!s->socket.path[0])
+		socket_no_delay(fd);
+	grpc_conn_accept(s, fd, sa);
 	loop_leave(s->loop, entered);
 }
 
@@ -62,6 +57,39 @@ static void listener_close(struct grpc_server *s)
 
 /* ---- life ---- */
 
+static struct grpc_server_limits limits_fill(struct grpc_server_limits l)
+{
+	const struct {
+		size_t *place;
+		size_t value;
+	} sizes[] = {
+		{&l.connections, GRPC_CONNECTIONS_MAX},
+		{&l.in_flight_bytes, GRPC_IN_FLIGHT_BYTES_MAX},
+		{&l.peer_connections, GRPC_PEER_CONNECTIONS_MAX},
+		{&l.peer_calls, GRPC_PEER_CALLS_MAX},
+		{&l.peer_in_flight_bytes, GRPC_PEER_IN_FLIGHT_BYTES_MAX},
+	};
+	const struct {
+		int64_t *place;
+		int64_t value;
+	} numbers[] = {
+		{&l.handshake_ms, GRPC_HANDSHAKE_TIMEOUT_MS},
+		{&l.idle_ms, GRPC_IDLE_TIMEOUT_MS},
+		{&l.body_ms, GRPC_BODY_TIMEOUT_MS},
+		{&l.body_rate_min, GRPC_BODY_RATE_MIN},
+		{&l.keepalive_ms, GRPC_KEEPALIVE_MS},
+		{&l.keepalive_timeout_ms, GRPC_KEEPALIVE_TIMEOUT_MS},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+		if (*sizes[i].place == 0)
+			*sizes[i].place = sizes[i].value;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (*numbers[i].place <= 0)
+			*numbers[i].place = numbers[i].value;
+	return l;
+}
+
 enum err grpc_server_new(struct grpc_server **ret_server, struct loop *loop,
 			 const struct grpc_server_options *opts, struct err_note *note)
 {
@@ -74,6 +102,9 @@ enum err grpc_server_new(struct grpc_server **ret_server, struct loop *loop,
 	s->methods = opts->methods;
 	s->methods_n = opts->methods_n;
 	s->ctx = opts->ctx;
+	s->tls = opts->tls;
+	s->refused = opts->refused;
+	s->limits = limits_fill(opts->limits);
 	e = listen_socket_open(&s->socket, opts->listen, note);
 	if (e != ERR_OK) {
 		free(s);
@@ -148,7 +179,9 @@ void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained
 	s->drained = drained;
 	s->drained_ctx = ctx;
 	clock_timer_set(loop_clock(s->loop), &s->drain_timer, grace_ms, on_drain_timeout, s);
-	for (struct grpc_conn *c = s->conns; c; c = c->next)
+	for (struct grpc_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
 		grpc_conn_drain(c);
+	}
 	grpc_server_conn_gone(s);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Inside of the gRPC server, in three files: grpc_server.c listens, drains and ends; grpc_conn.c is
- * one connection (what HTTP/2 does); grpc_call.c is one call (request, handler, answer).
+ * Inside of the gRPC server, in four files: grpc_server.c listens, drains and ends; grpc_conn.c is
+ * one connection (what HTTP/2 does); grpc_call.c is one call (request, handler, answer);
+ * grpc_peer.c counts what one peer has, on however many connections.
  */
 #ifndef NET_GRPC_SERVER_INTERNAL_H
 #define NET_GRPC_SERVER_INTERNAL_H
@@ -10,6 +11,7 @@
 #include "net/dial.h"
 #include "net/grpc_server.h"
 #include "net/h2.h"
+#include "net/tls_internal.h"
 
 /* Calls that handlers hold, those without a listener any more included. */
 enum {
@@ -29,14 +31,21 @@ struct grpc_call {
 	struct grpc_call *prev;
 	struct grpc_server *server;
 	struct grpc_conn *conn; /* NULL when the peer is gone */
+	struct grpc_peer_entry *peer;
 	enum grpc_call_state state;
 	const struct grpc_method *method; /* NULL = unknown path */
-	size_t charged;                   /* request bytes counted in server->in_flight */
+	size_t charged; /* counted as in flight, of the request and of the reply */
+	size_t reply_charged;
 	int64_t deadline_ms;
+	struct timer timer; /* deadline, and whether anything moves */
+	int64_t begun_ms;
+	int64_t moved_ms; /* RECEIVING: bytes came; ANSWERED: bytes were seen to leave */
+	size_t sent;      /* of the answer, at moved_ms */
 	bool is_post;
 	bool grpc_content;
 	bool bad_timeout;
 	bool headers_too_big;
+	bool too_many;  /* of this peer */
 	bool stop_peer; /* answered before the request was whole */
 };
 
@@ -46,34 +55,55 @@ struct grpc_call_list {
 	struct grpc_call *last;
 };
 
+/* Lives as long as a connection or a call refers to it. */
+struct grpc_peer_entry {
+	struct grpc_peer_entry *next;
+	struct grpc_server *server;
+	size_t connections;
+	size_t calls; /* also those whose connection is gone */
+	size_t in_flight;
+	bool authenticated;
+	char name[TLS_NAME_SIZE];
+};
+
 struct grpc_conn {
 	struct grpc_server *server;
+	struct grpc_peer_entry *peer;    /* by address, after a TLS handshake by identity */
+	struct tls_handshake *handshake; /* NULL once it is done */
 	struct grpc_conn *next;
 	struct grpc_conn *prev;
 	struct h2_io io;
-	struct timer timer; /* handshake, then idle */
+	struct timer timer; /* handshake, then keepalive and idle */
 	bool settled;
 	bool leaving; /* the last GOAWAY is sent */
+	bool ending;  /* told to go for being idle */
 	struct grpc_call_list calls;
-	unsigned ready_n; /* of them, whole and not yet handled */
-	int64_t active_ms;
+	unsigned ready_n;  /* of them, whole and not yet handled */
+	int64_t active_ms; /* something came */
+	int64_t call_ms;   /* a call began or ended */
+	int64_t pinged_ms; /* our PING is unanswered since then; 0 = there is none */
 	/* Streams that the peer reset before they were answered: a leaky bucket. */
 	unsigned resets;
 	int64_t resets_ms;
 };
 
 struct evconnlistener;
+struct sockaddr;
 
 struct grpc_server {
 	struct loop *loop;
 	const struct grpc_method *methods;
 	size_t methods_n;
 	void *ctx;
+	const struct tls *tls;
+	grpc_refused_fn *refused;
+	struct grpc_server_limits limits; /* no zeros */
 	struct listen_socket socket;
 	struct evconnlistener *listener; /* owns the descriptor */
 	struct timer accept_again;
 	struct grpc_conn *conns;
 	size_t conns_n;
+	struct grpc_peer_entry *peers;
 	struct grpc_call_list orphans; /* held by handlers, their peers are gone */
 	size_t held_n;
 	size_t in_flight;
@@ -100,9 +130,23 @@ void grpc_calls_handle(struct grpc_conn *c);
 
 /* grpc_conn.c */
 /* Takes fd. Without memory it is closed: the peer may try again. */
-void grpc_conn_accept(struct grpc_server *s, int fd);
+void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa);
 void grpc_conn_close(struct grpc_conn *c);
 void grpc_conn_drain(struct grpc_conn *c);
+
+/* grpc_peer.c */
+void grpc_peer_address(char ret_name[TLS_NAME_SIZE], const struct sockaddr *sa);
+/* One connection more of this peer; NULL when that is one too many, or without memory. */
+struct grpc_peer_entry *grpc_peer_connected(struct grpc_server *s, const char *name,
+					    bool authenticated);
+void grpc_peer_disconnected(struct grpc_peer_entry *p);
+/* Always counted; false when the limit is passed. */
+bool grpc_peer_call_begins(struct grpc_peer_entry *p);
+void grpc_peer_call_ends(struct grpc_peer_entry *p);
+/* How many bytes more the peer, and the server, may hold. */
+size_t grpc_peer_room(const struct grpc_peer_entry *p);
+void grpc_peer_charge(struct grpc_peer_entry *p, size_t n);
+void grpc_peer_discharge(struct grpc_peer_entry *p, size_t n);
 
 /* grpc_server.c: a connection closed. */
 void grpc_server_conn_gone(struct grpc_server *s);

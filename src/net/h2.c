@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "net/loop_internal.h"
+#include "net/tls_internal.h"
 
 enum {
 	READ_CHUNK = 16 << 10,
@@ -233,12 +234,14 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	struct h2_io *io = ctx;
 	struct loop *l = io->loop;
 	int64_t entered = loop_enter(l);
+	int error = EVUTIL_SOCKET_ERROR();
+	char text[TLS_TEXT_SIZE];
 
-	(void)bev;
+	tls_error_text(bev, text);
 	if (what & BEV_EVENT_EOF)
 		io->lost(io->ctx, "connection closed by the other side");
 	else if (what & BEV_EVENT_ERROR)
-		io->lost(io->ctx, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+		io->lost(io->ctx, text[0] ? text : evutil_socket_error_to_string(error));
 	loop_leave(l, entered);
 }
 
@@ -267,6 +270,9 @@ enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *be
 	bufferevent_setwatermark(bev, EV_WRITE, H2_OUTPUT_MAX / 2, 0);
 	bufferevent_set_max_single_write(bev, H2_OUTPUT_MAX);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
+	/* What came together with the end of a TLS handshake. */
+	if (evbuffer_get_length(bufferevent_get_input(bev)) > 0)
+		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 	h2_io_flush(io);
 	return ERR_OK;
 }
@@ -277,6 +283,7 @@ void h2_io_close(struct h2_io *io)
 		return;
 	clock_timer_cancel(loop_clock(io->loop), &io->end);
 	nghttp2_session_del(io->session);
+	tls_say_goodbye(io->bev);
 	bufferevent_free(io->bev);
 	io->session = NULL;
 	io->bev = NULL;

@@ -36,6 +36,9 @@ struct loop {
 	unsigned stop_signals_n;
 	loop_fn *stop_fn;
 	void *stop_ctx;
+	struct event *reload_signal;
+	loop_fn *reload_fn;
+	void *reload_ctx;
 
 	unsigned depth;
 	int64_t stall_us;
@@ -305,6 +308,28 @@ enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx)
 	return ERR_OK;
 }
 
+static void on_reload_signal(evutil_socket_t sig, short what, void *ctx)
+{
+	struct loop *l = ctx;
+	int64_t entered = loop_enter(l);
+
+	(void)sig;
+	(void)what;
+	l->reload_fn(l->reload_ctx);
+	loop_leave(l, entered);
+}
+
+enum err loop_on_reload_signal(struct loop *l, loop_fn *fn, void *ctx)
+{
+	l->reload_fn = fn;
+	l->reload_ctx = ctx;
+	if (!l->reload_signal)
+		l->reload_signal = evsignal_new(l->base, SIGHUP, on_reload_signal, l);
+	if (!l->reload_signal || event_add(l->reload_signal, NULL) != 0)
+		return ERR_NOMEM;
+	return ERR_OK;
+}
+
 /* ---- life ---- */
 
 static void block_sigpipe(void)
@@ -372,6 +397,8 @@ void loop_free(struct loop *l)
 	for (size_t i = 0; i < ARRAY_LEN(l->stop_signals); i++)
 		if (l->stop_signals[i])
 			event_free(l->stop_signals[i]);
+	if (l->reload_signal)
+		event_free(l->reload_signal);
 	if (l->timer_event)
 		event_free(l->timer_event);
 	if (l->post_event)

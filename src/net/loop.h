@@ -32,6 +32,9 @@ enum err loop_post(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 /* fn(ctx) on SIGTERM and SIGINT; the second such signal ends the process at once (exit 130). */
 enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 
+/* fn(ctx) on every SIGHUP: what can be read anew is read anew. ERR_NOMEM. */
+enum err loop_on_reload_signal(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
+
 /* The longest time that the loop thread spent in one callback since the last call, in ms; for
  * metrics and tests. */
 int64_t loop_stall_ms(struct loop *l);

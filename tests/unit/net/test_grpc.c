@@ -519,7 +519,7 @@ static void addresses(void **state)
 		{"http://core:50051/", ERR_OK},
 		{"http://[::1]:50051", ERR_OK},
 		{"unix:/run/core.sock", ERR_OK},
-		{"https://core:50051", ERR_UNSUPPORTED},
+		{"https://core:50051", ERR_CONFIG_VALUE}, /* without certificates */
 		{"http://core", ERR_CONFIG_VALUE},
 		{"http://core:0", ERR_CONFIG_VALUE},
 		{"http://core:65536", ERR_CONFIG_VALUE},

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* What the gRPC files and those of TLS share. Nobody outside net/ includes this. */
+#ifndef NET_TLS_INTERNAL_H
+#define NET_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "base/bytes.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct bufferevent;
+
+enum {
+	TLS_TEXT_SIZE = 200
+};
+
+/* tls.c: a connection with our certificate and the demands of this `tls` on the other side's,
+ * except for its name. NULL without memory. */
+SSL *tls_ssl_new(const struct tls *t);
+
+struct tls_names {
+	const char *const *v;
+	size_t n;
+};
+struct tls_names tls_identities(const struct tls *t);
+
+/* ---- tls_peer.c ---- */
+
+/*
+ * Looks for the first of `wanted` that the certificate names; with none wanted, for the first name
+ * that it has. False: ret_why says it.
+ */
+bool tls_peer_name(const X509 *cert, struct tls_names wanted, char ret_name[TLS_NAME_SIZE],
+		   char ret_why[TLS_TEXT_SIZE]);
+
+/* ---- tls_handshake.c ---- */
+
+/*
+ * A handshake on a connected socket. `done` comes once, always later, unless cancelled:
+ *   bev != NULL: the other side is who it should be, by the name `peer`; bev is the callee's
+ *   bev == NULL: `why` says why not; nothing of HTTP/2 was sent, and what came was not looked at
+ * There is no time limit of its own: cancel it.
+ */
+struct tls_handshake;
+typedef void tls_done_fn(void *ctx, struct bufferevent *bev, const char *peer, const char *why);
+
+/* `host`: client, the host of the URL; NULL: server. Takes fd, also on ERR_NOMEM. */
+enum err tls_handshake_start(struct tls_handshake **ret_handshake, struct loop *loop,
+			     const struct tls *t, int fd, const char *host, tls_done_fn *done,
+			     void *ctx) MUST_USE;
+void tls_handshake_cancel(struct tls_handshake *h);
+
+/* What broke this connection, for people. "" if nothing of TLS did. */
+void tls_error_text(struct bufferevent *bev, char ret_text[TLS_TEXT_SIZE]);
+
+/* Says the end of the connection to the other side. Harmless without TLS. */
+void tls_say_goodbye(struct bufferevent *bev);
+
+#endif
