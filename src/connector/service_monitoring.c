@@ -28,15 +28,16 @@ struct monitoring {
 
 static const char plain[] = "text/plain; charset=utf-8";
 
+/* Takes `body`. */
 static void reply_json(struct http_exchange *x, int status, json_t *body)
 {
-	CLEANUP(json_free_ptr) json_t *owned = body;
 	CLEANUP(buf_free) struct buf out = buf_make(BODY_MAX);
 
 	if (body && json_print(&out, body) == ERR_OK)
 		http_exchange_reply(x, status, "application/json", buf_view(&out));
 	else
 		http_exchange_reply(x, 503, plain, BYTES_LIT("out of memory\n"));
+	json_decref(body);
 }
 
 /* False: there is no room, and the exchange has its answer. */

@@ -91,11 +91,11 @@ struct job {
 	bool issued;  /* broadcast at least once by this process */
 	bool sending; /* eth_sendRawTransaction is out */
 	bool receipt_asked;
-	bool accepted;       /* the last broadcast was */
-	bool marked;         /* state `broadcast` is stored */
-	int64_t due_ms;      /* next broadcast, or next try to store the end; monotonic */
-	int64_t failures;    /* broadcasts in a row that were not accepted */
-	bool used;           /* the node says that a transaction with this nonce is in a block */
+	bool accepted;    /* the last broadcast was */
+	bool marked;      /* state `broadcast` is stored */
+	int64_t due_ms;   /* next broadcast, or next try to store the end; monotonic */
+	int64_t failures; /* broadcasts in a row that were not accepted */
+	bool used;        /* the node says that a transaction with this nonce is in a block */
 	int64_t used_since_ms;
 	unsigned used_reads; /* receipts that were not there since then */
 
@@ -163,8 +163,18 @@ static inline int64_t sender_mono_ms(const struct sender *s)
 	return clock_mono_ms(s->env.clock);
 }
 
+/* ---- begin.c ---- */
+
+void sender_prepare(void *sender); /* calls sender_claim once it may send */
+
+/* The chain shows nonces that we did not use: go on after them. */
+void sender_raise(struct sender *s);
+
 /* ---- sender.c ---- */
 
+void sender_claim(void *sender);
+
+struct job *job_new_open(struct sender *s, uint64_t nonce); /* STAGE_LIVE; NULL as above */
 struct job *job_new(struct sender *s);           /* STAGE_CHECK; NULL when memory is out */
 void job_free(struct job *j);                    /* cancels its calls, leaves its list */
 void job_to_open(struct job *j);                 /* STAGE_ALLOCATE, at its nonce's place */
@@ -176,9 +186,6 @@ void job_enter(struct job *j, enum stage stage); /* all stages after that one */
  */
 enum err sender_submit(struct sender *s, struct scope *scope, void *owner, size_t index,
 		       struct store_batch *b, enum err e, store_done_fn *done) MUST_USE;
-
-/* The chain shows nonces that we did not use: begin after them. */
-void sender_raise(struct sender *s);
 
 /* Give the operation back, to be tried later (a pause by `e` and its deferrals), and forget the
  * job. */

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Where the sender begins: what is stored, which chain the gateway serves, and what it knows of our
+ * nonces. Whatever fails is tried again from there; nothing is sent before all three are known.
+ */
+#include "connector/sender/internal.h"
+
+static void begin_failed(struct sender *s, enum err e, const char *what, const char *note)
+{
+	const struct retry_policy policy = {.first_ms = 100, .cap_ms = BACK_OFF_MAX_MS};
+	int64_t delay_ms;
+
+	s->begin_failures++;
+	if (!retry_after(&policy, e, s->begin_failures, s->env.rng, &delay_ms))
+		delay_ms = policy.cap_ms;
+	LOG_WARN(s->env.log, "The sender cannot begin, trying again", log_s("what", what), log_e(e),
+		 log_s("detail", note), log_i("retry_ms", delay_ms));
+	clock_timer_set(s->env.clock, &s->begin_timer, delay_ms, sender_prepare, s);
+}
+
+static enum err open_row(struct sender *s, const struct tx_row *row)
+{
+	struct job *j = job_new_open(s, row->nonce);
+
+	if (!j)
+		return ERR_NOMEM;
+	j->account = row->account;
+	j->foreign = !address_eq(row->account, s->account);
+	j->marked = row->broadcast;
+	j->hash = row->hash;
+	if (row->has_operation) {
+		j->op_id = row->op_id;
+		j->request_id = row->request_id;
+		j->created_ms = row->op_created_ms;
+		j->deferrals = row->op_deferrals;
+	}
+	enum err e = buf_add(&j->raw, row->raw);
+	if (e != ERR_OK)
+		job_free(j);
+	return e;
+}
+
+static void forget_loaded(struct sender *s)
+{
+	while (s->open.first)
+		job_free(s->open.first);
+	nonces_free(&s->nonces);
+	s->loaded = false;
+}
+
+static enum err load(struct sender *s, const struct store_result *r)
+{
+	struct tx_loaded l;
+	struct tx_row row;
+
+	TRY(tx_load_read(&l, r));
+	for (size_t i = 0; i < l.open->rows_n; i++) {
+		TRY(tx_from_row(&row, l.open, i));
+		TRY(open_row(s, &row));
+	}
+	for (size_t i = 0; i < l.free->rows_n; i++)
+		TRY(nonces_load_free(&s->nonces, (uint64_t)store_cell(l.free, i, 0)->i));
+	nonces_load_next(&s->nonces, l.stored_end);
+	s->ended_end = l.ended_end;
+	return ERR_OK;
+}
+
+static void on_loaded(void *ctx, const struct store_result *r)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	enum err e = r->err == ERR_OK ? load(s, r) : r->err;
+	if (e != ERR_OK) {
+		forget_loaded(s);
+		begin_failed(s, e, "loading transactions", r->note.text);
+		return;
+	}
+	s->loaded = true;
+	if (s->open.n > 0)
+		LOG_INFO(s->env.log, "Transactions of an earlier run are broadcast again",
+			 log_i("transactions", (int64_t)s->open.n));
+	sender_prepare(s);
+}
+
+static enum err load_begin(struct sender *s)
+{
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	int64_t now_ms = sender_wall_ms(s);
+
+	return sender_submit(
+		s, &s->calls, s, 0, &b,
+		tx_add_load(&b, s->chain, s->account, s->env.owner, now_ms, now_ms + LEASE_MS),
+		on_loaded);
+}
+
+static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	if (e->err != ERR_OK) {
+		begin_failed(s, e->err, "eth_chainId", e->note.text);
+	} else if (id != s->chain.v) {
+		LOG_ERROR(s->env.log, "The gateway endpoint serves another chain, nothing is sent",
+			  log_s("endpoint", provider_host(s->env.gateway)),
+			  log_i("chain_id", (int64_t)id), log_i("expected", (int64_t)s->chain.v));
+		begin_failed(s, ERR_MISMATCH, "eth_chainId", "wrong chain");
+	} else {
+		s->chain_ok = true;
+		sender_prepare(s);
+	}
+}
+
+static void place(struct sender *s, uint64_t count)
+{
+	nonces_raise(&s->nonces, count);
+	s->placed = true;
+	s->begin_failures = 0;
+	LOG_INFO(s->env.log, "Started sending answers", log_hex("account", BYTES_OF(s->account.b)),
+		 log_i("next_nonce", (int64_t)s->nonces.next),
+		 log_i("free_nonces", (int64_t)s->nonces.back_n));
+	sender_pump(s);
+	sender_claim(s);
+}
+
+static void on_reopened(void *ctx, const struct store_result *r)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	if (r->err != ERR_OK) {
+		begin_failed(s, r->err, "storing nonces", r->note.text);
+	} else if (r->rows[0].changed == 0) {
+		LOG_ERROR(s->env.log,
+			  "The gateway knows far fewer transactions of this account than the "
+			  "database: is this the database of another chain?",
+			  log_hex("account", BYTES_OF(s->account.b)),
+			  log_i("used_nonces", (int64_t)s->ended_end));
+		begin_failed(s, ERR_MISMATCH, "eth_getTransactionCount", "fewer than stored");
+	} else {
+		LOG_WARN(s->env.log,
+			 "The gateway has forgotten transactions of ours, they are sent again",
+			 log_i("transactions", r->rows[0].changed));
+		forget_loaded(s);
+		sender_prepare(s);
+	}
+}
+
+static void on_used(void *ctx, const struct store_result *r)
+{
+	size_t count;
+	struct sender *s = ticket_close(ctx, &count);
+
+	if (!s)
+		return;
+	if (r->err == ERR_OK)
+		place(s, count);
+	else
+		begin_failed(s, r->err, "storing nonces", r->note.text);
+}
+
+/* Transactions that the chain has and we do not, or the other way round. */
+static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	int64_t now_ms;
+	enum err err;
+
+	if (!s)
+		return;
+	if (e->err != ERR_OK) {
+		begin_failed(s, e->err, "eth_getTransactionCount", e->note.text);
+		return;
+	}
+	now_ms = sender_wall_ms(s);
+	if (count < s->ended_end)
+		err = sender_submit(s, &s->calls, s, 0, &b,
+				    tx_add_reopen(&b, s->chain, s->account, count, now_ms),
+				    on_reopened);
+	else
+		err = sender_submit(s, &s->calls, s, (size_t)count, &b,
+				    tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);
+	if (err != ERR_OK)
+		begin_failed(s, err, "storing nonces", "");
+}
+
+void sender_prepare(void *ctx)
+{
+	struct sender *s = ctx;
+	struct ticket *t;
+	enum err e;
+
+	if (!s->loaded) {
+		e = load_begin(s);
+		if (e != ERR_OK)
+			begin_failed(s, e, "loading transactions", "");
+		return;
+	}
+	t = scope_open(&s->calls, s->env.inflight, s, 0);
+	if (!t)
+		e = ERR_NOMEM;
+	else if (!s->chain_ok)
+		e = provider_get_chain_id(s->env.gateway, on_chain_id, t);
+	else
+		e = provider_nonce(s->env.gateway, s->account,
+				   (struct block_tag){.kind = BLOCK_PENDING}, on_count, t);
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	begin_failed(s, e, "asking the gateway", "");
+}
+
+/* ---- divergence while running ---- */
+
+static void on_raise(void *ctx, const struct provider_error *e, uint64_t count)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	if (!s)
+		return;
+	s->raising = false;
+	if (e->err == ERR_OK)
+		nonces_raise(&s->nonces, count);
+}
+
+void sender_raise(struct sender *s)
+{
+	struct ticket *t;
+
+	if (s->raising)
+		return;
+	t = scope_open(&s->calls, s->env.inflight, s, 0);
+	s->raising = t && provider_nonce(s->env.gateway, s->account,
+					 (struct block_tag){.kind = BLOCK_PENDING}, on_raise,
+					 t) == ERR_OK;
+	if (t && !s->raising)
+		(void)ticket_close(t, NULL);
+}
