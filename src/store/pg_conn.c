@@ -24,7 +24,20 @@ static bool schema_name_is_sound(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
-static enum err password_take(struct pg_target *t)
+/* A password with an '@', '/' or ':' that is not written as %XX reaches into what follows it, and
+ * from there into libpq's errors. */
+static bool option_is_sound(const PQconninfoOption *o)
+{
+	if (strcmp(o->keyword, "port") == 0)
+		return o->val[strspn(o->val, "0123456789,")] == '\0';
+	if (strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "hostaddr") == 0 ||
+	    strcmp(o->keyword, "dbname") == 0)
+		return !strchr(o->val, '@');
+	return true;
+}
+
+/* Only what the URL itself says: libpq has not looked at its environment yet. */
+static enum err url_check(struct pg_target *t)
 {
 	PQconninfoOption *options = t->lib.conninfoParse((const char *)t->url.p, NULL);
 	enum err e = ERR_OK;
@@ -32,10 +45,12 @@ static enum err password_take(struct pg_target *t)
 	/* Its text may hold the password, so nobody sees it. */
 	if (!options)
 		return ERR_CONFIG_VALUE;
-	for (const PQconninfoOption *o = options; o->keyword; o++)
-		if (o->val && o->dispchar[0] == '*' && e == ERR_OK &&
-		    strcmp(o->keyword, "password") == 0 && o->val[0] != '\0')
+	for (const PQconninfoOption *o = options; o->keyword && e == ERR_OK; o++) {
+		if (o->val && !option_is_sound(o))
+			e = ERR_CONFIG_VALUE;
+		else if (o->val && o->val[0] != '\0' && strcmp(o->keyword, "password") == 0)
 			e = secret_copy(&t->password, bytes_str(o->val));
+	}
 	for (const PQconninfoOption *o = options; o->keyword; o++)
 		if (o->val)
 			secret_wipe(o->val, strlen(o->val));
@@ -56,7 +71,7 @@ enum err pg_target_init(struct pg_target *ret_target, const char *url, const cha
 	memcpy(t.schema, schema, strlen(schema) + 1);
 	TRY(secret_copy(&t.url, bytes_from(url, strlen(url) + 1)));
 
-	enum err e = password_take(&t);
+	enum err e = url_check(&t);
 
 	if (e != ERR_OK) {
 		pg_target_free(&t);

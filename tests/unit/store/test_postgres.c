@@ -1,0 +1,708 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* What only PostgreSQL has: several processes, a network, and a server that comes and goes. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "engines.h"
+
+static struct pg_server server;
+static const struct test_engine postgres = {.name = "postgres", .server = &server};
+
+static const char *const schema[] = {
+	"CREATE TABLE op (id INTEGER PRIMARY KEY, state TEXT NOT NULL, owner INTEGER) STRICT;"
+	"CREATE TABLE log (op INTEGER NOT NULL, owner INTEGER NOT NULL) STRICT",
+};
+static const struct store_migrations migrations = {"test", schema, ARRAY_LEN(schema)};
+
+struct fixture {
+	struct test_database db;
+	struct test_loop loop;
+	struct store *store;
+	size_t done_n, woken_n, rows_n;
+	enum err last;
+	int64_t cell;
+	char note[ERR_NOTE_SIZE];
+};
+
+static struct fixture *fixture_new(void)
+{
+	static const struct test_loop fresh = TEST_LOOP_INIT;
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	f->loop = fresh;
+	test_database_make(&f->db, &postgres);
+	return f;
+}
+
+static void fixture_open(struct fixture *f)
+{
+	struct err_note note = {0};
+
+	if (test_database_open(&f->db, &f->store, &f->loop, &migrations, &note) != ERR_OK)
+		fail_msg("%s", note.text);
+}
+
+static void fixture_close(struct fixture *f)
+{
+	store_free(f->store);
+	f->store = NULL;
+	test_loop_drain(&f->loop);
+}
+
+static int setup(void **state)
+{
+	*state = fixture_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_close(f);
+	test_dir_remove(f->db.dir);
+	free(f);
+	return 0;
+}
+
+static void on_done(void *ctx, const struct store_result *r)
+{
+	struct fixture *f = ctx;
+
+	f->done_n++;
+	f->last = r->err;
+	f->rows_n = r->rows_n > 0 ? r->rows[0].rows_n : 0;
+	(void)snprintf(f->note, sizeof(f->note), "%s", r->note.text);
+	if (f->rows_n > 0)
+		f->cell = store_cell(&r->rows[0], 0, 0)->i;
+}
+
+#define ADD(b, expect, ...) assert_int_equal(STORE_ADD(b, expect, __VA_ARGS__), ERR_OK)
+
+/* Run one statement to its end. */
+#define RUN(f, expect, ...)                                                                        \
+	do {                                                                                       \
+		struct store_batch run_b_ = store_batch_make(1 << 16);                             \
+		ADD(&run_b_, expect, __VA_ARGS__);                                                 \
+		assert_int_equal(store_submit((f)->store, &run_b_, on_done, f), ERR_OK);           \
+		assert_true(test_loop_until(&(f)->loop, &(f)->done_n, (f)->done_n + 1));           \
+	} while (0)
+
+static void take_int(void *ctx, const struct store_value *cells, size_t n)
+{
+	assert_true(n > 0);
+	*(int64_t *)ctx = cells[0].i;
+}
+
+/* Beside the store, on a connection of its own. */
+static int64_t ask(const struct fixture *f, const char *sql)
+{
+	struct err_note note = {0};
+	int64_t v = -1;
+
+	if (store_query(f->db.url, f->db.schema, sql, NULL, 0, take_int, &v, &note) != ERR_OK)
+		fail_msg("%s", note.text);
+	return v;
+}
+
+/* Until `sql` gives `want`. */
+static void wait_for(const struct fixture *f, const char *sql, int64_t want)
+{
+	for (int i = 0; i < 600; i++) {
+		if (ask(f, sql) == want)
+			return;
+		(void)usleep(50000);
+	}
+	fail_msg("never %lld: %s", (long long)want, sql);
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- children ---- */
+
+/* A child that runs `fn` and leaves with what it returns. Fork while there is one thread. */
+static pid_t child_start(int (*fn)(struct fixture *f, int in, int out), struct fixture *f, int in,
+			 int out)
+{
+	pid_t pid = fork();
+
+	assert_true(pid != -1);
+	if (pid != 0)
+		return pid;
+	test_die_with_parent();
+	_exit(fn(f, in, out));
+}
+
+static void child_end(pid_t pid)
+{
+	int status = 0;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool child_open(struct fixture *f)
+{
+	return test_database_open(&f->db, &f->store, &f->loop, &migrations, NULL) == ERR_OK;
+}
+
+/* ---- opening ---- */
+
+static int open_only(struct fixture *f, int in, int out)
+{
+	char c;
+
+	(void)out;
+	if (read(in, &c, 1) != 0) /* closed: all start now */
+		return 2;
+	if (!child_open(f))
+		return 1;
+	store_free(f->store);
+	return 0;
+}
+
+static void test_many_processes_migrate_at_once(void **state)
+{
+	enum {
+		N = 8
+	};
+	struct fixture *f = *state;
+	pid_t pids[N];
+	int start[2];
+
+	assert_int_equal(pipe(start), 0);
+	for (int i = 0; i < N; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] != -1);
+		if (pids[i] == 0) {
+			test_die_with_parent();
+			close(start[1]);
+			_exit(open_only(f, start[0], -1));
+		}
+	}
+	close(start[0]);
+	close(start[1]);
+	for (int i = 0; i < N; i++)
+		child_end(pids[i]);
+	assert_int_equal(ask(f, "SELECT version FROM schema_version WHERE owner = 'test'"), 1);
+	assert_int_equal(ask(f, "SELECT count(*) FROM op"), 0);
+}
+
+static void assert_refused(const char *url, const char *name, enum err want, const char *says)
+{
+	static const struct test_loop fresh = TEST_LOOP_INIT;
+	struct test_loop loop = fresh;
+	struct store_executor executor = test_loop_executor(&loop);
+	struct err_note note = {0};
+	struct store *s = NULL;
+
+	if (store_open(&s, &executor, url, name, &migrations, &note) != want)
+		fail_msg("another error: %s", note.text);
+	assert_null(s);
+	assert_null(strstr(note.text, "canary"));
+	assert_null(strstr(note.text, "c0ffee"));
+	if (!strstr(note.text, says))
+		fail_msg("\"%s\" does not say \"%s\"", note.text, says);
+}
+
+static void test_refusals_do_not_tell_the_password(void **state)
+{
+	const struct fixture *f = *state;
+	char url[1024];
+
+	(void)snprintf(url, sizeof(url), "postgres://tester:canary-wrong@/postgres?host=%s",
+		       server.dir);
+	assert_refused(url, "s", ERR_CONFIG_VALUE, "authentication failed");
+	(void)snprintf(url, sizeof(url), "postgres://canary:canary@/postgres?host=%s", server.dir);
+	assert_refused(url, "s", ERR_CONFIG_VALUE, "\"*\""); /* the user's name is the password */
+	(void)snprintf(url, sizeof(url), "postgres://tester:%s@/none?host=%s",
+		       PG_SERVER_PASSWORD_URL, server.dir);
+	assert_refused(url, "s", ERR_CONFIG_VALUE, "does not exist");
+	assert_refused("postgres://u:" PG_SERVER_PASSWORD "@h/d", "s", ERR_CONFIG_VALUE,
+		       "expected postgres://");
+	assert_refused("postgres://u:canary%zz@h/d", "s", ERR_CONFIG_VALUE, "expected postgres://");
+	assert_refused("postgres://u:canary@h/d?canary=1", "s", ERR_CONFIG_VALUE,
+		       "expected postgres://");
+	assert_refused(f->db.url, "Not a name", ERR_CONFIG_VALUE, "schema");
+	assert_refused(f->db.url, "", ERR_CONFIG_VALUE, "schema");
+	assert_refused(f->db.url, "x; DROP TABLE op", ERR_CONFIG_VALUE, "schema");
+	assert_refused(f->db.url, "pg_own", ERR_CONFIG_VALUE, "schema");
+	assert_refused("postgres://u:canary@/d?host=/nonexistent", "s", ERR_UNAVAILABLE,
+		       "No such file");
+}
+
+/* ---- several processes ---- */
+
+enum {
+	CLAIM_ROWS = 600,
+	CLAIM_N = 7
+};
+
+struct claimer {
+	struct fixture *f;
+	int64_t owner;
+	int64_t ids[CLAIM_N];
+	size_t n;
+};
+
+static void on_claimed(void *ctx, const struct store_result *r)
+{
+	struct claimer *c = ctx;
+
+	c->f->done_n++;
+	c->f->last = r->err;
+	c->n = r->err == ERR_OK ? r->rows[0].rows_n : 0;
+	for (size_t i = 0; i < c->n; i++)
+		c->ids[i] = store_cell(&r->rows[0], i, 0)->i;
+}
+
+/* Claims until nothing is left; what it got goes into the log, which refuses nothing. */
+static int claim_all(struct fixture *f, int in, int out)
+{
+	struct claimer c = {.f = f, .owner = getpid()};
+	char start;
+
+	(void)out;
+	if (!child_open(f) || read(in, &start, 1) != 1)
+		return 1;
+	do {
+		struct store_batch b = store_batch_make(1 << 16);
+
+		CHECK(STORE_ADD(&b, STORE_ANY,
+				"UPDATE op SET state = 'taken', owner = $1 WHERE id IN (SELECT id "
+				"FROM op WHERE state = 'ready' ORDER BY id LIMIT $2" STORE_CLAIM
+				") RETURNING id",
+				store_int(c.owner), store_int(CLAIM_N)) == ERR_OK);
+		CHECK(store_submit(f->store, &b, on_claimed, &c) == ERR_OK);
+		if (!test_loop_until(&f->loop, &f->done_n, f->done_n + 1) || f->last != ERR_OK ||
+		    c.n > CLAIM_N)
+			return 2;
+		for (size_t i = 0; i < c.n; i++)
+			CHECK(STORE_ADD(&b, STORE_ONE,
+					"INSERT INTO log (op, owner) VALUES ($1, $2)",
+					store_int(c.ids[i]), store_int(c.owner)) == ERR_OK);
+		CHECK(store_submit(f->store, &b, on_done, f) == ERR_OK);
+		if (!test_loop_until(&f->loop, &f->done_n, f->done_n + 1) || f->last != ERR_OK)
+			return 3;
+	} while (c.n > 0);
+	store_free(f->store);
+	return 0;
+}
+
+static void test_claimers_never_get_the_same_row(void **state)
+{
+	enum {
+		N = 3
+	};
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 20);
+	pid_t pids[N];
+	int start[2];
+
+	assert_int_equal(pipe(start), 0);
+	for (int i = 0; i < N; i++)
+		pids[i] = child_start(claim_all, f, start[0], -1);
+	fixture_open(f);
+	for (int64_t i = 0; i < CLAIM_ROWS; i++)
+		ADD(&b, STORE_ONE, "INSERT INTO op (id, state) VALUES ($1, 'ready')", store_int(i));
+	assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
+	assert_true(test_loop_until(&f->loop, &f->done_n, 1));
+	assert_int_equal(f->last, ERR_OK);
+	assert_int_equal(write(start[1], "xxx", N), N);
+	for (int i = 0; i < N; i++)
+		child_end(pids[i]);
+	close(start[0]);
+	close(start[1]);
+	assert_int_equal(ask(f, "SELECT count(*) FROM log"), CLAIM_ROWS);
+	assert_int_equal(ask(f, "SELECT count(DISTINCT op) FROM log"), CLAIM_ROWS);
+	assert_in_range(ask(f, "SELECT count(DISTINCT owner) FROM log"), 2, N);
+}
+
+/* A row that another transaction holds is passed by, not waited for. */
+static void test_claim_passes_a_held_row(void **state)
+{
+	struct fixture *f = *state;
+	double begun;
+
+	fixture_open(f);
+	RUN(f, STORE_ANY, "INSERT INTO op (id, state) VALUES (1, 'ready'), (2, 'ready')");
+	/* A connection that holds row 1, made from the outside with the server's own means. */
+	pid_t holder = fork();
+	assert_true(holder != -1);
+	if (holder == 0) {
+		char sql[256], path[PG_SERVER_PATH_SIZE + 8];
+
+		test_die_with_parent();
+		(void)snprintf(path, sizeof(path), "%s/psql", server.bin);
+		(void)snprintf(sql, sizeof(sql),
+			       "BEGIN; SELECT 1 FROM %s.op WHERE id = 1 FOR UPDATE; SELECT "
+			       "pg_sleep(60)",
+			       f->db.schema);
+		(void)freopen("/dev/null", "w", stdout);
+		(void)execl(path, "psql", "-qX", "-d", f->db.url, "-c", sql, (char *)NULL);
+		_exit(127);
+	}
+	wait_for(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1);
+	begun = now_s();
+	RUN(f, STORE_ANY,
+	    "UPDATE op SET state = 'taken' WHERE id IN (SELECT id FROM op WHERE state = 'ready' "
+	    "ORDER BY id LIMIT 10" STORE_CLAIM ") RETURNING id");
+	assert_int_equal(f->last, ERR_OK);
+	assert_int_equal(f->rows_n, 1);
+	assert_int_equal(f->cell, 2);
+	assert_true(now_s() - begun < 5);
+	/* Whoever insists on the row waits, and is told when that lasts too long. */
+	RUN(f, STORE_ONE, "UPDATE op SET state = 'taken' WHERE id = 1 AND state = 'ready'");
+	assert_int_equal(f->last, ERR_TIMEOUT);
+	RUN(f, STORE_ONE, "SELECT count(*) FROM op WHERE state = 'taken'");
+	assert_int_equal(f->cell, 1);
+	assert_int_equal(kill(holder, SIGKILL), 0);
+	assert_int_equal(waitpid(holder, NULL, 0), holder);
+}
+
+static int lock_in_order(struct fixture *f, int in, int out)
+{
+	int64_t first = in >= 0 ? 1 : 2, second = 3 - first;
+
+	(void)out;
+	if (!child_open(f))
+		return 1;
+	for (int i = 0; i < 200; i++) {
+		struct store_batch b = store_batch_make(1 << 14);
+
+		CHECK(STORE_ADD(&b, STORE_ONE, "UPDATE op SET owner = owner + 1 WHERE id = $1",
+				store_int(first)) == ERR_OK);
+		CHECK(STORE_ADD(&b, STORE_ONE, "UPDATE op SET owner = owner + 1 WHERE id = $1",
+				store_int(second)) == ERR_OK);
+		CHECK(store_submit(f->store, &b, on_done, f) == ERR_OK);
+	}
+	if (!test_loop_until(&f->loop, &f->done_n, 200))
+		return 2;
+	store_free(f->store);
+	return f->last == ERR_OK ? 0 : 3;
+}
+
+/* Whoever gives way runs again: nobody's batch is lost or counted twice. */
+static void test_deadlocks_are_run_again(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f);
+	RUN(f, STORE_ANY, "INSERT INTO op (id, state, owner) VALUES (1, 'x', 0), (2, 'x', 0)");
+	fixture_close(f);
+
+	pid_t a = child_start(lock_in_order, f, 0, -1), b = child_start(lock_in_order, f, -1, -1);
+
+	child_end(a);
+	child_end(b);
+	assert_int_equal(ask(f, "SELECT sum(owner) FROM op"), 2 * 2 * 200);
+}
+
+/* ---- wakes ---- */
+
+static void on_wake(void *ctx)
+{
+	((struct fixture *)ctx)->woken_n++;
+}
+
+/* Says when it listens; answers each wake with what it then sees. */
+static int listen_for(struct fixture *f, int in, int out)
+{
+	(void)in;
+	if (!child_open(f))
+		return 1;
+	store_on_notify(f->store, "ready", on_wake, f);
+	if (write(out, "l", 1) != 1)
+		return 2;
+	for (int64_t seen = 0; seen < 3;) {
+		size_t woken = f->woken_n;
+
+		if (!test_loop_until(&f->loop, &f->woken_n, woken + 1))
+			return 3;
+		struct store_batch b = store_batch_make(1 << 14);
+		CHECK(STORE_ADD(&b, STORE_ONE, "SELECT count(*) FROM op") == ERR_OK);
+		CHECK(store_submit(f->store, &b, on_done, f) == ERR_OK);
+		if (!test_loop_until(&f->loop, &f->done_n, f->done_n + 1) || f->cell <= seen)
+			return 4;
+		seen = f->cell;
+		if (write(out, "w", 1) != 1)
+			return 5;
+	}
+	store_free(f->store);
+	return 0;
+}
+
+static void test_notify_reaches_other_processes(void **state)
+{
+	struct fixture *f = *state;
+	int said[2];
+	char c = 0;
+
+	assert_int_equal(pipe(said), 0);
+	pid_t child = child_start(listen_for, f, -1, said[1]);
+	fixture_open(f);
+	store_on_notify(f->store, "other", on_wake, f);
+	assert_int_equal(read(said[0], &c, 1), 1);
+	for (int64_t i = 0; i < 3; i++) {
+		struct store_batch b = store_batch_make(1 << 14);
+
+		ADD(&b, STORE_ONE, "INSERT INTO op (id, state) VALUES ($1, 'x')", store_int(i));
+		assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
+		/* Nobody listens to it in this process. */
+		assert_int_equal(store_notify(f->store, "ready"), ERR_OK);
+		assert_int_equal(read(said[0], &c, 1), 1);
+		assert_int_equal(c, 'w');
+	}
+	child_end(child);
+	test_loop_drain(&f->loop);
+	assert_int_equal(f->woken_n, 0); /* another topic */
+	close(said[0]);
+	close(said[1]);
+}
+
+/* What was said meanwhile is not repeated, so everybody looks once. */
+static void test_lost_listener_comes_back_and_wakes_all(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_open(f);
+	store_on_notify(f->store, "ready", on_wake, f);
+	RUN(f, STORE_ONE, "SELECT count(*) FROM op");
+	assert_int_equal(f->woken_n, 0);
+	assert_int_equal(ask(f, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+				"WHERE query LIKE 'LISTEN %' AND datname IS NOT NULL"),
+			 1);
+	assert_true(test_loop_until(&f->loop, &f->woken_n, 1));
+	assert_int_equal(f->woken_n, 1);
+	wait_for(f, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'", 1);
+}
+
+/* ---- a server that goes away ---- */
+
+/* The statements around it are stored once; the one that kills its backend never is. */
+static void test_lost_backend_is_survived(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 16);
+	struct fixture tell[3] = {0};
+
+	fixture_open(f);
+	for (size_t i = 0; i < ARRAY_LEN(tell); i++) {
+		ADD(&b, STORE_ONE, "INSERT INTO op (id, state) VALUES ($1, 'x')",
+		    store_int((int64_t)i));
+		if (i == 1)
+			ADD(&b, STORE_ANY, "SELECT pg_terminate_backend(pg_backend_pid())");
+		assert_int_equal(store_submit(f->store, &b, on_done, &tell[i]), ERR_OK);
+	}
+	assert_true(test_loop_until(&f->loop, &tell[2].done_n, 1));
+	assert_int_equal(tell[0].last, ERR_OK);
+	assert_int_equal(tell[1].last, ERR_UNAVAILABLE);
+	assert_int_equal(tell[2].last, ERR_OK);
+	RUN(f, STORE_ONE, "SELECT sum(id) FROM op");
+	assert_int_equal(f->cell, 2);
+}
+
+/* A trigger that fires at COMMIT and ends the session there. */
+#define DIE_AT_COMMIT                                                                              \
+	"CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM "                \
+	"pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NULL; END';"          \
+	"CREATE CONSTRAINT TRIGGER t AFTER INSERT ON op DEFERRABLE INITIALLY DEFERRED FOR EACH "   \
+	"ROW EXECUTE FUNCTION die()"
+
+static void test_uncertain_commit_that_did_not_happen(void **state)
+{
+	static const char *const dying[] = {DIE_AT_COMMIT};
+	static const struct store_migrations m = {"dying", dying, 1};
+	struct fixture *f = *state;
+	struct err_note note = {0};
+
+	fixture_open(f);
+	fixture_close(f);
+	assert_int_equal(test_database_open(&f->db, &f->store, &f->loop, &m, &note), ERR_OK);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	assert_int_equal(f->last, ERR_TRANSIENT);
+	assert_non_null(strstr(f->note, "may have happened"));
+	RUN(f, STORE_ONE, "SELECT count(*) FROM op");
+	assert_int_equal(f->last, ERR_OK);
+	assert_int_equal(f->cell, 0);
+}
+
+/* A line of its own at the end of the configuration; the server reads it again. */
+static void configure(const char *line)
+{
+	char path[TEST_PATH_SIZE];
+
+	(void)snprintf(path, sizeof(path), "%s/data/postgresql.conf", server.dir);
+	FILE *file = fopen(path, "ae");
+	assert_non_null(file);
+	assert_true(fprintf(file, "%s\n", line) > 0);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(kill(server.pid, SIGHUP), 0);
+}
+
+/* The commit is on this server's disk, and the session ends while it waits for another server. */
+static void test_uncertain_commit_that_did_happen(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 14);
+
+	fixture_open(f);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'ready')");
+	configure("synchronous_standby_names = 'nobody'");
+	wait_for(f,
+		 "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND "
+		 "setting = 'nobody'",
+		 1);
+	ADD(&b, STORE_ONE, "UPDATE op SET state = 'taken' WHERE id = 1 AND state = 'ready'");
+	assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
+	wait_for(f, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", 1);
+	assert_int_equal(ask(f, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+				"WHERE wait_event = 'SyncRep'"),
+			 1);
+	assert_true(test_loop_until(&f->loop, &f->done_n, 2));
+	configure("synchronous_standby_names = ''");
+	assert_int_equal(f->last, ERR_TRANSIENT);
+	assert_non_null(strstr(f->note, "may have happened"));
+	/* The same compare-and-set again finds its own deed. */
+	RUN(f, STORE_ONE, "UPDATE op SET state = 'taken' WHERE id = 1 AND state = 'ready'");
+	assert_int_equal(f->last, ERR_STATE_MOVED);
+}
+
+static void test_server_away_for_long(void **state)
+{
+	struct fixture *f = *state;
+	double begun;
+
+	fixture_open(f);
+	store_on_notify(f->store, "ready", on_wake, f);
+	pg_server_kill(&server);
+	begun = now_s();
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	assert_int_equal(f->last, ERR_UNAVAILABLE);
+	assert_true(now_s() - begun < 20);
+	assert_int_equal(store_notify(f->store, "ready"), ERR_OK);
+	assert_true(pg_server_run(&server));
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	assert_int_equal(f->last, ERR_OK);
+	assert_true(test_loop_until(&f->loop, &f->woken_n, 1));
+}
+
+static void test_free_while_the_server_is_away(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 14);
+	double begun = now_s();
+
+	fixture_open(f);
+	pg_server_kill(&server);
+	for (int i = 0; i < 100; i++) {
+		ADD(&b, STORE_ONE, "INSERT INTO op (id, state) VALUES ($1, 'x')", store_int(i));
+		assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
+	}
+	fixture_close(f);
+	assert_true(now_s() - begun < 30);
+	assert_int_equal(f->done_n, 0);
+	assert_true(pg_server_run(&server));
+}
+
+static void count_turn(void *ctx)
+{
+	++*(size_t *)ctx;
+}
+
+/* While the store waits, the loop runs whatever else there is. */
+static void test_hung_backend(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 14);
+	size_t turns = 0;
+	double begun;
+
+	fixture_open(f);
+	RUN(f, STORE_ONE, "SELECT pg_backend_pid()");
+	pid_t backend = (pid_t)f->cell;
+	assert_int_equal(kill(backend, SIGSTOP), 0);
+	ADD(&b, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	begun = now_s();
+	assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
+	while (f->done_n == 1) {
+		double turn = now_s();
+
+		assert_int_equal(test_loop_post(&f->loop, count_turn, &turns), ERR_OK);
+		assert_true(test_loop_step(&f->loop));
+		assert_true(now_s() - turn < 1);
+		(void)usleep(10000);
+		assert_true(now_s() - begun < 30);
+	}
+	/* A connection is found to be dead after 12 s; nothing was stored, so it was run again. */
+	assert_int_equal(f->last, ERR_OK);
+	assert_true(turns > 100);
+	assert_int_equal(kill(backend, SIGCONT), 0);
+	RUN(f, STORE_ONE, "SELECT count(*) FROM op");
+	assert_int_equal(f->cell, 1);
+}
+
+static void test_hung_server(void **state)
+{
+	struct fixture *f = *state;
+	double begun;
+
+	fixture_open(f);
+	RUN(f, STORE_ONE, "SELECT 1");
+	pg_server_signal_all(&server, SIGSTOP);
+	begun = now_s();
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	pg_server_signal_all(&server, SIGCONT);
+	assert_int_equal(err_class(f->last), ERR_CLASS_TRANSIENT);
+	assert_int_not_equal(f->last, ERR_TRANSIENT); /* COMMIT was never sent */
+	assert_true(now_s() - begun < 40);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	assert_int_equal(f->last, ERR_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_many_processes_migrate_at_once),
+		TEST(test_refusals_do_not_tell_the_password),
+		TEST(test_claimers_never_get_the_same_row),
+		TEST(test_claim_passes_a_held_row),
+		TEST(test_deadlocks_are_run_again),
+		TEST(test_notify_reaches_other_processes),
+		TEST(test_lost_listener_comes_back_and_wakes_all),
+		TEST(test_lost_backend_is_survived),
+		TEST(test_uncertain_commit_that_did_not_happen),
+		TEST(test_uncertain_commit_that_did_happen),
+		TEST(test_server_away_for_long),
+		TEST(test_free_while_the_server_is_away),
+		TEST(test_hung_backend),
+		TEST(test_hung_server),
+	};
+
+	if (!pg_server_start(&server)) {
+		pg_server_remove(&server);
+		return 1;
+	}
+
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	pg_server_remove(&server);
+	return failed;
+}
