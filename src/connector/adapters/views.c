@@ -50,6 +50,23 @@ enum err config_is_valid_epoch_for_context_call(struct buf *out, struct u256 con
 	return call(out, "isValidEpochForContext(uint256,uint256)", args, ARRAY_LEN(args));
 }
 
+/* ---- KMS nodes ---- */
+
+enum err gateway_config_is_kms_signer_call(struct buf *out, struct address signer)
+{
+	const struct abi_value args[] = {abi_address(signer)};
+
+	return call(out, "isKmsSigner(address)", args, ARRAY_LEN(args));
+}
+
+enum err gateway_config_is_kms_signer_for_context_call(struct buf *out, struct u256 context,
+						       struct address signer)
+{
+	const struct abi_value args[] = {abi_uint(context), abi_address(signer)};
+
+	return call(out, "isKmsSignerForContext(uint256,address)", args, ARRAY_LEN(args));
+}
+
 enum err view_bool_result(bool *ret_value, struct bytes data)
 {
 	struct arena arena CLEANUP(arena_free) = arena_make(SCRATCH_MAX);

@@ -17,7 +17,14 @@ enum err config_is_valid_kms_context_call(struct buf *out, struct u256 context) 
 enum err config_is_valid_epoch_for_context_call(struct buf *out, struct u256 context,
 						struct u256 epoch) MUST_USE;
 
-/* The result of any of the three above. */
+/* ---- GatewayConfig: KMS nodes ---- */
+/* Of the current context, in all generations; of a context, since there are contexts (an unknown
+ * one reverts). */
+enum err gateway_config_is_kms_signer_call(struct buf *out, struct address signer) MUST_USE;
+enum err gateway_config_is_kms_signer_for_context_call(struct buf *out, struct u256 context,
+						       struct address signer) MUST_USE;
+
+/* The result of any of the above. */
 enum err view_bool_result(bool *ret_value, struct bytes data) MUST_USE;
 
 /* ---- GatewayConfig: coprocessors ---- */

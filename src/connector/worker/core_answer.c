@@ -3,6 +3,7 @@
  * Is this the answer to what we asked? Everything the gateway's contract will check is checked here
  * first, where a wrong answer costs a question and not a transaction: one plaintext per handle, of
  * its type and width, and an EIP-712 signature over exactly these, by the key that the core names.
+ * Whether that key is one of this KMS is kms_signer.c's question.
  */
 #include "base/hex.h"
 #include "connector/worker/internal.h"
@@ -13,6 +14,8 @@
 enum {
 	WORD = 32,
 	SIGNATURE_SIZE = 65,
+	V_EVEN = 27, /* as contracts want it */
+	V_ODD = 28,
 	POINT_SIZE = 33,
 	POINT_LONG_SIZE = 65,
 	VEC_HEAD = 8
@@ -133,6 +136,9 @@ static enum err check_signature(struct address *ret_signer, struct arena *a, con
 	if (answer->signature.n != SIGNATURE_SIZE)
 		return err_say(note, ERR_MISMATCH, "the signature has %zu bytes",
 			       answer->signature.n);
+	if (answer->signature.p[SIGNATURE_SIZE - 1] != V_EVEN &&
+	    answer->signature.p[SIGNATURE_SIZE - 1] != V_ODD)
+		return err_say(note, ERR_MISMATCH, "the signature's v is neither 27 nor 28");
 	TRY(digest_of(&digest, a, j, answer));
 	if (ecdsa_recover(ecdsa, &signer, answer->signature, digest) != ERR_OK)
 		return err_say(note, ERR_MISMATCH, "the signature is not valid");

@@ -205,10 +205,8 @@ void core_ask(struct job *j, const struct proof *proof)
 
 static void answer_arrived(struct job *j, struct bytes message)
 {
-	struct decryption_answer answer;
-	struct address signer;
 	struct err_note note = {0};
-	enum err e = core_answer_read(&answer, &signer, &j->arena, j, message, &note);
+	enum err e = core_answer_read(&j->answer, &j->signer, &j->arena, j, message, &note);
 
 	if (e != ERR_OK) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
@@ -218,8 +216,8 @@ static void answer_arrived(struct job *j, struct bytes message)
 	}
 	LOG_INFO(j->worker->env.log, "The core has answered", log_i("id", j->op.id),
 		 log_u256("request_id", j->op.key.request_id),
-		 log_hex("signer", BYTES_OF(signer.b)));
-	work_answered(j, &answer);
+		 log_hex("signer", BYTES_OF(j->signer.b)));
+	signer_check(j);
 }
 
 static void on_polled(void *ctx, const struct rpc_reply *r)

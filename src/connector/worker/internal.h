@@ -45,6 +45,14 @@ struct worker {
 	struct budget budget;
 	struct endpoint *hosts; /* as env.hosts */
 	struct endpoint ethereum, gateway;
+
+	/* the last signer that the gateway said is one of this KMS, in which context */
+	struct registered {
+		int64_t until_ms; /* monotonic; 0 = none */
+		struct address signer;
+		bool has_context;
+		struct u256 context;
+	} registered;
 };
 
 struct ct; /* one handle's ciphertext on its way */
@@ -66,6 +74,8 @@ struct job {
 	struct block_head *heads; /* of each handle's host chain, as read in this pass */
 	size_t pending;
 	bool second_read;
+	bool request_dated; /* request_time_s is the time stamp of the request's gateway block */
+	uint64_t request_time_s;
 
 	/* ciphertexts */
 	struct registry_waiter registry_waiter;
@@ -79,6 +89,8 @@ struct job {
 	struct rpc_ticket rpc;
 	bool sent; /* in this pass */
 	int64_t polled_at_ms;
+	struct decryption_answer answer; /* checked, all but whose signature it is */
+	struct address signer;
 
 	/* the row's next move */
 	struct op_change change;
@@ -129,5 +141,8 @@ void work_answered(struct job *j, const struct decryption_answer *answer);
 enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,
 			  struct arena *a, const struct job *j, struct bytes message,
 			  struct err_note *note) MUST_USE;
+
+/* ---- kms_signer.c ---- */
+void signer_check(struct job *j); /* j->signer of j->answer -> work_answered */
 
 #endif

@@ -72,12 +72,24 @@ void worker_job_gone(struct worker *w, struct job *j, int64_t due_in_ms)
 
 /* ---- claiming ---- */
 
+static bool in_memory(const struct worker *w, int64_t id)
+{
+	for (const struct job *j = w->jobs; j; j = j->next)
+		if (j->op.id == id)
+			return true;
+	return false;
+}
+
 static void job_from_row(struct worker *w, const struct store_rows *rows, size_t row)
 {
 	struct operation op;
 	struct job *j;
 
 	enum err e = op_from_row(&op, store_cell(rows, row, 0), rows->columns_n);
+	/* Its lease ran out by the wall clock, which may have jumped (a machine that slept): the
+	 * claim has renewed it, the job goes on. */
+	if (e == ERR_OK && in_memory(w, op.id))
+		return;
 	if (e == ERR_OK)
 		e = work_new(&j, w, &op);
 	if (e != ERR_OK) {

@@ -183,7 +183,8 @@ struct sim_object {
 	int status; /* 0 = 200 */
 	enum err err;
 	int64_t delay_ms;
-	bool corrupt; /* GET gives other bytes of the same length */
+	bool corrupt;     /* GET gives other bytes of the same length: the last byte is wrong */
+	size_t size_said; /* what HEAD says the length is; 0 = the truth */
 	unsigned heads, gets;
 };
 struct sim_bucket {
@@ -230,6 +231,10 @@ struct sim_core {
 	bool wrong_extra;    /* signs and returns other extra data */
 	bool wrong_count;    /* one plaintext too many */
 	bool wide_plaintext; /* a value that does not fit the type */
+	bool other_id;       /* names another request */
+	bool other_type;     /* plaintexts of another type */
+	bool low_v;          /* v of the signature is 0 or 1 */
+	const char *text;    /* goes with every status but OK */
 
 	unsigned sends, polls;
 	struct buf last_request;

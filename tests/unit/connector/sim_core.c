@@ -50,7 +50,7 @@ static void deliver(void *ctx)
 	struct sim_rpc *r = ctx;
 	const struct rpc_reply reply = {
 		.status = r->status,
-		.text = r->status == GRPC_OK ? "" : "as the test wanted",
+		.text = r->status == GRPC_OK ? "" : r->core->text,
 		.message = buf_view(&r->reply),
 	};
 
@@ -132,6 +132,7 @@ static void sign(const struct sim_core *c, struct signature65 *ret_sig,
 		ERR_OK);
 	other.b[31] ^= c->wrong_key ? 1 : 0;
 	assert_int_equal(ecdsa_sign65(c->ecdsa, ret_sig, &other, digest), ERR_OK);
+	ret_sig->b[64] = (uint8_t)(ret_sig->b[64] - (c->low_v ? 27 : 0));
 }
 
 static void respond(struct sim_core *c, const struct sim_core_request *r, struct buf *out)
@@ -160,7 +161,7 @@ static void respond(struct sim_core *c, const struct sim_core_request *r, struct
 
 		plaintexts[i] = (Kms__V1__TypedPlaintext)KMS__V1__TYPED_PLAINTEXT__INIT;
 		bytes[i][0] = word[31] = type == 0 ? 1 : c->plaintext;
-		plaintexts[i].fhe_type = type;
+		plaintexts[i].fhe_type = c->other_type ? 4 : type;
 		plaintexts[i].bytes =
 			(ProtobufCBinaryData){.len = width_of(type), .data = bytes[i]};
 		if (c->wide_plaintext) {
@@ -179,7 +180,7 @@ static void respond(struct sim_core *c, const struct sim_core_request *r, struct
 	payload.verification_key = protobuf_borrow(BYTES_OF(key));
 	payload.n_plaintexts = n;
 	payload.plaintexts = list;
-	payload.request_id = q->request_id;
+	payload.request_id = c->other_id ? q->key_id : q->request_id;
 	m.payload = &payload;
 	m.external_signature = protobuf_borrow(BYTES_OF(sig.b));
 	m.extra_data = protobuf_borrow(extra);
@@ -262,6 +263,7 @@ void sim_core_init(struct sim_core *c, struct sim *s, const struct ecdsa *ecdsa,
 	c->ecdsa = ecdsa;
 	c->domain = domain;
 	c->plaintext = 42;
+	c->text = "as the test wanted";
 	memset(c->key.b, 0x11, sizeof(c->key.b));
 	c->last_request = buf_make(GRPC_MESSAGE_MAX);
 }

@@ -73,6 +73,19 @@ static void give_word(struct buf *out, uint64_t v)
 	encode(out, "(uint256)", &value, 1);
 }
 
+/* isKmsSigner(address), isKmsSignerForContext(uint256,address) */
+static bool give_is_signer(struct world *w, struct bytes data, size_t at, struct buf *out)
+{
+	struct hash32 word = word_at(data, at);
+	bool context = at == 0 || u256_eq(u256_from_be(word_at(data, 0).b), w->valid_context);
+
+	w->signer_calls++;
+	if (w->kms_signers_unknown || !context)
+		return false;
+	give_word(out, memcmp(&word.b[12], w->kms_signer.b, 20) == 0 ? 1 : 0);
+	return true;
+}
+
 static bool gateway_call(void *ctx, struct address to, struct bytes data, uint64_t block,
 			 struct buf *result)
 {
@@ -90,6 +103,10 @@ static bool gateway_call(void *ctx, struct address to, struct bytes data, uint64
 	else if (is_call(data, "isValidKmsContext(uint256)"))
 		give_word(result,
 			  u256_eq(u256_from_be(word_at(data, 0).b), w->valid_context) ? 1 : 0);
+	else if (is_call(data, "isKmsSigner(address)"))
+		return give_is_signer(w, data, 0, result);
+	else if (is_call(data, "isKmsSignerForContext(uint256,address)"))
+		return give_is_signer(w, data, 1, result);
 	else
 		return is_call(data, "getCoprocessor(address)") &&
 		       give_coprocessor(w, data, result);
@@ -220,6 +237,7 @@ void world_init(struct world *w, uint64_t seed)
 		.verifying_contract = w->decryption,
 	};
 	sim_core_init(&w->core, &w->sim, w->ecdsa, &w->domain);
+	assert_int_equal(ecdsa_address(w->ecdsa, &w->kms_signer, &w->core.key), ERR_OK);
 	config_init(w);
 	env_init(w);
 	sim_chain_mine(&w->gateway, 10);

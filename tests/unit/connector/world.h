@@ -38,6 +38,9 @@ struct world {
 	struct hash32 allowed[WORLD_HANDLES_MAX];
 	size_t allowed_n;
 	struct u256 valid_context;
+	struct address kms_signer; /* the core's, in the valid context */
+	bool kms_signers_unknown;  /* a GatewayConfig that has no such view */
+	unsigned signer_calls;
 	unsigned acl_calls;
 
 	/* env */
