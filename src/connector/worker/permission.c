@@ -5,7 +5,8 @@
  * context that the extra data names, if any.
  *
  * A "no" may come from a node that lags. It becomes a refusal only when a host block is later than
- * the request by acl_grace and a second read, head and calls, says the same.
+ * the request by acl_grace and a second read, head and calls, says the same. The request is as old
+ * as its gateway block says: our own clock, and when we saw it, have no part in this.
  */
 #include <inttypes.h>
 
@@ -56,16 +57,23 @@ static enum err view(struct job *j, struct endpoint *at, struct address to, cons
 
 /* ---- handles ---- */
 
-static void denied(struct job *j, size_t i)
+/* Is the host's head later than the request by the grace? */
+static bool grace_is_over(const struct job *j, size_t i)
+{
+	uint64_t head_s = j->heads[i].timestamp_s;
+	uint64_t grace_s = ((uint64_t)j->worker->env.config->acl_grace_ms + 999) / 1000;
+
+	return j->request_dated && head_s >= j->request_time_s &&
+	       head_s - j->request_time_s >= grace_s;
+}
+
+static void decide_denied(struct job *j, size_t i)
 {
 	const struct block_head *head = &j->heads[i];
-	int64_t head_ms = head->timestamp_s > INT64_MAX / 1000 ? INT64_MAX
-							       : (int64_t)head->timestamp_s * 1000;
-	bool late = head_ms - j->op.created_ms >= j->worker->env.config->acl_grace_ms;
+	bool late = grace_is_over(j, i);
 	char handle[65];
 
 	if (late && !j->second_read) {
-		scope_cancel(&j->calls);
 		j->second_read = true;
 		pass_start(j);
 		return;
@@ -83,6 +91,45 @@ static void denied(struct job *j, size_t i)
 			"handle 0x%s is not yet allowed for decryption by the ACL of chain %" PRIu64
 			" (block %" PRIu64 ")",
 			handle, j->hosts[i]->chain.v, head->number.v);
+}
+
+static void on_request_block(void *ctx, const struct provider_error *e,
+			     const struct block_head *block)
+{
+	size_t i;
+	struct job *j = ticket_close(ctx, &i);
+
+	if (!j)
+		return;
+	if (e->err != ERR_OK) {
+		network_failed(j, e->err, "block of the request", e->note.text);
+		return;
+	}
+	/* A request that a re-organisation took away has no time: it waits for its new block. */
+	j->request_dated = hash32_eq(block->hash, j->op.block_hash);
+	j->request_time_s = block->timestamp_s;
+	decide_denied(j, i);
+}
+
+/* One "no" is enough: the rest of the pass does not matter any more. */
+static void denied(struct job *j, size_t i)
+{
+	scope_cancel(&j->calls);
+	if (j->request_dated) {
+		decide_denied(j, i);
+		return;
+	}
+
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, i);
+	enum err e = t ? provider_head(j->worker->gateway.provider,
+				       (struct block_tag){BLOCK_NUMBER, j->op.block},
+				       on_request_block, t)
+		       : ERR_NOMEM;
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	network_failed(j, e, "block of the request", "not sent");
 }
 
 static void on_allowed(void *ctx, const struct provider_error *e, struct bytes data)

@@ -53,6 +53,56 @@ static void test_host_that_stands_still_is_no_reason_to_refuse(void **state)
 	assert_string_equal(world_state(&f->w, 1), "seen");
 }
 
+/* What a connector sees late is as old as its block says, not as its row. */
+static void test_grace_counts_from_the_request(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_run(&f->w.sim, 5 * 3600 * 1000);
+	sim_chain_mine(&f->w.host, 1);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "refused", 1000));
+	assert_int_equal(f->w.acl_calls, 2);
+}
+
+/* Nor do the two chains care what our clock says. */
+static void test_slow_clock_does_not_shorten_the_grace(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 12);
+
+	insert(f, 1);
+	assert_int_equal(
+		STORE_ADD(&b, STORE_ONE, "UPDATE operation SET created_ms = created_ms - 3600000"),
+		ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	start(f);
+	host_seconds(f, 300);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	host_seconds(f, 400);
+	assert_string_equal(world_state(&f->w, 1), "refused");
+}
+
+static void test_nothing_is_refused_without_the_time_of_the_request(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.acl_grace_ms = 2000;
+	insert(f, 1);
+	f->w.gateway.down = ERR_UNAVAILABLE;
+	start(f);
+	host_seconds(f, 100);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	/* There is a block of that number, but not the request's. */
+	sim_chain_reorg(&f->w.gateway, 1);
+	f->w.gateway.down = ERR_OK;
+	host_seconds(f, 100);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_non_null(strstr(world_reason(&f->w, 1), "not yet allowed"));
+	assert_true(sim_sql_int(&f->w.sim, "SELECT refused_since_ms FROM operation") > 0);
+}
+
 static bool flaky_call(void *ctx, struct address to, struct bytes data, uint64_t block,
 		       struct buf *result)
 {
@@ -180,6 +230,9 @@ int main(void)
 		T(test_denied_then_allowed_within_grace),
 		T(test_denied_is_refused_after_grace),
 		T(test_host_that_stands_still_is_no_reason_to_refuse),
+		T(test_grace_counts_from_the_request),
+		T(test_slow_clock_does_not_shorten_the_grace),
+		T(test_nothing_is_refused_without_the_time_of_the_request),
 		T(test_a_no_needs_a_second_read),
 		T(test_rpc_errors_are_nobodys_fault),
 		T(test_host_of_another_chain_is_not_asked),
