@@ -3,15 +3,19 @@
  * The ciphertexts of a request: all handles are located first, then memory for all of them is
  * claimed at once (so that two jobs can never wait for each other's), then all are fetched. Bytes
  * that do not hash to the digest are not there.
+ *
+ * Sizes are what buckets say, and buckets lie. A size is believed until all together are more than
+ * one request to the core may have; then the largest is disbelieved, and its bucket with it.
  */
 #include <stdlib.h>
 
 #include "connector/worker/ciphertext.h"
-#include "crypto/keccak.h"
 
 enum {
 	MEMORY_PER_BYTE = 2,          /* the body, and its copy in the packed request */
 	REQUEST_OVERHEAD = 256 << 10, /* everything but ciphertexts in the core's request */
+	TOTAL_MAX = GRPC_MESSAGE_MAX - REQUEST_OVERHEAD,
+	HASH_SLICE = 256 << 10, /* hashed at a time: less than a millisecond of the loop */
 };
 
 static void fetch(struct ct *c);
@@ -31,34 +35,98 @@ static void check_all_fetched(struct job *j)
 	work_fetched(j);
 }
 
-static void on_get(void *ctx, const struct http_reply *reply)
+static void get_failed(struct ct *c, enum err e)
 {
-	struct source *s = ctx;
-	struct ct *c = s->ct;
 	struct job *j = c->job;
-	enum err e = reply->err;
+	struct source *s = c->chosen;
 
-	if (e == ERR_OK && (reply->status < 200 || reply->status > 299))
-		e = reply->status >= 500 || reply->status == 429 ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
-	if (e == ERR_OK && !hash32_eq(keccak256(reply->body), c->digest))
-		e = ERR_MISMATCH;
-	if (e != ERR_OK) {
-		metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL_ERRORS, 0);
-		LOG_WARN(j->worker->env.log, "A bucket did not give the right ciphertext",
-			 log_i("id", j->op.id), log_s("bucket", s->bucket->url),
-			 log_i("handle", (int64_t)c->index), log_e(e));
-		s->bad = true;
-		c->definite |= err_class(e) != ERR_CLASS_TRANSIENT;
-		fetch(c);
+	buf_free(&c->body);
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL_ERRORS, 0);
+	LOG_WARN(j->worker->env.log, "A bucket did not give the right ciphertext",
+		 log_i("id", j->op.id), log_s("bucket", s->bucket->url),
+		 log_i("handle", (int64_t)c->index), log_e(e));
+	s->bad = true;
+	c->definite |= err_class(e) != ERR_CLASS_TRANSIENT;
+	fetch(c);
+}
+
+static void hashed(struct ct *c)
+{
+	struct job *j = c->job;
+
+	if (!hash32_eq(keccak256_final(&c->hash), c->digest)) {
+		get_failed(c, ERR_MISMATCH);
 		return;
 	}
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL, 0);
-	c->format = s->format;
-	c->body = buf_take(reply->owner);
+	c->format = c->chosen->format;
 	c->fetched = true;
 	proof_bind(j->proof, c->index, c->key_id, c->digest,
 		   c->by_attestation ? PROOF_ATTESTATION : PROOF_COMMITMENT);
 	check_all_fetched(j);
+}
+
+/* A slice per tick: 66 MiB at once would keep everybody else waiting. */
+static void hash_on(void *ctx)
+{
+	struct ct *c = ctx;
+	size_t left = c->body.n - c->hashed, n = left < HASH_SLICE ? left : HASH_SLICE;
+
+	keccak256_add(&c->hash, bytes_sub(buf_view(&c->body), c->hashed, n));
+	c->hashed += n;
+	if (n < left)
+		clock_timer_set(c->job->worker->env.clock, &c->hash_timer, 0, hash_on, c);
+	else
+		hashed(c);
+}
+
+static void on_get(void *ctx, const struct http_reply *reply)
+{
+	struct source *s = ctx;
+	struct ct *c = s->ct;
+	enum err e = reply->err;
+
+	if (e == ERR_OK && (reply->status < 200 || reply->status > 299))
+		e = reply->status >= 500 || reply->status == 429 ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+	if (e != ERR_OK) {
+		get_failed(c, e);
+		return;
+	}
+	c->body = buf_take(reply->owner);
+	c->hashed = 0;
+	keccak256_init(&c->hash);
+	hash_on(c);
+}
+
+/* ---- sizes ---- */
+
+static size_t total_size(const struct job *j)
+{
+	size_t total = 0; /* at most 1024 x 66 MiB: no overflow */
+
+	for (size_t i = 0; i < j->request.handles_n; i++)
+		total += j->cts[i].size;
+	return total;
+}
+
+static struct ct *largest(const struct job *j)
+{
+	struct ct *c = &j->cts[0];
+
+	for (size_t i = 1; i < j->request.handles_n; i++)
+		if (j->cts[i].size > c->size)
+			c = &j->cts[i];
+	return c;
+}
+
+static void disbelieve(struct source *s)
+{
+	LOG_WARN(s->ct->job->worker->env.log,
+		 "A bucket says a size with which the request would be too large",
+		 log_i("id", s->ct->job->op.id), log_s("bucket", s->bucket->url),
+		 log_i("handle", (int64_t)s->ct->index), log_i("bytes", (int64_t)s->size));
+	s->bad = true;
+	s->ct->definite = s->ct->oversized = true;
 }
 
 /* ---- fetching ---- */
@@ -82,20 +150,28 @@ static struct source *choose(struct ct *c)
 	return NULL;
 }
 
+/* By commitment other buckets may not have been asked yet; by attestation all winners are known. */
+static void no_choice(struct ct *c)
+{
+	if (!c->by_attestation)
+		locate_again(c);
+	else
+		ct_lost(c, "no bucket of the majority gave the attested bytes");
+}
+
 static void fetch(struct ct *c)
 {
 	const struct connector_config *config = c->job->worker->env.config;
+	size_t others = total_size(c->job) - c->size;
 	struct source *s = choose(c);
 
+	for (; s && s->size > c->size && others + s->size > TOTAL_MAX; s = choose(c))
+		disbelieve(s);
 	if (!s) {
-		/* By commitment other buckets may not have been asked yet; by attestation all
-		 * winners are known. */
-		if (!c->by_attestation)
-			locate_again(c);
-		else
-			ct_lost(c, "no bucket of the majority gave the attested bytes");
+		no_choice(c);
 		return;
 	}
+	c->chosen = s;
 	if (s->size > c->size) {
 		budget_claim_grow(&c->job->memory, (s->size - c->size) * MEMORY_PER_BYTE);
 		c->size = s->size;
@@ -123,19 +199,23 @@ static void granted(void *ctx)
 
 static void check_all_located(struct job *j)
 {
-	size_t total = 0;
-
 	if (++j->located < j->request.handles_n)
 		return;
-	for (size_t i = 0; i < j->request.handles_n; i++)
-		total += j->cts[i].size; /* at most 1024 x 66 MiB: no overflow */
-	if (total > (size_t)GRPC_MESSAGE_MAX - REQUEST_OVERHEAD) {
-		work_retry(j, ERR_TOO_BIG,
-			   "the ciphertexts have %zu bytes, more than one request to the core may",
-			   total);
-		return;
+	while (total_size(j) > TOTAL_MAX) {
+		struct ct *c = largest(j);
+
+		disbelieve(c->chosen);
+		c->chosen = choose(c);
+		c->size = c->chosen ? c->chosen->size : 0;
+		if (!c->chosen) {
+			c->located = false;
+			j->located--;
+			no_choice(c);
+			return;
+		}
 	}
-	budget_claim_start(&j->worker->budget, &j->memory, total * MEMORY_PER_BYTE, granted, j);
+	budget_claim_start(&j->worker->budget, &j->memory, total_size(j) * MEMORY_PER_BYTE, granted,
+			   j);
 }
 
 void ct_located(struct ct *c, struct source *s)
@@ -145,6 +225,7 @@ void ct_located(struct ct *c, struct source *s)
 		return;
 	}
 	c->located = true;
+	c->chosen = s;
 	c->size = s->size;
 	check_all_located(c->job);
 }
@@ -176,6 +257,9 @@ void ct_lost(struct ct *c, const char *why)
 	if (!was_located)
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
 			    METRIC_CHECK_COPRO_CONSENSUS);
+	if (c->oversized)
+		why = "by what the buckets say, the ciphertexts are more than one request to the "
+		      "core may have";
 	work_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
 		   c->index, why);
 }
@@ -254,6 +338,7 @@ void ciphertexts_drop(struct job *j)
 	for (size_t i = 0; j->cts && i < j->request.handles_n; i++) {
 		for (size_t k = 0; k < j->cts[i].sources_n; k++)
 			http_task_cancel(&j->cts[i].sources[k].task);
+		clock_timer_cancel(j->worker->env.clock, &j->cts[i].hash_timer);
 		buf_free(&j->cts[i].body);
 	}
 	j->cts = NULL;

@@ -5,6 +5,7 @@
 #define CONNECTOR_WORKER_CIPHERTEXT_H
 
 #include "connector/worker/internal.h"
+#include "crypto/keccak.h"
 
 /* One bucket that may have it. */
 struct source {
@@ -27,12 +28,13 @@ struct ct {
 	bool by_attestation; /* else by the gateway's commitment, which names digest and
 				coprocessors */
 	uint64_t round;
-	bool definite; /* some source answered, and not with what we need: not just a network that
-			  is down */
+	bool definite;  /* some source answered, and not with what we need: not just a network that
+			   is down */
+	bool oversized; /* some source said a size that cannot be */
 	struct source *sources; /* one per bucket of the registry */
 	size_t sources_n;
-	size_t asked; /* HEADs that run */
-	struct source *chosen;
+	size_t asked;          /* HEADs that run */
+	struct source *chosen; /* that `size` or `body` comes from */
 
 	/* what it must be, once located */
 	struct u256 key_id;
@@ -41,6 +43,11 @@ struct ct {
 	size_t size;
 	bool located, fetched;
 	struct buf body;
+
+	/* the body, as far as it is hashed */
+	struct keccak256 hash;
+	size_t hashed;
+	struct timer hash_timer;
 };
 
 /* ---- locate.c: HEADs; ends in ct_located or ct_lost ---- */

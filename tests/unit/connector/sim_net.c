@@ -131,7 +131,8 @@ static void answer(struct sim_bucket *b, struct sim_object *o, bool head, struct
 	ret->err = o->err;
 	ret->status = o->status ? o->status : 200;
 	ret->delay_ms = o->delay_ms > 0 ? o->delay_ms : 1;
-	(void)snprintf(text, sizeof(length[0]), "%zu", o->body.n);
+	(void)snprintf(text, sizeof(length[0]), "%zu",
+		       head && o->size_said > 0 ? o->size_said : o->body.n);
 	ret->headers[ret->headers_n++] = (struct http_header){"content-length", text};
 	if (o->format[0])
 		ret->headers[ret->headers_n++] =
@@ -143,7 +144,7 @@ static void answer(struct sim_bucket *b, struct sim_object *o, bool head, struct
 		return;
 	assert_int_equal(buf_add(&ret->body, o->body), ERR_OK);
 	if (o->corrupt)
-		ret->body.p[0] ^= 1;
+		ret->body.p[ret->body.n - 1] ^= 1;
 }
 
 static void serve_bucket(void *server, const struct http_request *req, struct sim_reply *ret)

@@ -150,6 +150,147 @@ static void test_too_big_a_ciphertext_is_not_fetched(void **state)
 	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 0);
 }
 
+/* ---- buckets that lie about sizes ---- */
+
+static void two_handles(struct fixture *f, unsigned committers)
+{
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	f->w.config.s3_max_ciphertext_size = 66 << 20;
+	for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+		world_allow(&f->w, handles[i]);
+		if (committers != 0)
+			continue;
+		world_publish_attested(&f->w, 0, handles[i], BYTES_OF(body))->size_said = 60 << 20;
+		(void)world_publish_attested(&f->w, 1, handles[i], BYTES_OF(body));
+	}
+	if (committers != 0) {
+		world_publish_committed(&f->w, 0, BYTES_OF(body))->size_said = 60 << 20;
+		world_publish_committed(&f->w, 1, BYTES_OF(body))->delay_ms = 30;
+	}
+	world_insert(&f->w, 1, handles, 2, BYTES_LIT("\0"), committers, BYTES_OF(body));
+	start(f);
+}
+
+/* The fastest bucket says that each has 60 MiB: together more than one request may have. */
+static void test_committed_sizes_that_are_lies(void **state)
+{
+	struct fixture *f = *state;
+
+	two_handles(f, 3);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
+static void test_attested_sizes_that_are_lies(void **state)
+{
+	struct fixture *f = *state;
+
+	two_handles(f, 0);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
+/* The second source of a handle says the absurd size, after the first gave wrong bytes. */
+static void test_lie_of_the_second_source(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	f->w.config.s3_max_ciphertext_size = 66 << 20;
+	for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+		struct sim_object *o[3];
+
+		world_allow(&f->w, handles[i]);
+		for (unsigned k = 0; k < 3; k++)
+			o[k] = world_publish_attested(&f->w, k, handles[i], BYTES_OF(body));
+		o[0]->corrupt = true;
+		o[1]->size_said = 60 << 20;
+	}
+	f->w.threshold = 3;
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	/* One of the two fits beside the other's true size. */
+	assert_in_range(f->w.buckets[1].gets, 0, 1);
+}
+
+static void test_what_never_fits_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	f->w.config.s3_max_ciphertext_size = 66 << 20;
+	f->w.config.max_decryption_attempts = 2;
+	for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+		world_allow(&f->w, handles[i]);
+		for (unsigned k = 0; k < 3; k++)
+			world_publish_attested(&f->w, k, handles[i], BYTES_OF(body))->size_said =
+				60 << 20;
+	}
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 10000));
+	assert_non_null(strstr(world_reason(&f->w, 1), "more than one request to the core may have"));
+	assert_int_equal(f->w.buckets[0].gets, 0);
+}
+
+/* ---- large ones ---- */
+
+static struct bytes large_body(struct fixture *f)
+{
+	enum {
+		SIZE = 1000000
+	};
+	uint8_t *p = arena_alloc(&f->w.kept, SIZE);
+
+	assert_non_null(p);
+	memset(p, 0x5a, SIZE);
+	return bytes_from(p, SIZE);
+}
+
+static void test_large_ciphertext_is_hashed_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes large = large_body(f);
+
+	world_publish_attested(&f->w, 0, f->handle, large)->corrupt = true;
+	(void)world_publish_attested(&f->w, 1, f->handle, large);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_S3_RETRIEVAL_ERRORS][0], 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_CIPHERTEXT_BYTES][0], 0);
+}
+
+static bool count_down(void *ctx)
+{
+	unsigned *n = ctx;
+
+	return (*n)-- == 0;
+}
+
+/* Also between two pieces of a hash, where no time passes. */
+static void test_stop_at_any_step(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes large = large_body(f);
+
+	(void)world_publish_attested(&f->w, 0, f->handle, large);
+	(void)world_publish_attested(&f->w, 1, f->handle, large);
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	for (unsigned steps = 0; !is_in(f, "answered"); steps++) {
+		unsigned n = steps;
+
+		assert_true(steps < 200);
+		restart(f);
+		(void)sim_run_until(&f->w.sim, count_down, &n, 2000);
+	}
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
+}
+
 static void test_unsupported_type_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -207,6 +348,12 @@ int main(void)
 		T(test_forged_and_foreign_attestations_do_not_count),
 		T(test_majority_against_a_wrong_one),
 		T(test_too_big_a_ciphertext_is_not_fetched),
+		T(test_committed_sizes_that_are_lies),
+		T(test_attested_sizes_that_are_lies),
+		T(test_lie_of_the_second_source),
+		T(test_what_never_fits_is_given_up),
+		T(test_large_ciphertext_is_hashed_whole),
+		T(test_stop_at_any_step),
 		T(test_unsupported_type_is_refused),
 		T(test_different_keys_are_refused),
 		T(test_registry_outage_only_delays),
