@@ -68,6 +68,15 @@ static void walk_back(struct listener *l)
 			  on_walk_target, "walking back");
 }
 
+/*
+ * A re-organisation, or another chain behind the same URL? The other one must not move the cursor:
+ * its head may be far ahead of ours, and nothing would ever bring the cursor back.
+ */
+static void other_branch(struct listener *l)
+{
+	listener_check_chain(l, walk_back);
+}
+
 static void on_last(void *ctx, const struct provider_error *e, const struct block_head *block)
 {
 	struct listener *l = listener_answered(ctx, e, "block of the cursor");
@@ -77,7 +86,7 @@ static void on_last(void *ctx, const struct provider_error *e, const struct bloc
 	if (hash32_eq(block->hash, l->last.hash))
 		listener_read_on(l);
 	else
-		walk_back(l);
+		other_branch(l);
 }
 
 void listener_check_branch(struct listener *l)
@@ -100,7 +109,7 @@ void listener_check_branch(struct listener *l)
 		if (hash32_eq(*ours, l->last.hash))
 			listener_read_on(l);
 		else
-			walk_back(l);
+			other_branch(l);
 	} else {
 		listener_ask_head(l,
 				  (struct block_tag){.kind = BLOCK_NUMBER, .number = l->last.block},

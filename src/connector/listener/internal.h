@@ -69,6 +69,7 @@ struct listener {
 
 	/* what we know */
 	bool chain_ok;
+	void (*chain_checked)(struct listener *l);
 	bool loaded;
 	bool placed; /* `next` is decided */
 	bool override_used;
@@ -112,6 +113,9 @@ struct listener *listener_answered(void *ctx, const struct provider_error *e, co
 void listener_submitted(struct listener *l, struct ticket *t, enum err e, const char *what);
 void listener_ask_head(struct listener *l, struct block_tag tag, provider_head_fn *done,
 		       const char *what);
+
+/* eth_chainId; `then` only if it is the chain that we take the endpoint for. */
+void listener_check_chain(struct listener *l, void (*then)(struct listener *l));
 
 /* ---- branch.c: still our branch? -> listener_read_on ---- */
 void listener_check_branch(struct listener *l);

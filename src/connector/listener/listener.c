@@ -137,7 +137,24 @@ static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
 		return;
 	}
 	l->chain_ok = true;
-	begin(l);
+	l->chain_checked(l);
+}
+
+void listener_check_chain(struct listener *l, void (*then)(struct listener *l))
+{
+	struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
+
+	l->chain_ok = false;
+	l->chain_checked = then;
+	listener_submitted(l, t,
+			   t ? provider_get_chain_id(l->env.gateway, on_chain_id, t) : ERR_NOMEM,
+			   "eth_chainId");
+}
+
+static void ask_latest(struct listener *l)
+{
+	listener_ask_head(l, (struct block_tag){.kind = BLOCK_LATEST}, on_head,
+			  "head of the gateway");
 }
 
 static void on_cursor(void *ctx, const struct store_result *r)
@@ -174,14 +191,9 @@ static void begin(void *ctx)
 	if (!l->loaded) {
 		load_cursor(l);
 	} else if (!l->chain_ok) {
-		struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
-
-		listener_submitted(
-			l, t, t ? provider_get_chain_id(l->env.gateway, on_chain_id, t) : ERR_NOMEM,
-			"eth_chainId");
+		listener_check_chain(l, ask_latest);
 	} else {
-		listener_ask_head(l, (struct block_tag){.kind = BLOCK_LATEST}, on_head,
-				  "head of the gateway");
+		ask_latest(l);
 	}
 }
 

@@ -364,6 +364,28 @@ static void test_other_chain_is_never_read(void **state)
 	assert_int_equal(rows(f), 1);
 }
 
+/* An endpoint that is moved to another chain while we run: the cursor does not follow. */
+static void test_chain_that_is_exchanged_is_not_followed(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(cursor(f), 10);
+	f->w.gateway.chain_id = 1; /* its blocks have other hashes */
+	sim_chain_mine(&f->w.gateway, 500);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(cursor(f), 10);
+	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 0);
+	f->w.gateway.chain_id = WORLD_GATEWAY_CHAIN;
+	f->w.gateway.head = 11;
+	request(f, 1, WORLD_HANDLES);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(cursor(f), 11);
+}
+
 static void test_outage_of_an_hour_is_survived(void **state)
 {
 	struct fixture *f = *state;
@@ -441,6 +463,7 @@ int main(void)
 		T(test_endpoint_behind_moves_nothing),
 		T(test_lying_endpoint_is_not_believed),
 		T(test_other_chain_is_never_read),
+		T(test_chain_that_is_exchanged_is_not_followed),
 		T(test_outage_of_an_hour_is_survived),
 		T(test_log_missed_by_a_lagging_replica_is_found),
 		T(test_stop_at_any_moment),
