@@ -70,7 +70,8 @@ struct extra_data {
 	bool has_context, has_epoch;
 	struct u256 context, epoch;
 };
-/* Empty, 0x00…, 0x01 || context, 0x02 || context || epoch; ERR_BAD_REQUEST for anything else. */
+/* Empty or 0x00 …, 0x01 || context …, 0x02 || context || epoch …: what follows is ignored, as by
+ * all readers of the protocol. ERR_BAD_REQUEST: another first byte, or too short. */
 enum err extra_data_parse(struct extra_data *ret, struct bytes extra_data) MUST_USE;
 
 /* What goes to the core and is signed: the single byte 0x00 becomes empty, everything else stays as
