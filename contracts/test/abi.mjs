@@ -22,7 +22,10 @@ const CONTRACTS = {
 		EmptyUUPSProxy: "GatewayEmptyUUPSProxy",
 		EmptyUUPSProxyGatewayConfig: "EmptyUUPSProxyGatewayConfig",
 		GatewayConfig: "GatewayConfig",
+		InputVerification: "InputVerification",
 		PauserSet: "GatewayPauserSet",
+		ProtocolPayment: "ProtocolPayment",
+		ZamaOFT: "ZamaOFT",
 	},
 	host: {
 		ACL: "ACL",
@@ -37,7 +40,8 @@ const CONTRACTS = {
 /* Where a contract must be complete already, a missing item is a failure. */
 const COMPLETE = new Set([
 	"gateway CiphertextCommits", "gateway Decryption", "gateway EmptyUUPSProxy", "gateway EmptyUUPSProxyGatewayConfig",
-	"gateway PauserSet", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host KMSVerifier", "host PauserSet",
+	"gateway GatewayConfig", "gateway InputVerification", "gateway PauserSet", "gateway ProtocolPayment",
+	"gateway ZamaOFT", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host KMSVerifier", "host PauserSet",
 ]);
 
 const types = (list = []) => list.map((p) =>

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { Contract, HDNodeWallet, JsonRpcProvider, Mnemonic, Wallet, id } from "ethers";
-import { addHostChain, artifact, deployGateway, deployHost } from "../../tools/devnet/deploy.mjs";
+import { addHostChain, artifact, deployGateway, deployHost, fundPayer } from "../../tools/devnet/deploy.mjs";
 
 export const MNEMONIC = "test test test test test test test test test test test junk";
 export const account = (i) =>
@@ -57,9 +57,10 @@ export async function startAnvil(chainId) {
 
 /**
  * A gateway and a host chain with n nodes and three coprocessors. Accounts: 0 deployer, 1-3 coprocessors,
- * 4 executor, 5 requester, 10... nodes. A node's or coprocessor's signing key is not its account's.
+ * 4 executor, 5 requester, who can pay if there are prices, 9 gets the fees, 10... nodes. A node's or coprocessor's
+ * signing key is not its account's.
  */
-export async function deployNetwork(gatewayChain, hostChain, { n, thresholds, coprocessorThreshold = 2 }) {
+export async function deployNetwork(gatewayChain, hostChain, { n, thresholds, coprocessorThreshold = 2, prices }) {
 	const deployerKey = account(0).privateKey;
 	const signer = (kind, i) => new Wallet(id(`${kind} signer ${i}`));
 	const kms = Array.from({ length: n }, (_, i) => ({ wallet: account(10 + i), signer: signer("kms", i) }));
@@ -72,10 +73,12 @@ export async function deployNetwork(gatewayChain, hostChain, { n, thresholds, co
 	}));
 	const fhevmExecutor = account(4).address;
 	const gateway = await deployGateway({
-		rpc: gatewayChain.rpc, deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold,
+		rpc: gatewayChain.rpc, deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold, prices,
+		feesReceiver: account(9).address,
 	});
 	const host = await deployHost({ rpc: hostChain.rpc, deployerKey, gateway, fhevmExecutor, kmsNodes, thresholds });
 	await addHostChain({ gateway, host, deployerKey, fhevmExecutor });
+	if (prices) await fundPayer({ gateway, payerKey: account(5).privateKey, amount: 10n ** 24n });
 	return { gateway, host, kms, copro };
 }
 

@@ -24,7 +24,7 @@ const TYPES = {
 	],
 };
 
-/* Figures of the protocol's main branch. Its request includes the fee, a token transfer, which ours has not yet. */
+/* Figures of the protocol's main branch. */
 const PUBLISHED = {
 	"addCiphertextMaterial, first": 164668,
 	"addCiphertextMaterial, deciding": 225054,
@@ -141,6 +141,7 @@ try {
 	chains.host = await startAnvil(HOST_ID);
 	const net = await deployNetwork(chains.gateway, chains.host, {
 		n: 4, thresholds: { publicDecryption: 2, userDecryption: 3, kmsGen: 3, mpc: 1 }, coprocessorThreshold: 2,
+		prices: { inputVerification: 10n ** 19n, publicDecryption: 10n ** 18n, userDecryption: 10n ** 18n },
 	});
 	await run(chains, net);
 } finally {
@@ -154,4 +155,3 @@ for (const [name, published] of Object.entries(PUBLISHED)) {
 	const gas = figures.get(name);
 	console.log(`${name.padEnd(52)}${pad(gas, 9)}${pad(published, 11)}${pad((gas / published).toFixed(3), 8)}`);
 }
-console.log("The published request includes a token transfer as its fee; ours takes none yet.");

@@ -12,7 +12,7 @@
  * Decryption), addHostChain (needs the address of the ACL).
  */
 import { readFileSync } from "node:fs";
-import { Contract, ContractFactory, Interface, JsonRpcProvider, Wallet } from "ethers";
+import { Contract, ContractFactory, Interface, JsonRpcProvider, MaxUint256, Wallet } from "ethers";
 
 const ARTIFACTS = new URL("../../build/contracts/", import.meta.url);
 
@@ -85,6 +85,8 @@ const node = (n) => [n.txSender, n.signer, n.ipAddress ?? "127.0.0.1", n.storage
  * options.pausers?            addresses; default: the deployer alone
  * options.kmsContextId?       default FIRST_CONTEXT_ID
  * options.metadata?           { name, website }
+ * options.prices?             { inputVerification, publicDecryption, userDecryption }; default: requests are free
+ * options.feesReceiver?       where fees go; default: the deployer
  */
 export async function deployGateway(options) {
 	const d = await Deployer.open(options.rpc, options.deployerKey);
@@ -93,6 +95,7 @@ export async function deployGateway(options) {
 		const { thresholds: t, coprocessors } = options;
 		const custodians = options.custodians ?? [{ txSender: owner, signer: owner, encryptionKey: "0x" }];
 		const metadata = options.metadata ?? { name: "local network", website: "" };
+		const prices = options.prices ?? { inputVerification: 0, publicDecryption: 0, userDecryption: 0 };
 
 		const emptyConfig = await d.create("EmptyUUPSProxyGatewayConfig", "EmptyUUPSProxyGatewayConfig");
 		const config = await d.proxy(emptyConfig, "EmptyUUPSProxyGatewayConfig", undefined, [owner]);
@@ -100,8 +103,11 @@ export async function deployGateway(options) {
 		const commits = await d.proxy(empty, "EmptyUUPSProxy", "GatewayEmptyUUPSProxy");
 		const decryption = await d.proxy(empty, "EmptyUUPSProxy", "GatewayEmptyUUPSProxy");
 		const pauserSet = await d.create("PauserSet", "GatewayPauserSet", [config]);
+		const inputs = await d.proxy(empty, "EmptyUUPSProxy", "GatewayEmptyUUPSProxy");
+		const payment = await d.proxy(empty, "EmptyUUPSProxy", "GatewayEmptyUUPSProxy");
+		const token = await d.create("ZamaOFT", "ZamaOFT", ["Zama", "ZAMA", 0]);
 
-		await d.install(config, "GatewayConfig", [pauserSet], [
+		await d.install(config, "GatewayConfig", [pauserSet, decryption, inputs], [
 			options.kmsContextId ?? FIRST_CONTEXT_ID,
 			[metadata.name, metadata.website],
 			[t.mpc, t.publicDecryption, t.userDecryption, t.kmsGen, options.coprocessorThreshold],
@@ -110,7 +116,11 @@ export async function deployGateway(options) {
 			custodians.map((c) => [c.txSender, c.signer, c.encryptionKey]),
 		]);
 		await d.install(commits, "CiphertextCommits", [config]);
-		await d.install(decryption, "Decryption", [config, commits]);
+		await d.install(decryption, "Decryption", [config, commits, payment]);
+		await d.install(inputs, "InputVerification", [config, payment]);
+		await d.install(payment, "ProtocolPayment", [config, token, options.feesReceiver ?? owner, inputs, decryption], [
+			prices.inputVerification, prices.publicDecryption, prices.userDecryption,
+		]);
 		await addPausers(d, "GatewayPauserSet", pauserSet, options.pausers);
 		return {
 			rpc: options.rpc,
@@ -120,6 +130,9 @@ export async function deployGateway(options) {
 				Decryption: decryption,
 				CiphertextCommits: commits,
 				PauserSet: pauserSet,
+				InputVerification: inputs,
+				ProtocolPayment: payment,
+				ZamaOFT: token,
 			},
 		};
 	} finally {
@@ -192,6 +205,24 @@ export async function addHostChain(options) {
 			host.chainId, options.fhevmExecutor, host.contracts.ACL,
 			options.name ?? `host ${host.chainId}`, options.website ?? "",
 		]]);
+	} finally {
+		d.close();
+	}
+}
+
+/**
+ * Lets an account pay for requests: makes tokens for it, which anybody can on a local network, and approves.
+ *
+ * options.gateway             as deployGateway returns it
+ * options.payerKey            private key of the account
+ * options.amount              in the token's smallest unit
+ */
+export async function fundPayer(options) {
+	const { rpc, contracts } = options.gateway;
+	const d = await Deployer.open(rpc, options.payerKey);
+	try {
+		await d.call("ZamaOFT", contracts.ZamaOFT, "mint", [d.wallet.address, options.amount]);
+		await d.call("ZamaOFT", contracts.ZamaOFT, "approve", [contracts.ProtocolPayment, MaxUint256]);
 	} finally {
 		d.close();
 	}

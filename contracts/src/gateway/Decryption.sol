@@ -8,6 +8,7 @@ import {GatewayOwned} from "./GatewayOwned.sol";
 import {SnsCiphertextMaterial} from "./GatewayTypes.sol";
 import {ICiphertextCommits} from "./ICiphertextCommits.sol";
 import {IGatewayConfig} from "./IGatewayConfig.sol";
+import {IProtocolPayment} from "./IProtocolPayment.sol";
 import {UserDecryption} from "./UserDecryption.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 
@@ -20,14 +21,6 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
     using Handle for bytes32;
 
-    /// @notice The sender may not pause.
-    /// @param notPauserOrGatewayConfig The sender.
-    error NotPauserOrGatewayConfig(address notPauserOrGatewayConfig);
-
-    /// @notice The sender may not unpause.
-    /// @param notOwnerOrGatewayConfig The sender.
-    error NotOwnerOrGatewayConfig(address notOwnerOrGatewayConfig);
-
     bytes32 private constant PUBLIC_DECRYPT_TYPEHASH =
         keccak256("PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)");
 
@@ -35,9 +28,10 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
 
     /// @param gatewayConfig The GatewayConfig proxy.
     /// @param ciphertextCommits The CiphertextCommits proxy.
-    constructor(IGatewayConfig gatewayConfig, ICiphertextCommits ciphertextCommits)
+    /// @param protocolPayment The ProtocolPayment proxy.
+    constructor(IGatewayConfig gatewayConfig, ICiphertextCommits ciphertextCommits, IProtocolPayment protocolPayment)
         GatewayOwned(gatewayConfig)
-        DecryptionBase(ciphertextCommits)
+        DecryptionBase(ciphertextCommits, protocolPayment)
     {
         _disableInitializers();
     }
@@ -55,8 +49,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
     function reinitializeV7() external reinitializer(REINITIALIZER_VERSION) {}
 
     /// @notice Asks for the public decryption of ciphertexts. Whether it is allowed is decided on the handles' host
-    /// chain, by the nodes.
-    /// @dev Requests are free: the fee has its place between pinning the context and the events.
+    /// chain, by the nodes. The sender pays the fee.
     /// @param ctHandles At least one handle, all committed under one key, of at most 2048 bits together.
     /// @param extraData Empty or version 0: the current context; version 1 or 2: the context it names.
     function publicDecryptionRequest(bytes32[] calldata ctHandles, bytes calldata extraData) external whenNotPaused {
@@ -70,6 +63,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
         uint256 decryptionId = ++$.publicDecryptionCounter;
         $.publicCtHandles[decryptionId] = ctHandles;
         $.decryptionContextId[decryptionId] = _validContextOf(extraData);
+        PROTOCOL_PAYMENT.collectPublicDecryptionFee(msg.sender);
 
         emit PublicDecryptionRequest(decryptionId, materials, extraData);
         emit PublicDecryptionRequest(decryptionId, ctHandles, extraData);
@@ -110,22 +104,6 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
             $.decryptionConsensusDigest[decryptionId] = digest;
             emit PublicDecryptionResponse(decryptionId, decryptedResult, signatures, extraData);
         }
-    }
-
-    /// @notice Stops requests.
-    function pause() external {
-        if (msg.sender != address(GATEWAY_CONFIG) && !GATEWAY_CONFIG.isPauser(msg.sender)) {
-            revert NotPauserOrGatewayConfig(msg.sender);
-        }
-        _pause();
-    }
-
-    /// @notice Lets requests through again.
-    function unpause() external {
-        if (msg.sender != address(GATEWAY_CONFIG) && msg.sender != GATEWAY_CONFIG.owner()) {
-            revert NotOwnerOrGatewayConfig(msg.sender);
-        }
-        _unpause();
     }
 
     /// @notice Whether a request for these handles would find its ciphertexts. The second parameter has no influence.

@@ -4,15 +4,16 @@ pragma solidity ^0.8.24;
 import {Handle} from "../shared/Handle.sol";
 import {DecryptionEvents} from "./DecryptionEvents.sol";
 import {GatewayChecks} from "./GatewayChecks.sol";
+import {GatewayPausable} from "./GatewayPausable.sol";
 import {SnsCiphertextMaterial} from "./GatewayTypes.sol";
 import {ICiphertextCommits} from "./ICiphertextCommits.sol";
-import {PausableUpgradeable} from "@openzeppelin/contracts-upgradeable/utils/PausableUpgradeable.sol";
+import {IProtocolPayment} from "./IProtocolPayment.sol";
 import {EIP712Upgradeable} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title What public and user decryption share
 /// @notice The storage, the ciphertexts of a request, its context, and whose answers count.
-abstract contract DecryptionBase is DecryptionEvents, GatewayChecks, EIP712Upgradeable, PausableUpgradeable {
+abstract contract DecryptionBase is DecryptionEvents, GatewayChecks, EIP712Upgradeable, GatewayPausable {
     using Handle for bytes32;
 
     /// @notice What an answer to a user decryption signs besides the share, in full.
@@ -49,11 +50,14 @@ abstract contract DecryptionBase is DecryptionEvents, GatewayChecks, EIP712Upgra
     uint256 private constant MAX_BIT_SIZE = 2048;
     uint256 private constant EXTRA_DATA_CONTEXT_LENGTH = 33;
 
-    ICiphertextCommits internal immutable CIPHERTEXT_COMMITS;
+    ICiphertextCommits private immutable CIPHERTEXT_COMMITS;
+    IProtocolPayment internal immutable PROTOCOL_PAYMENT;
 
     /// @param ciphertextCommits The CiphertextCommits proxy.
-    constructor(ICiphertextCommits ciphertextCommits) {
+    /// @param protocolPayment The ProtocolPayment proxy.
+    constructor(ICiphertextCommits ciphertextCommits, IProtocolPayment protocolPayment) {
         CIPHERTEXT_COMMITS = ciphertextCommits;
+        PROTOCOL_PAYMENT = protocolPayment;
     }
 
     /// @dev The commitments of a request's handles, all under one key.

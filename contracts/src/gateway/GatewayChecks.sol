@@ -67,4 +67,14 @@ abstract contract GatewayChecks is GatewayOwned {
             revert KmsSignerDoesNotMatchTxSender(signer, msg.sender);
         }
     }
+
+    /// @dev Reverts unless the key belongs to the coprocessor that the sender sends for.
+    function _checkCoprocessor(address signer) internal view {
+        if (!GATEWAY_CONFIG.isCoprocessorSigner(signer)) {
+            revert NotCoprocessorSigner(signer);
+        }
+        if (GATEWAY_CONFIG.getCoprocessor(msg.sender).signerAddress != signer) {
+            revert CoprocessorSignerDoesNotMatchTxSender(signer, msg.sender);
+        }
+    }
 }

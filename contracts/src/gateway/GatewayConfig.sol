@@ -2,10 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
-import {GatewayConfigBase} from "./GatewayConfigBase.sol";
+import {GatewayConfigViews} from "./GatewayConfigViews.sol";
 import {PauserSet} from "./GatewayPauserSet.sol";
 import {Coprocessor, Custodian, HostChain, KmsNode, ProtocolMetadata} from "./GatewayTypes.sol";
 import {IGatewayConfig} from "./IGatewayConfig.sol";
+import {IGatewayPausable} from "./IGatewayPausable.sol";
 import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
@@ -14,7 +15,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 /// @notice The owner of this contract owns the gateway. KMS nodes are registered per context: a new context replaces
 /// the current one, older ones stay usable for their requests until they are destroyed.
 /// @dev The gateway's contexts are a copy, kept by the owner, of those in ProtocolConfig on the host chain.
-contract GatewayConfig is IGatewayConfig, GatewayConfigBase, FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable {
+contract GatewayConfig is GatewayConfigViews, FromEmptyProxy, UUPSUpgradeable, Ownable2StepUpgradeable {
     /// @notice Thresholds of the first context and of the coprocessors.
     struct Thresholds {
         uint256 mpcThreshold;
@@ -27,6 +28,8 @@ contract GatewayConfig is IGatewayConfig, GatewayConfigBase, FromEmptyProxy, UUP
     uint64 private constant REINITIALIZER_VERSION = 10;
 
     PauserSet private immutable PAUSER_SET;
+    IGatewayPausable private immutable DECRYPTION;
+    IGatewayPausable private immutable INPUT_VERIFICATION;
 
     /// @notice All there is to know of the gateway after its deployment.
     /// @param kmsContextId The first context.
@@ -51,8 +54,12 @@ contract GatewayConfig is IGatewayConfig, GatewayConfigBase, FromEmptyProxy, UUP
     }
 
     /// @param pauserSet The accounts that may pause.
-    constructor(PauserSet pauserSet) {
+    /// @param decryption The Decryption proxy.
+    /// @param inputVerification The InputVerification proxy.
+    constructor(PauserSet pauserSet, IGatewayPausable decryption, IGatewayPausable inputVerification) {
         PAUSER_SET = pauserSet;
+        DECRYPTION = decryption;
+        INPUT_VERIFICATION = inputVerification;
         _disableInitializers();
     }
 
@@ -281,13 +288,48 @@ contract GatewayConfig is IGatewayConfig, GatewayConfigBase, FromEmptyProxy, UUP
         emit RemoveHostChain(chainId);
     }
 
+    /// @notice Stops requests of every kind. Contracts that are stopped already stay so.
+    function pauseAllGatewayContracts() external {
+        if (!isPauser(msg.sender)) {
+            revert NotPauser(msg.sender);
+        }
+        bool isDecryptionPaused = DECRYPTION.paused();
+        bool isInputVerificationPaused = INPUT_VERIFICATION.paused();
+        if (isDecryptionPaused && isInputVerificationPaused) {
+            revert AllGatewayContractsAlreadyPaused();
+        }
+        if (!isDecryptionPaused) {
+            DECRYPTION.pause();
+        }
+        if (!isInputVerificationPaused) {
+            INPUT_VERIFICATION.pause();
+        }
+        emit PauseAllGatewayContracts();
+    }
+
+    /// @notice Lets requests of every kind through again.
+    function unpauseAllGatewayContracts() external onlyOwner {
+        bool isDecryptionPaused = DECRYPTION.paused();
+        bool isInputVerificationPaused = INPUT_VERIFICATION.paused();
+        if (!isDecryptionPaused && !isInputVerificationPaused) {
+            revert AllGatewayContractsAlreadyUnpaused();
+        }
+        if (isDecryptionPaused) {
+            DECRYPTION.unpause();
+        }
+        if (isInputVerificationPaused) {
+            INPUT_VERIFICATION.unpause();
+        }
+        emit UnpauseAllGatewayContracts();
+    }
+
     /// @inheritdoc IGatewayConfig
     function owner() public view override(IGatewayConfig, OwnableUpgradeable) returns (address) {
         return super.owner();
     }
 
     /// @inheritdoc IGatewayConfig
-    function isPauser(address account) external view returns (bool) {
+    function isPauser(address account) public view returns (bool) {
         return PAUSER_SET.isPauser(account);
     }
 
@@ -436,98 +478,6 @@ contract GatewayConfig is IGatewayConfig, GatewayConfigBase, FromEmptyProxy, UUP
         returns (address[] memory)
     {
         return _storage().kmsSignerAddressesForContext[contextId];
-    }
-
-    /// @inheritdoc IGatewayConfig
-    function isCoprocessorTxSender(address txSenderAddress) external view returns (bool) {
-        return _storage().isCoprocessorTxSender[txSenderAddress];
-    }
-
-    /// @notice Whether a key signs for a coprocessor.
-    /// @param signerAddress The key's address.
-    /// @return True if it does.
-    function isCoprocessorSigner(address signerAddress) external view returns (bool) {
-        return _storage().isCoprocessorSigner[signerAddress];
-    }
-
-    /// @inheritdoc IGatewayConfig
-    function getCoprocessorMajorityThreshold() external view returns (uint256) {
-        return _storage().coprocessorThreshold;
-    }
-
-    /// @notice A coprocessor; all fields zero if there is none.
-    /// @param coprocessorTxSenderAddress The account it sends from.
-    /// @return The coprocessor.
-    function getCoprocessor(address coprocessorTxSenderAddress) external view returns (Coprocessor memory) {
-        return _storage().coprocessors[coprocessorTxSenderAddress];
-    }
-
-    /// @notice The accounts the coprocessors send from.
-    /// @return In order of registration.
-    function getCoprocessorTxSenders() external view returns (address[] memory) {
-        return _storage().coprocessorTxSenderAddresses;
-    }
-
-    /// @notice The keys the coprocessors sign with.
-    /// @return Their addresses, in order of registration.
-    function getCoprocessorSigners() external view returns (address[] memory) {
-        return _storage().coprocessorSignerAddresses;
-    }
-
-    /// @notice Whether an account sends for a custodian.
-    /// @param txSenderAddress The account.
-    /// @return True if it does.
-    function isCustodianTxSender(address txSenderAddress) external view returns (bool) {
-        return _storage().isCustodianTxSender[txSenderAddress];
-    }
-
-    /// @notice Whether a key signs for a custodian.
-    /// @param signerAddress The key's address.
-    /// @return True if it does.
-    function isCustodianSigner(address signerAddress) external view returns (bool) {
-        return _storage().isCustodianSigner[signerAddress];
-    }
-
-    /// @notice A custodian; all fields zero if there is none.
-    /// @param custodianTxSenderAddress The account it sends from.
-    /// @return The custodian.
-    function getCustodian(address custodianTxSenderAddress) external view returns (Custodian memory) {
-        return _storage().custodians[custodianTxSenderAddress];
-    }
-
-    /// @notice The accounts the custodians send from.
-    /// @return In order of registration.
-    function getCustodianTxSenders() external view returns (address[] memory) {
-        return _storage().custodianTxSenderAddresses;
-    }
-
-    /// @notice The keys the custodians sign with.
-    /// @return Their addresses, in order of registration.
-    function getCustodianSigners() external view returns (address[] memory) {
-        return _storage().custodianSignerAddresses;
-    }
-
-    /// @inheritdoc IGatewayConfig
-    function isHostChainRegistered(uint256 chainId) external view returns (bool) {
-        return _storage().isHostChainRegistered[chainId];
-    }
-
-    /// @inheritdoc IGatewayConfig
-    function isHostChainDisabled(uint256 chainId) external view returns (bool) {
-        return _storage().disabledHostChains[chainId];
-    }
-
-    /// @notice A host chain by its place in the list; panics beyond the end.
-    /// @param index Its place.
-    /// @return The chain.
-    function getHostChain(uint256 index) external view returns (HostChain memory) {
-        return _storage().hostChains[index];
-    }
-
-    /// @notice All host chains, disabled ones included.
-    /// @return The list; removal moves its last element into the gap.
-    function getHostChains() external view returns (HostChain[] memory) {
-        return _storage().hostChains;
     }
 
     /// @notice Name and version.

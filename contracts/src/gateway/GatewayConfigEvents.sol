@@ -74,6 +74,22 @@ interface GatewayConfigEvents {
     /// @param newCustodians The custodians.
     event UpdateCustodians(Custodian[] newCustodians);
 
+    /// @notice Requests of every kind were stopped.
+    event PauseAllGatewayContracts();
+
+    /// @notice Requests of every kind are let through again.
+    event UnpauseAllGatewayContracts();
+
+    /// @notice The sender may not pause.
+    /// @param account The sender.
+    error NotPauser(address account);
+
+    /// @notice There is nothing left to stop.
+    error AllGatewayContractsAlreadyPaused();
+
+    /// @notice Nothing is stopped.
+    error AllGatewayContractsAlreadyUnpaused();
+
     /// @notice Handles have 8 bytes for the chain id.
     /// @param chainId The id.
     error ChainIdNotUint64(uint256 chainId);

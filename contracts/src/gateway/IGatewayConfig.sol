@@ -52,6 +52,16 @@ interface IGatewayConfig {
     /// @return True if it does.
     function isCoprocessorTxSender(address txSenderAddress) external view returns (bool);
 
+    /// @notice Whether a key signs for a coprocessor.
+    /// @param signerAddress The key's address.
+    /// @return True if it does.
+    function isCoprocessorSigner(address signerAddress) external view returns (bool);
+
+    /// @notice A coprocessor; all fields zero if there is none.
+    /// @param coprocessorTxSenderAddress The account it sends from.
+    /// @return The coprocessor.
+    function getCoprocessor(address coprocessorTxSenderAddress) external view returns (Coprocessor memory);
+
     /// @notice Equal submissions of coprocessors that make a commitment final.
     /// @return Their number.
     function getCoprocessorMajorityThreshold() external view returns (uint256);

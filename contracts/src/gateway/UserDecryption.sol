@@ -44,7 +44,7 @@ abstract contract UserDecryption is DecryptionBase {
     uint256 private constant MAX_DURATION_DAYS = 365;
     uint256 private constant MAX_DURATION_SECONDS = 365 days;
 
-    /// @notice Asks for the decryption of ciphertexts that a user may see.
+    /// @notice Asks for the decryption of ciphertexts that a user may see. As with all requests, the sender pays the fee.
     /// @param ctHandleContractPairs At least one handle, each with one of the contracts; all committed under one key,
     /// of at most 2048 bits together.
     /// @param requestValidity When the signature is good; at most 365 days.
@@ -126,6 +126,7 @@ abstract contract UserDecryption is DecryptionBase {
         _checkContractsLength(allowedContracts.length);
         _checkValiditySeconds(requestValidity);
         uint256 contextId = _validContextOf(extraData);
+        PROTOCOL_PAYMENT.collectUserDecryptionFee(msg.sender);
 
         // Member by member: all at once is more than the stack holds.
         UserDecryptionRequestPayload memory payload;
@@ -235,6 +236,7 @@ abstract contract UserDecryption is DecryptionBase {
     ) private {
         SnsCiphertextMaterial[] memory materials = _materialsOf(ctHandles);
         uint256 decryptionId = _open(keccak256(publicKey), ctHandles, _validContextOf(extraData));
+        PROTOCOL_PAYMENT.collectUserDecryptionFee(msg.sender);
         emit UserDecryptionRequest(decryptionId, materials, userAddress, publicKey, extraData);
         emit UserDecryptionRequest(decryptionId, ctHandles, userAddress, publicKey, extraData);
     }

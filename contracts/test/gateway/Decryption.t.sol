@@ -6,9 +6,8 @@ import {Decryption} from "../../src/gateway/Decryption.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
+import {GatewayPausable} from "../../src/gateway/GatewayPausable.sol";
 import {SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
-import {ICiphertextCommits} from "../../src/gateway/ICiphertextCommits.sol";
-import {IGatewayConfig} from "../../src/gateway/IGatewayConfig.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
 import {FheType, Handle} from "../../src/shared/Handle.sol";
 import {GatewayFixture} from "../helpers/GatewayFixture.sol";
@@ -32,7 +31,7 @@ contract DecryptionTest is GatewayFixture {
     }
 
     function decisions() private returns (uint256 count) {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         for (uint256 i = 0; i < logs.length; i++) {
             if (logs[i].topics[0] == DECIDED) count++;
         }
@@ -79,7 +78,7 @@ contract DecryptionTest is GatewayFixture {
     }
 
     function test_onlyOwnerUpgrades() public {
-        Decryption next = new Decryption(IGatewayConfig(address(config)), ICiphertextCommits(address(commits)));
+        Decryption next = newDecryption();
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(GatewayOwned.NotGatewayOwner.selector, STRANGER));
         decryption.upgradeToAndCall(address(next), "");
@@ -124,7 +123,7 @@ contract DecryptionTest is GatewayFixture {
         request(list(h1), "");
         vm.recordLogs();
         request(list(h1, h1), "");
-        vm.assertEq(uint256(vm.getRecordedLogs()[0].topics[1]), requestId(2), "id");
+        vm.assertEq(uint256(decryptionLogs()[0].topics[1]), requestId(2), "id");
     }
 
     function test_requestWithoutHandlesReverts() public {
@@ -220,7 +219,7 @@ contract DecryptionTest is GatewayFixture {
         expectRequestRevert(list(h1), extraV2(CONTEXT + 1, EPOCH), err);
         vm.recordLogs();
         request(list(h1), "");
-        vm.assertEq(uint256(vm.getRecordedLogs()[0].topics[1]), requestId(1), "first id");
+        vm.assertEq(uint256(decryptionLogs()[0].topics[1]), requestId(1), "first id");
     }
 
     function test_requestWithDestroyedContextReverts() public {
@@ -266,7 +265,7 @@ contract DecryptionTest is GatewayFixture {
         vm.recordLogs();
         vm.prank(kmsSender(0));
         decryption.publicDecryptionResponse(requestId(1), RESULT, sig, "");
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         vm.assertEq(logs.length, 1, "one event");
         vm.assertEq(
             logs[0].topics[0],
@@ -505,7 +504,7 @@ contract DecryptionTest is GatewayFixture {
 
     function test_pauseByOtherReverts() public {
         vm.prank(OWNER);
-        vm.expectRevert(abi.encodeWithSelector(Decryption.NotPauserOrGatewayConfig.selector, OWNER));
+        vm.expectRevert(abi.encodeWithSelector(GatewayPausable.NotPauserOrGatewayConfig.selector, OWNER));
         decryption.pause();
     }
 
@@ -513,7 +512,7 @@ contract DecryptionTest is GatewayFixture {
         vm.prank(PAUSER);
         decryption.pause();
         vm.prank(PAUSER);
-        vm.expectRevert(abi.encodeWithSelector(Decryption.NotOwnerOrGatewayConfig.selector, PAUSER));
+        vm.expectRevert(abi.encodeWithSelector(GatewayPausable.NotOwnerOrGatewayConfig.selector, PAUSER));
         decryption.unpause();
     }
 

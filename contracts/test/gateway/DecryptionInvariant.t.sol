@@ -121,7 +121,7 @@ contract DecryptionHandler is GatewayFixture {
     }
 
     function noteDecisions(Request storage r, uint256 number, bytes memory result, bytes memory extraData) private {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         for (uint256 i = 0; i < logs.length; i++) {
             if (logs[i].topics[0] != DECIDED) continue;
             r.decisions++;

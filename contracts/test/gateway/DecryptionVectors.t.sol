@@ -71,7 +71,7 @@ contract DecryptionVectorsTest is VectorsFixture {
         (bool ok,) =
             address(decryption).call(vm.parseJsonBytes(json, ".calldata['publicDecryptionRequest([h1],0x00)']"));
         vm.assertTrue(ok, "request");
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         vm.assertEq(logs.length, 2, "both generations");
         checkLog(logs[0], ".logs['PublicDecryptionRequest legacy']");
         checkLog(logs[1], ".logs['PublicDecryptionRequest handle-only']");

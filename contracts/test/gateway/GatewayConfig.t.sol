@@ -34,7 +34,7 @@ contract GatewayConfigTest is GatewayFixture {
         bytes memory err
     ) private {
         deployProxies();
-        GatewayConfig implementation = new GatewayConfig(pauserSet);
+        GatewayConfig implementation = newConfig();
         bytes memory init = abi.encodeCall(
             GatewayConfig.initializeFromEmptyProxy, (CONTEXT, ProtocolMetadata("", ""), t, nodes, copros, custs)
         );
@@ -55,7 +55,7 @@ contract GatewayConfigTest is GatewayFixture {
 
     function test_initialisationStoresAndEmitsEverything() public {
         deployProxies();
-        GatewayConfig implementation = new GatewayConfig(pauserSet);
+        GatewayConfig implementation = newConfig();
         KmsNode[] memory nodes = kmsNodes(0, N);
         GatewayConfig.Thresholds memory t = thresholds(1, 2, 3, 4);
         vm.expectEmit(address(config));
@@ -89,7 +89,7 @@ contract GatewayConfigTest is GatewayFixture {
 
     function test_upgradeClearsThePriorityCoprocessorSlot_once() public {
         deployProxies();
-        GatewayConfig implementation = new GatewayConfig(pauserSet);
+        GatewayConfig implementation = newConfig();
         vm.store(address(config), slotOf(NS, 36), bytes32(uint256(0xdead)));
         vm.prank(OWNER);
         config.upgradeToAndCall(address(implementation), abi.encodeCall(GatewayConfig.reinitializeV9, ()));
@@ -99,7 +99,7 @@ contract GatewayConfigTest is GatewayFixture {
     }
 
     function test_onlyOwnerUpgrades() public {
-        GatewayConfig next = new GatewayConfig(pauserSet);
+        GatewayConfig next = newConfig();
         expectStrangerRevert();
         config.upgradeToAndCall(address(next), "");
         vm.prank(OWNER);

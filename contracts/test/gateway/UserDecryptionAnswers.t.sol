@@ -5,8 +5,6 @@ import {Decryption} from "../../src/gateway/Decryption.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {CtHandleContractPair} from "../../src/gateway/DecryptionTypes.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
-import {ICiphertextCommits} from "../../src/gateway/ICiphertextCommits.sol";
-import {IGatewayConfig} from "../../src/gateway/IGatewayConfig.sol";
 import {UserDecryptionFixture} from "../helpers/UserDecryptionFixture.sol";
 import {Vm} from "../helpers/Vm.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
@@ -25,10 +23,7 @@ contract UserDecryptionAnswersTest is UserDecryptionFixture {
         vm.warp(NOW);
         deployProxies();
         installConfig(kmsNodes(0, N), thresholds(1, 2, THRESHOLD, N));
-        installCommits();
-        installDecryption();
-        vm.prank(OWNER);
-        config.addHostChain(hostChain(HOST_CHAIN));
+        installTheRest();
         commitHandle(h1);
         commitHandle(h2);
     }
@@ -66,7 +61,7 @@ contract UserDecryptionAnswersTest is UserDecryptionFixture {
             vm.assertTrue(!decryption.isDecryptionDone(userId(1)), "not before");
             vm.recordLogs();
             give(order[i], "");
-            Vm.Log[] memory logs = vm.getRecordedLogs();
+            Vm.Log[] memory logs = decryptionLogs();
             vm.assertEq(logs.length, i == 2 ? 2 : 1, "events");
             vm.assertEq(logs[0].topics[0], SHARE_TOPIC, "the share");
             vm.assertEq(logs[0].topics[1], bytes32(userId(1)), "its request");
@@ -339,7 +334,7 @@ contract UserDecryptionAnswersTest is UserDecryptionFixture {
     function test_requestStaysAnswerableAfterUpgrade() public {
         ask("");
         give(0, "");
-        Decryption next = new Decryption(IGatewayConfig(address(config)), ICiphertextCommits(address(commits)));
+        Decryption next = newDecryption();
         vm.prank(OWNER);
         decryption.upgradeToAndCall(address(next), "");
         give(1, "");

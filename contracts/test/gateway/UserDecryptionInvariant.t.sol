@@ -30,10 +30,7 @@ contract UserDecryptionHandler is UserDecryptionFixture {
         vm.warp(NOW);
         deployProxies();
         installConfig(kmsNodes(0, N), thresholds(1, N, 3, N));
-        installCommits();
-        installDecryption();
-        vm.prank(OWNER);
-        config.addHostChain(hostChain(HOST_CHAIN));
+        installTheRest();
         thresholdOf[CONTEXT] = 3;
         for (uint256 i = 0; i < 4; i++) {
             commitHandle(handleOf(HOST_CHAIN, 5, i));
@@ -69,7 +66,7 @@ contract UserDecryptionHandler is UserDecryptionFixture {
         vm.recordLogs();
         if (kind % 3 == 2) requestUnified(handles, key, contextId);
         else requestPairs(kind % 3 == 1, handles, key, contextId);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         if (logs.length == 0) {
             if (!decryption.paused()) fault = "a valid request was refused";
             return;
@@ -145,7 +142,7 @@ contract UserDecryptionHandler is UserDecryptionFixture {
     }
 
     function noteEvents(Request storage r, uint256 number) private {
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         if (logs[0].topics[0] != SHARE_TOPIC || uint256(logs[0].topics[1]) != userId(number)) {
             fault = "an answer without its event";
         }

@@ -54,7 +54,7 @@ abstract contract UserDecryptionPairsTest is UserDecryptionFixture {
         a.signature = signWith(USER_KEY, digestOf(a));
         vm.recordLogs();
         send(a);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         vm.assertEq(logs.length, 2, "two events");
         vm.assertEq(
             logs[0].topics[0], 0xf9011bd6ba0da6049c520d70fe5971f17ed7ab795486052544b51019896c596b, "legacy first"
@@ -434,6 +434,6 @@ contract UserDecryptionDelegatedTest is UserDecryptionPairsTest {
         a.signature = signWith(USER_KEY, userDigest(a));
         vm.recordLogs();
         sendDirect(a);
-        vm.assertEq(vm.getRecordedLogs()[0].topics[1], bytes32(userId(2)), "next id");
+        vm.assertEq(decryptionLogs()[0].topics[1], bytes32(userId(2)), "next id");
     }
 }

@@ -40,7 +40,7 @@ contract UserDecryptionUnifiedTest is UserDecryptionFixture {
         SnsCiphertextMaterial[] memory materials = commits.getSnsCiphertextMaterials(handles);
         vm.recordLogs();
         sendUnified(u);
-        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log[] memory logs = decryptionLogs();
         vm.assertEq(logs.length, 2, "two events: those of requests with pairs are not emitted");
         vm.assertEq(
             logs[0].topics[0],

@@ -20,7 +20,7 @@ contract UserDecryptionVectorsTest is VectorsFixture {
         vm.recordLogs();
         (bool ok,) = address(decryption).call(vm.parseJsonBytes(json, string.concat(".calldata.", name)));
         vm.assertTrue(ok, name);
-        logs = vm.getRecordedLogs();
+        logs = decryptionLogs();
         vm.assertEq(logs.length, 2, "both generations");
     }
 

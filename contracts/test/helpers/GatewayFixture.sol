@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
+import {ZamaOFT} from "../../src/devnet/ZamaOFT.sol";
 import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {Decryption} from "../../src/gateway/Decryption.sol";
 import {EmptyUUPSProxyGatewayConfig} from "../../src/gateway/EmptyUUPSProxyGatewayConfig.sol";
@@ -10,16 +11,30 @@ import {PauserSet} from "../../src/gateway/GatewayPauserSet.sol";
 import {Coprocessor, Custodian, HostChain, KmsNode, ProtocolMetadata} from "../../src/gateway/GatewayTypes.sol";
 import {ICiphertextCommits} from "../../src/gateway/ICiphertextCommits.sol";
 import {IGatewayConfig} from "../../src/gateway/IGatewayConfig.sol";
+import {IGatewayPausable} from "../../src/gateway/IGatewayPausable.sol";
+import {IProtocolPayment} from "../../src/gateway/IProtocolPayment.sol";
+import {InputVerification} from "../../src/gateway/InputVerification.sol";
+import {ProtocolPayment} from "../../src/gateway/ProtocolPayment.sol";
 import {TestBase} from "./TestBase.sol";
+import {Vm} from "./Vm.sol";
 
 /// @title A gateway with KMS nodes and three coprocessors
 abstract contract GatewayFixture is TestBase {
     uint256 internal constant N_COPROCESSORS = 3;
     uint256 internal constant COPROCESSOR_THRESHOLD = 2;
 
+    uint256 internal constant INPUT_PRICE = 10e18;
+    uint256 internal constant PUBLIC_PRICE = 1e18;
+    uint256 internal constant USER_PRICE = 2e18;
+    uint256 internal constant FUNDS = 1e30;
+    address internal constant FEES = address(0xFEE5);
+
     GatewayConfig internal config;
     CiphertextCommits internal commits;
     Decryption internal decryption;
+    InputVerification internal inputVerification;
+    ProtocolPayment internal payment;
+    ZamaOFT internal token;
     PauserSet internal pauserSet;
     EmptyUUPSProxy internal empty;
 
@@ -84,6 +99,9 @@ abstract contract GatewayFixture is TestBase {
         bytes memory init = abi.encodeCall(EmptyUUPSProxy.initialize, ());
         commits = CiphertextCommits(proxyOn(address(empty), init));
         decryption = Decryption(proxyOn(address(empty), init));
+        inputVerification = InputVerification(proxyOn(address(empty), init));
+        payment = ProtocolPayment(proxyOn(address(empty), init));
+        token = new ZamaOFT("Zama", "ZAMA", 0);
         pauserSet = new PauserSet(IGatewayConfig(address(config)));
         vm.prank(OWNER);
         pauserSet.addPauser(PAUSER);
@@ -107,15 +125,74 @@ abstract contract GatewayFixture is TestBase {
         );
     }
 
+    function newConfig() internal returns (GatewayConfig) {
+        return new GatewayConfig(
+            pauserSet, IGatewayPausable(address(decryption)), IGatewayPausable(address(inputVerification))
+        );
+    }
+
+    function newDecryption() internal returns (Decryption) {
+        return new Decryption(
+            IGatewayConfig(address(config)), ICiphertextCommits(address(commits)), IProtocolPayment(address(payment))
+        );
+    }
+
+    function newInputVerification() internal returns (InputVerification) {
+        return new InputVerification(IGatewayConfig(address(config)), IProtocolPayment(address(payment)));
+    }
+
+    function newPayment() internal returns (ProtocolPayment) {
+        return new ProtocolPayment(
+            IGatewayConfig(address(config)), token, FEES, address(inputVerification), address(decryption)
+        );
+    }
+
+    function installPayment() internal {
+        ProtocolPayment implementation = newPayment();
+        vm.prank(OWNER);
+        payment.upgradeToAndCall(
+            address(implementation),
+            abi.encodeCall(ProtocolPayment.initializeFromEmptyProxy, (INPUT_PRICE, PUBLIC_PRICE, USER_PRICE))
+        );
+        fund(REQUESTER);
+    }
+
+    function installInputVerification() internal {
+        InputVerification implementation = newInputVerification();
+        vm.prank(OWNER);
+        inputVerification.upgradeToAndCall(
+            address(implementation), abi.encodeCall(InputVerification.initializeFromEmptyProxy, ())
+        );
+    }
+
+    /// The recorded events of Decryption, without the token's.
+    function decryptionLogs() internal returns (Vm.Log[] memory logs) {
+        Vm.Log[] memory all = vm.getRecordedLogs();
+        logs = new Vm.Log[](all.length);
+        uint256 count;
+        for (uint256 i = 0; i < all.length; i++) {
+            if (all[i].emitter == address(decryption)) logs[count++] = all[i];
+        }
+        assembly {
+            mstore(logs, count)
+        }
+    }
+
+    /// Lets an account pay for requests.
+    function fund(address account) internal {
+        token.mint(account, FUNDS);
+        vm.prank(account);
+        token.approve(address(payment), type(uint256).max);
+    }
+
     function installConfig(KmsNode[] memory nodes, GatewayConfig.Thresholds memory t) internal {
-        GatewayConfig implementation = new GatewayConfig(pauserSet);
+        GatewayConfig implementation = newConfig();
         vm.prank(OWNER);
         config.upgradeToAndCall(address(implementation), configInit(nodes, t));
     }
 
     function installDecryption() internal {
-        Decryption implementation =
-            new Decryption(IGatewayConfig(address(config)), ICiphertextCommits(address(commits)));
+        Decryption implementation = newDecryption();
         vm.prank(OWNER);
         decryption.upgradeToAndCall(address(implementation), abi.encodeCall(Decryption.initializeFromEmptyProxy, ()));
     }
@@ -132,8 +209,15 @@ abstract contract GatewayFixture is TestBase {
     function deployGateway(uint256 n, uint256 pub) internal {
         deployProxies();
         installConfig(kmsNodes(0, n), thresholds((n - 1) / 3, pub, n, n));
+        installTheRest();
+    }
+
+    /// Everything but GatewayConfig, and the host chain.
+    function installTheRest() internal {
         installCommits();
         installDecryption();
+        installInputVerification();
+        installPayment();
         vm.prank(OWNER);
         config.addHostChain(hostChain(HOST_CHAIN));
     }

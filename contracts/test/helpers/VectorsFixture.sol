@@ -33,6 +33,8 @@ abstract contract VectorsFixture is UserDecryptionFixture {
         installConfig(nodes, thresholds(0, 1, 1, 1));
         installCommits();
         installDecryption();
+        installPayment();
+        fund(address(this));
 
         address coprocessor = vm.parseJsonAddress(json, ".keys.copAddr");
         Coprocessor[] memory coprocessorList = new Coprocessor[](1);
