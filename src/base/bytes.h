@@ -2,10 +2,9 @@
 /*
  * Bytes.
  *
- *   struct bytes   a view: never owns, never frees; valid as long as what it points into
- *   struct buf     an owner that grows up to a mandatory maximum; all-zero is empty with maximum 0
- *   struct reader  a cursor over a view that latches its first error, so that parsers are straight
- * lines
+ *   - struct bytes: a view: never owns, never frees; valid as long as what it points into
+ *   - struct buf: an owner that grows up to a mandatory maximum; all-zero is empty with maximum 0
+ *   - struct reader: a cursor over a view; latches its first error: parsers are straight lines
  *
  * These three are the only place of the project with pointer arithmetic on input.
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * A whole centralised node: keys, database, pool, service, ports. What kms-server runs; tests run
- *several in turn.
+ * several in turn.
  *
- *	node_start   reads the vault, opens everything; serves once the loop runs
- *	node_stop    asks for the end: finishes running work, then `stopped`
- *	node_free    after the loop has ended
+ *   - node_start: reads the vault, opens everything; serves once the loop runs
+ *   - node_stop: asks for the end: finishes running work, then `stopped`
+ *   - node_free: after the loop has ended
  */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The node's secp256k1 signing key and its objects in the vault:
+ * The node's secp256k1 signing key and its objects in the vault, all at request_id_signing_key:
  *
- *	private  SigningKey                       safe_serialize PrivateSigKey
- *	public   VerfKey, TypedVerfKey            safe_serialize PublicSigKey
- *	         VerfAddress, TypedVerfAddress    text, EIP-55
+ *   - private: SigningKey (safe_serialize PrivateSigKey)
+ *   - public: VerfKey, TypedVerfKey (safe_serialize PublicSigKey); VerfAddress, TypedVerfAddress
+ *     (text, EIP-55)
  *
- * all at request_id_signing_key. The typed ones are per signature scheme; ECDSA's lie at the plain
- *id, and ECDSA is the only scheme that this node has.
+ * The typed ones are per signature scheme; ECDSA's lie at the plain id, and ECDSA is the only
+ * scheme that this node has.
  */
 #ifndef CORE_SIGNING_KEY_H
 #define CORE_SIGNING_KEY_H

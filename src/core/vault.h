@@ -2,12 +2,12 @@
 /*
  * The vault: where a node keeps its objects, as files. Names are those of the other implementation:
  *
- *	<path>/<prefix>/<type>/<id>             VerfKey, SigningKey, …
- *	<path>/<prefix>/<type>/<epoch>/<id>     FhePrivateKey, …
+ *   - <path>/<prefix>/<type>/<id>: VerfKey, SigningKey, …
+ *   - <path>/<prefix>/<type>/<epoch>/<id>: FhePrivateKey, …
  *
  * An object is written whole or not at all (a file of another name, synced, linked into place,
- *folder synced) and never overwritten. A private object must belong to us and be closed to
- *everybody else. Synchronous: used at start and by command line programs, not on the loop.
+ * folder synced) and never overwritten. A private object must belong to us and be closed to
+ * everybody else. Synchronous: used at start and by command line programs, not on the loop.
  */
 #ifndef CORE_VAULT_H
 #define CORE_VAULT_H
