@@ -103,7 +103,7 @@ static enum err certs_load(STACK_OF(X509) * certs, const char *path, struct err_
 	BIO *bio;
 
 	TRY(pem_read(&pem, path, false, note));
-	bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	bio = BIO_new_mem_buf(pem.p ? (const void *)pem.p : "", (int)pem.n);
 	if (!bio)
 		return err_say(note, ERR_NOMEM, "out of memory");
 	ERR_clear_error();

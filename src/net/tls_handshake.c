@@ -71,13 +71,15 @@ static void reason_text(unsigned long code, char out[TLS_TEXT_SIZE])
 	(void)snprintf(out, TLS_TEXT_SIZE, "TLS: %s", text ? text : "failed");
 }
 
-/* The first that happened; libevent gives the last one first. 0 if there is none. */
+/* The first that happened; libevent gives the last one first, and among them what SSL_get_error
+ * said, which belongs to no library. 0 if there is none. */
 static unsigned long error_take(struct bufferevent *bev)
 {
 	unsigned long code = 0, next;
 
 	while ((next = bufferevent_get_openssl_error(bev)))
-		code = next;
+		if (ERR_GET_LIB(next) != 0)
+			code = next;
 	return code;
 }
 

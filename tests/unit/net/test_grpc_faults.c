@@ -18,6 +18,7 @@
 #include "net/channel.h"
 #include "net/grpc_server.h"
 #include "net/grpc_server_internal.h"
+#include "raw.h"
 
 struct world {
 	struct loop *loop;
@@ -337,12 +338,6 @@ static void garbage_to_the_client(void **state)
 
 /* ---- the server ---- */
 
-static void set_nonblocking(int fd)
-{
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-}
-
-/* Runs the loop until the server has closed `fd` or the time is over. */
 static bool closed_within(struct world *w, int fd, int64_t ms)
 {
 	struct clock *clock = loop_clock(w->loop);
@@ -442,130 +437,6 @@ static void connections_are_bounded(void **state)
 	server_still_serves(w);
 }
 
-/* A raw HTTP/2 client, to do what ours would not. */
-struct raw {
-	nghttp2_session *session;
-	int fd;
-	char grpc_status[8];
-	char http_status[8];
-	uint32_t goaway;
-	bool got_goaway;
-	struct bytes body;
-	bool eof;
-};
-
-static int raw_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-		      size_t name_n, const uint8_t *value, size_t value_n, uint8_t flags, void *ctx)
-{
-	struct raw *r = ctx;
-	struct bytes n = bytes_from(name, name_n);
-
-	(void)session;
-	(void)frame;
-	(void)flags;
-	if (bytes_eq_var(n, BYTES_LIT("grpc-status")))
-		snprintf(r->grpc_status, sizeof(r->grpc_status), "%.*s", (int)value_n,
-			 (const char *)value);
-	if (bytes_eq_var(n, BYTES_LIT(":status")))
-		snprintf(r->http_status, sizeof(r->http_status), "%.*s", (int)value_n,
-			 (const char *)value);
-	return 0;
-}
-
-static int raw_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
-{
-	struct raw *r = ctx;
-
-	(void)session;
-	if (frame->hd.type == NGHTTP2_GOAWAY) {
-		r->got_goaway = true;
-		r->goaway = frame->goaway.error_code;
-	}
-	return 0;
-}
-
-static ssize_t raw_body(nghttp2_session *session, int32_t id, uint8_t *place, size_t n,
-			uint32_t *flags, nghttp2_data_source *source, void *ctx)
-{
-	struct raw *r = ctx;
-
-	(void)session;
-	(void)id;
-	(void)source;
-	if (r->body.n == 0 && !r->eof)
-		return NGHTTP2_ERR_DEFERRED;
-	if (n > r->body.n)
-		n = r->body.n;
-	if (n > 0)
-		memcpy(place, r->body.p, n);
-	r->body = bytes_sub(r->body, n, r->body.n - n);
-	if (r->eof && r->body.n == 0)
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
-	return (ssize_t)n;
-}
-
-static void raw_start(struct raw *r, struct world *w)
-{
-	nghttp2_session_callbacks *cb;
-
-	*r = (struct raw){.fd = tcp_connect(grpc_server_port(w->server)), .eof = true};
-	set_nonblocking(r->fd);
-	assert_int_equal(nghttp2_session_callbacks_new(&cb), 0);
-	nghttp2_session_callbacks_set_on_header_callback(cb, raw_header);
-	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, raw_frame);
-	assert_int_equal(nghttp2_session_client_new(&r->session, cb, r), 0);
-	nghttp2_session_callbacks_del(cb);
-	assert_int_equal(nghttp2_submit_settings(r->session, 0, NULL, 0), 0);
-}
-
-static void raw_pump(struct raw *r, struct world *w)
-{
-	uint8_t buf[16384];
-	const uint8_t *p;
-	ssize_t n;
-
-	for (int i = 0; i < 20; i++) {
-		while ((n = nghttp2_session_mem_send(r->session, &p)) > 0)
-			if (send(r->fd, p, (size_t)n, MSG_NOSIGNAL) != n)
-				return;
-		run_for(w->loop, 1);
-		while ((n = recv(r->fd, buf, sizeof(buf), 0)) > 0)
-			if (nghttp2_session_mem_recv(r->session, buf, (size_t)n) < 0)
-				return;
-	}
-}
-
-static int32_t raw_request(struct raw *r, const char *method, const char *path,
-			   const char *content_type, const char *timeout)
-{
-	const char *pairs[][2] = {{":method", method},
-				  {":scheme", "http"},
-				  {":path", path},
-				  {":authority", "localhost"},
-				  {"content-type", content_type},
-				  {"grpc-timeout", timeout}};
-	nghttp2_data_provider body = {.read_callback = raw_body};
-	nghttp2_nv nv[6];
-	size_t n = timeout ? 6 : 5;
-	int32_t id;
-
-	for (size_t i = 0; i < n; i++)
-		nv[i] = (nghttp2_nv){.name = (uint8_t *)(uintptr_t)pairs[i][0],
-				     .namelen = strlen(pairs[i][0]),
-				     .value = (uint8_t *)(uintptr_t)pairs[i][1],
-				     .valuelen = strlen(pairs[i][1])};
-	r->grpc_status[0] = r->http_status[0] = '\0';
-	id = nghttp2_submit_request(r->session, NULL, nv, n, &body, NULL);
-	assert_true(id > 0);
-	return id;
-}
-
-static void raw_end(struct raw *r)
-{
-	nghttp2_session_del(r->session);
-	close(r->fd);
-}
-
 static void requests_of_all_kinds(void **state)
 {
 	static const struct {
@@ -601,12 +472,12 @@ static void requests_of_all_kinds(void **state)
 	struct raw r;
 
 	server_start(w, 0);
-	raw_start(&r, w);
+	raw_start(&r, w->loop, grpc_server_port(w->server));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		r.body = rows[i].body;
 		raw_request(&r, rows[i].method, rows[i].path, rows[i].content_type,
 			    rows[i].timeout);
-		raw_pump(&r, w);
+		raw_pump(&r);
 		if (strcmp(r.http_status, rows[i].http_status) != 0 ||
 		    strcmp(r.grpc_status, rows[i].grpc_status) != 0)
 			fail_msg("row %zu: HTTP %s, grpc-status %s", i, r.http_status,
@@ -628,9 +499,9 @@ static void headers_too_big(void **state)
 	path[0] = '/';
 	path[GRPC_HEADER_BYTES_MAX] = '\0';
 	server_start(w, 0);
-	raw_start(&r, w);
+	raw_start(&r, w->loop, grpc_server_port(w->server));
 	raw_request(&r, "POST", path, "application/grpc", NULL);
-	raw_pump(&r, w);
+	raw_pump(&r);
 	assert_string_equal(r.grpc_status, "8");
 	raw_end(&r);
 	free(path);
@@ -645,7 +516,7 @@ static void rapid_reset(void **state)
 	struct raw r;
 
 	server_start(w, 0);
-	raw_start(&r, w);
+	raw_start(&r, w->loop, grpc_server_port(w->server));
 	r.eof = false;
 	for (int i = 0; i < 3000 && !r.got_goaway; i++) {
 		int32_t id = raw_request(&r, "POST", "/test.Test/Echo", "application/grpc", NULL);
@@ -656,9 +527,9 @@ static void rapid_reset(void **state)
 			(void)!send(r.fd, p, (size_t)n, MSG_NOSIGNAL);
 		nghttp2_submit_rst_stream(r.session, 0, id, NGHTTP2_CANCEL);
 		if (i % 50 == 49)
-			raw_pump(&r, w);
+			raw_pump(&r);
 	}
-	raw_pump(&r, w);
+	raw_pump(&r);
 	assert_true(r.got_goaway);
 	assert_int_equal(r.goaway, NGHTTP2_ENHANCE_YOUR_CALM);
 	raw_end(&r);
@@ -720,7 +591,7 @@ static void slow_reader(void **state)
 	message[3] = (uint8_t)(n >> 8);
 	message[4] = (uint8_t)n;
 	server_start(w, 0);
-	raw_start(&r, w);
+	raw_start(&r, w->loop, grpc_server_port(w->server));
 	nghttp2_submit_settings(r.session, 0, &window, 1);
 	nghttp2_session_set_local_window_size(r.session, 0, 0, 0x7fffffff);
 	r.body = bytes_from(message, n + 5);
@@ -752,7 +623,7 @@ static void slow_reader(void **state)
 	server_still_serves(w);
 	/* It wakes up and gets all of it. */
 	for (int i = 0; i < 2000 && !r.grpc_status[0]; i++)
-		raw_pump(&r, w);
+		raw_pump(&r);
 	assert_string_equal(r.grpc_status, "0");
 	assert_int_equal(w->server->in_flight, 0);
 	raw_end(&r);
