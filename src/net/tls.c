@@ -254,7 +254,7 @@ static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, int64_t *ret_not_
 enum err tls_reload(struct tls *t, struct err_note *note)
 {
 	int64_t not_after_s = 0;
-	SSL_CTX *ctx;
+	SSL_CTX *ctx = NULL;
 	enum err e;
 
 	TRY(ctx_base(&ctx, note));
