@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * kms.v1.PublicDecryptionRequest, from bytes off the wire to something that can be served, or a
- * refusal.
+ * kms.v1.PublicDecryptionRequest and kms.v1.UserDecryptionRequest, from bytes off the wire to
+ * something that can be served, or a refusal. Both have the same fields; a user decryption says in
+ * addition for whom.
  *
  * Order of the checks: form of every field, then context and epoch, then key. The note of a refusal
  * is written for the client: it names the field, never anything that the node knows and the client
@@ -10,24 +11,36 @@
 #ifndef CORE_DECRYPTION_REQUEST_H
 #define CORE_DECRYPTION_REQUEST_H
 
+#include "base/limits.h"
 #include "core/key_ring.h"
+#include "core/request_kind.h"
+#include "core/signcrypt.h"
 #include "eth/eip712.h"
 #include "fhe/types.h"
 
+/* Of an answer, besides what is there for each value. */
+enum {
+	DECRYPTION_ANSWER_REST_MAX = CORE_EXTRA_DATA_MAX + 4096
+};
+
 struct decryption_item {
 	struct bytes ciphertext;
-	struct hash32 handle; /* left-padded: what is hashed and signed */
+	struct bytes external_handle; /* as received */
+	struct hash32 handle;         /* left-padded: what is hashed and signed */
 	enum fhe_type type;
 	enum fhe_format format;
 };
 
 /* Views point into the arena that it was read with. */
 struct decryption_request {
+	enum request_kind kind;
 	struct hash32 id, key_id, context_id, epoch_id;
 	struct eip712_domain domain;
 	struct bytes extra_data;
 	const struct decryption_item *items;
 	size_t items_n;
+	struct address user;     /* of a user decryption: who reads the answer, */
+	struct enc_key enc_key;  /* and with which key */
 	bool wants_ecdsa;        /* `signatures` has one entry */
 	bool extra_data_differs; /* extra_data names another context or epoch, or has an unknown
 				    form: to be logged */
@@ -44,7 +57,7 @@ struct decryption_request {
  * a signature scheme or ciphertext format that this node does not serve; ERR_NOT_FOUND: unknown
  * context, epoch or key; ERR_NOMEM.
  */
-enum err decryption_request_read(struct decryption_request *ret_request,
+enum err decryption_request_read(struct decryption_request *ret_request, enum request_kind kind,
 				 const struct key_ring *keys, struct bytes message,
 				 struct arena *memory, struct err_note *note) MUST_USE;
 

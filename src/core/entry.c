@@ -4,14 +4,13 @@
 #include <strings.h>
 
 #include "base/limits.h"
-#include "core/public_decryption.h"
 #include "core/request_id.h"
 #include "core/service_internal.h"
 #include "net/protobuf.h"
 
-static struct request_name entry_name(const struct entry *e)
+static struct kind_count *count_of(const struct entry *e)
 {
-	return (struct request_name){.kind = REQUEST_PUBLIC_DECRYPTION, .id = e->id};
+	return &e->core->kinds[e->name.kind];
 }
 
 static int64_t now_ms(const struct core_service *s)
@@ -26,24 +25,24 @@ static int64_t mono_ms(const struct core_service *s)
 
 /* ---- table and queue ---- */
 
-static size_t bucket_of(const struct core_service *s, const struct hash32 *id)
+static size_t bucket_of(const struct core_service *s, struct request_name name)
 {
-	uint64_t h = s->o.seed;
+	uint64_t h = s->o.seed ^ (uint64_t)name.kind;
 
-	for (size_t i = 0; i < sizeof(id->b); i += 8) {
+	for (size_t i = 0; i < sizeof(name.id.b); i += 8) {
 		uint64_t w;
 
-		memcpy(&w, &id->b[i], sizeof(w));
+		memcpy(&w, &name.id.b[i], sizeof(w));
 		h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
 	}
 	return h % ENTRY_BUCKETS;
 }
 
-struct entry *entry_find(const struct core_service *s, const struct hash32 *id)
+struct entry *entry_find(const struct core_service *s, struct request_name name)
 {
-	for (struct entry *e = s->buckets[bucket_of(s, id)]; e; e = e->bucket_next)
-		if (hash32_eq(e->id, *id))
+	for (struct entry *e = s->buckets[bucket_of(s, name)]; e; e = e->bucket_next)
+		if (e->name.kind == name.kind && hash32_eq(e->name.id, name.id))
 			return e;
 	return NULL;
 }
@@ -69,16 +68,16 @@ static struct entry *queue_pop(struct core_service *s)
 	return e;
 }
 
-struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n,
+struct entry *entry_add(struct core_service *s, struct request_name name, size_t message_n,
 			struct bytes message)
 {
 	struct entry *e = calloc(1, sizeof(*e));
-	size_t bucket = bucket_of(s, &id);
+	size_t bucket = bucket_of(s, name);
 
 	if (!e)
 		return NULL;
 	e->core = s;
-	e->id = id;
+	e->name = name;
 	e->message_n = message_n;
 	e->message = buf_make(GRPC_MESSAGE_MAX);
 	e->accepted_ms = mono_ms(s);
@@ -88,7 +87,7 @@ struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message
 			buf_free(&e->message);
 	e->bucket_next = s->buckets[bucket];
 	s->buckets[bucket] = e;
-	s->entries_n++;
+	count_of(e)->entries_n++;
 	s->pending_bytes += message_n;
 	queue_push(s, e);
 	return e;
@@ -97,12 +96,12 @@ struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message
 static void entry_free(struct entry *e)
 {
 	struct core_service *s = e->core;
-	struct entry **at = &s->buckets[bucket_of(s, &e->id)];
+	struct entry **at = &s->buckets[bucket_of(s, e->name)];
 
 	while (*at != e)
 		at = &(*at)->bucket_next;
 	*at = e->bucket_next;
-	s->entries_n--;
+	count_of(e)->entries_n--;
 	s->pending_bytes -= e->message_n;
 	while (e->waiters)
 		visit_drop(e->waiters);
@@ -121,43 +120,50 @@ void entries_free(struct core_service *s)
 
 /* ---- room ---- */
 
-bool entries_room(const struct core_service *s, size_t message_n)
+static size_t evictable(const struct kind_count *k)
 {
-	size_t held = s->entries_n + s->finished_n + s->reserved_n + 1;
-	size_t evictable =
-		s->finished_n > s->o.finished_min ? s->finished_n - s->o.finished_min : 0;
+	size_t least = k->core->o.finished_min;
+
+	return k->finished_n > least ? k->finished_n - least : 0;
+}
+
+bool entries_room(const struct core_service *s, enum request_kind kind, size_t message_n)
+{
+	const struct kind_count *k = &s->kinds[kind];
+	size_t held = k->entries_n + k->finished_n + k->reserved_n + 1;
 
 	return s->pending_bytes + message_n <= CORE_PENDING_BYTES_MAX &&
-	       held <= s->o.capacity + evictable;
+	       held <= s->o.capacity + evictable(k);
 }
 
 static void evicted(void *ctx, const struct store_result *result)
 {
-	struct core_service *s = ctx;
+	struct kind_count *k = ctx;
 
-	s->evicting = false;
+	k->evicting = false;
 	if (result->err != ERR_OK) {
-		LOG_WARN(s->o.log, "Old results could not be evicted", log_e(result->err),
+		LOG_WARN(k->core->o.log, "Old results could not be evicted", log_e(result->err),
 			 log_s("detail", result->note.text));
 		return;
 	}
 
 	size_t n = (size_t)result->rows[0].changed;
 
-	s->finished_n -= n < s->finished_n ? n : s->finished_n;
+	k->finished_n -= n < k->finished_n ? n : k->finished_n;
 }
 
-void entries_evict(struct core_service *s)
+void entries_evict(struct kind_count *k)
 {
-	size_t held = s->entries_n + s->finished_n;
+	const struct core_service_options *o = &k->core->o;
+	size_t held = k->entries_n + k->finished_n, may = evictable(k);
 
-	if (s->evicting || held <= s->o.capacity || s->finished_n <= s->o.finished_min)
+	if (k->evicting || held <= o->capacity || may == 0)
 		return;
 
-	size_t n = held - s->o.capacity, evictable = s->finished_n - s->o.finished_min;
+	size_t n = held - o->capacity;
 
-	s->evicting = request_store_evict(s->o.store, REQUEST_PUBLIC_DECRYPTION,
-					  n < evictable ? n : evictable, evicted, s) == ERR_OK;
+	k->evicting =
+		request_store_evict(o->store, k->kind, n < may ? n : may, evicted, k) == ERR_OK;
 }
 
 /* ---- the end ---- */
@@ -179,21 +185,23 @@ static void waiters_answer(struct entry *e)
 static void entry_end(struct entry *e)
 {
 	struct core_service *s = e->core;
+	struct kind_count *count = count_of(e);
+	const struct decryption_kind *kind = &decryption_kinds[e->name.kind];
 	char id[REQUEST_ID_TEXT_SIZE];
 
-	request_id_text(id, e->id);
+	request_id_text(id, e->name.id);
 	if (e->err == ERR_OK) {
-		LOG_INFO(s->o.log, "Public decryption answered", log_s("request_id", id),
-			 log_i("ms", mono_ms(s) - e->accepted_ms));
+		LOG_INFO(s->o.log, "Decryption answered", log_s("kind", kind->name),
+			 log_s("request_id", id), log_i("ms", mono_ms(s) - e->accepted_ms));
 	} else {
-		s->metrics.errors[METRICS_PUBLIC_DECRYPT_INNER][GRPC_INTERNAL]++;
-		LOG_ERROR(s->o.log, "Public decryption failed", log_s("request_id", id),
-			  log_e(e->err), log_s("detail", e->note.text));
+		s->metrics.errors[kind->inner][GRPC_INTERNAL]++;
+		LOG_ERROR(s->o.log, "Decryption failed", log_s("kind", kind->name),
+			  log_s("request_id", id), log_e(e->err), log_s("detail", e->note.text));
 	}
 	waiters_answer(e);
-	s->finished_n++;
+	count->finished_n++;
 	entry_free(e);
-	entries_evict(s);
+	entries_evict(count);
 }
 
 static void entry_save(struct entry *e);
@@ -248,10 +256,10 @@ static void entry_save(struct entry *e)
 	enum err err;
 
 	if (e->err == ERR_OK)
-		err = request_store_complete(s->o.store, entry_name(e), buf_view(&e->answer),
-					     now_ms(s), entry_saved, e);
+		err = request_store_complete(s->o.store, e->name, buf_view(&e->answer), now_ms(s),
+					     entry_saved, e);
 	else
-		err = request_store_fail(s->o.store, entry_name(e),
+		err = request_store_fail(s->o.store, e->name,
 					 e->note.text[0] ? e->note.text : err_name(e->err),
 					 now_ms(s), entry_saved, e);
 	if (err != ERR_OK) {
@@ -273,17 +281,15 @@ static void entry_compute(void *job)
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
 	struct decryption_request r;
 
-	e->answer = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX);
-	e->err = decryption_request_read(&r, o->keys, message, &memory, &e->note);
+	e->err = decryption_request_read(&r, e->name.kind, o->keys, message, &memory, &e->note);
 	if (e->err == ERR_OK)
-		e->err = buf_reserve(&e->answer, PUBLIC_DECRYPTION_ANSWER_MAX);
-	if (e->err == ERR_OK)
-		e->err = public_decryption_answer(&e->answer, &r, o->signer, &e->note);
+		e->err = decryption_answer(&e->answer, &r, o->signer, o->rng, &e->note);
 }
 
 static void run_end(struct entry *e)
 {
 	e->core->running_n--;
+	count_of(e)->running_n--;
 	e->core->running_bytes -= e->message_n;
 }
 
@@ -304,7 +310,7 @@ static void entry_start(struct entry *e)
 	struct core_service *s = e->core;
 
 	e->stage = ENTRY_COMPUTING;
-	s->metrics.operations[METRICS_PUBLIC_DECRYPT_INNER]++;
+	s->metrics.operations[decryption_kinds[e->name.kind].inner]++;
 	if (pool_submit(s->o.pool, entry_compute, entry_computed, e) == ERR_OK)
 		return;
 	run_end(e);
@@ -348,13 +354,14 @@ void entries_run(struct core_service *s)
 			return;
 		(void)queue_pop(s);
 		s->running_n++;
+		count_of(e)->running_n++;
 		s->running_bytes += e->message_n;
 		if (e->message.n > 0) {
 			entry_start(e);
 			continue;
 		}
 		e->stage = ENTRY_LOADING;
-		if (request_store_find(s->o.store, entry_name(e), entry_loaded, e) != ERR_OK) {
+		if (request_store_find(s->o.store, e->name, entry_loaded, e) != ERR_OK) {
 			run_end(e);
 			queue_push(s, e);
 			retry_later(s);

@@ -7,6 +7,9 @@ static const char *const operation_names[METRICS_OPERATIONS] = {
 	[METRICS_PUBLIC_DECRYPT_REQUEST] = "public_decrypt_request",
 	[METRICS_PUBLIC_DECRYPT_RESULT] = "public_decrypt_result",
 	[METRICS_PUBLIC_DECRYPT_INNER] = "public_decrypt_inner",
+	[METRICS_USER_DECRYPT_REQUEST] = "user_decrypt_request",
+	[METRICS_USER_DECRYPT_RESULT] = "user_decrypt_result",
+	[METRICS_USER_DECRYPT_INNER] = "user_decrypt_inner",
 };
 
 /* Statuses without a name of their own are "other". */
@@ -54,13 +57,18 @@ static enum err counters_text(struct buf *out, const struct metrics *m)
 enum err metrics_text(struct buf *out, const struct metrics *m, const struct metrics_gauges *g,
 		      const char *version)
 {
+	const struct kind_gauges *public = &g->requests[REQUEST_PUBLIC_DECRYPTION];
+	const struct kind_gauges *user = &g->requests[REQUEST_USER_DECRYPTION];
 	const struct {
 		const char *name;
 		size_t value;
 	} rows[] = {
-		{"kms_meta_storage_pub_decryptions", g->requests_pending},
-		{"kms_meta_storage_pub_decryptions_in_store", g->requests_stored},
-		{"kms_public_decryptions_running", g->requests_running},
+		{"kms_meta_storage_pub_decryptions", public->pending},
+		{"kms_meta_storage_pub_decryptions_in_store", public->stored},
+		{"kms_public_decryptions_running", public->running},
+		{"kms_meta_storage_user_decryptions", user->pending},
+		{"kms_meta_storage_user_decryptions_in_store", user->stored},
+		{"kms_user_decryptions_running", user->running},
 		{"kms_calls_waiting", g->calls_waiting},
 		{"kms_fhe_key_cache_size", g->fhe_keys},
 		{"kms_serving", g->serving},

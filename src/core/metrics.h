@@ -5,12 +5,16 @@
 #define CORE_METRICS_H
 
 #include "base/bytes.h"
+#include "core/request_kind.h"
 #include "net/channel.h"
 
 enum metrics_operation {
 	METRICS_PUBLIC_DECRYPT_REQUEST,
 	METRICS_PUBLIC_DECRYPT_RESULT,
 	METRICS_PUBLIC_DECRYPT_INNER,
+	METRICS_USER_DECRYPT_REQUEST,
+	METRICS_USER_DECRYPT_RESULT,
+	METRICS_USER_DECRYPT_INNER,
 	METRICS_OPERATIONS,
 };
 
@@ -25,10 +29,13 @@ struct metrics {
 };
 
 /* Values that are not counted but looked up. */
+struct kind_gauges {
+	size_t pending;
+	size_t stored; /* not evicted, pending or ended */
+	size_t running;
+};
 struct metrics_gauges {
-	size_t requests_pending;
-	size_t requests_stored; /* not evicted, pending or ended */
-	size_t requests_running;
+	struct kind_gauges requests[REQUEST_KINDS];
 	size_t calls_waiting;
 	size_t fhe_keys;
 	bool serving;

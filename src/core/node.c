@@ -88,6 +88,7 @@ static enum err service_open(struct node *n, struct err_note *note)
 						     .log = n->o.log,
 						     .keys = &n->keys,
 						     .signer = &n->signer,
+						     .rng = rng_system(),
 						     .capacity = (size_t)c->dec_capacity,
 						     .finished_min = (size_t)c->min_dec_cache,
 						     .seed = seed,

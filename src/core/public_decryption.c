@@ -138,30 +138,3 @@ enum err public_decryption_sign(struct buf *answer, const struct decryption_requ
 	response.n_signatures = r->wants_ecdsa ? 1 : 0;
 	return protobuf_pack(answer, &response.base);
 }
-
-static enum err values_decrypt(struct fhe_plaintext *values, const struct decryption_request *r,
-			       struct err_note *note)
-{
-	for (size_t i = 0; i < r->items_n; i++) {
-		const struct decryption_item *item = &r->items[i];
-		enum err e = fhe_decrypt(r->key, &values[i], item->type, item->format,
-					 item->ciphertext, note);
-
-		if (e != ERR_OK)
-			return err_prefix(note, e, "ciphertexts[%zu]", i);
-	}
-	return ERR_OK;
-}
-
-enum err public_decryption_answer(struct buf *answer, const struct decryption_request *r,
-				  const struct signing_key *signer, struct err_note *note)
-{
-	CLEANUP(secret_free) struct secret values = {0};
-
-	TRY(secret_alloc(&values, r->items_n * sizeof(struct fhe_plaintext)));
-
-	struct fhe_plaintext *v = (struct fhe_plaintext *)(void *)values.p;
-
-	TRY(values_decrypt(v, r, note));
-	return public_decryption_sign(answer, r, v, signer);
-}

@@ -11,9 +11,11 @@
 #include "core/decryption_request.h"
 #include "core/signing_key.h"
 
-/* Largest packed answer, and largest payload: a value takes at most 44 bytes in either. */
+/* A value takes at most 44 bytes in the packed answer and in the payload. */
 enum {
-	PUBLIC_DECRYPTION_ANSWER_MAX = 64 * HANDLES_PER_REQUEST_MAX + CORE_EXTRA_DATA_MAX + 4096
+	PUBLIC_DECRYPTION_ITEM_MAX = 64,
+	PUBLIC_DECRYPTION_ANSWER_MAX =
+		PUBLIC_DECRYPTION_ITEM_MAX * HANDLES_PER_REQUEST_MAX + DECRYPTION_ANSWER_REST_MAX
 };
 
 /* What is signed for the chain: EIP-712 PublicDecryptVerification over handles, one 32-byte
@@ -30,10 +32,5 @@ enum err public_decryption_payload(struct buf *out, const struct decryption_requ
 enum err public_decryption_sign(struct buf *answer, const struct decryption_request *r,
 				const struct fhe_plaintext *values,
 				const struct signing_key *signer) MUST_USE;
-
-/* Decrypt and sign. A failure of decryption is a fault of the ciphertext; its note names the entry.
- */
-enum err public_decryption_answer(struct buf *answer, const struct decryption_request *r,
-				  const struct signing_key *signer, struct err_note *note) MUST_USE;
 
 #endif

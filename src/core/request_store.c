@@ -209,47 +209,64 @@ enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, 
 
 /* ---- start ---- */
 
-static enum err survey_build(struct store_batch *b, enum request_kind kind)
+static enum err survey_build(struct store_batch *b)
 {
 	TRY(STORE_ADD(b, STORE_ANY,
-		      "SELECT count(*) FROM request WHERE kind = $1 AND finished_at IS NOT NULL",
-		      store_int(kind)));
+		      "SELECT kind, count(*) FROM request WHERE finished_at IS NOT NULL"
+		      " GROUP BY kind"));
 	return STORE_ADD(b, STORE_ANY,
-			 "SELECT id, length(message) FROM request WHERE kind = $1 AND state = 0 "
-			 "ORDER BY seq",
-			 store_int(kind));
+			 "SELECT kind, id, length(message) FROM request WHERE state = 0 "
+			 "ORDER BY seq");
 }
 
-enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done,
-			      void *ctx)
+enum err request_store_survey(struct store *s, store_done_fn *done, void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
 
-	return submit(s, &b, survey_build(&b, kind), done, ctx);
+	return submit(s, &b, survey_build(&b), done, ctx);
 }
 
-enum err request_store_surveyed(size_t *ret_finished, const struct store_result *result)
+static enum err cell_kind(enum request_kind *ret_kind, const struct store_value *v)
 {
-	TRY(result->err);
-
-	const struct store_value *n = store_cell(&result->rows[0], 0, 0);
-
-	if (n->type != STORE_INT || n->i < 0)
+	if (v->type != STORE_INT || v->i < REQUEST_PUBLIC_DECRYPTION || v->i >= REQUEST_KINDS)
 		return ERR_CORRUPT;
-	*ret_finished = (size_t)n->i;
+	*ret_kind = (enum request_kind)v->i;
+	return ERR_OK;
+}
+
+static enum err cell_size(size_t *ret_n, const struct store_value *v)
+{
+	if (v->type != STORE_INT || v->i < 0)
+		return ERR_CORRUPT;
+	*ret_n = (size_t)v->i;
+	return ERR_OK;
+}
+
+enum err request_store_surveyed(size_t ret_finished[REQUEST_KINDS],
+				const struct store_result *result)
+{
+	size_t finished[REQUEST_KINDS] = {0};
+
+	TRY(result->err);
+	for (size_t i = 0; i < result->rows[0].rows_n; i++) {
+		enum request_kind kind;
+
+		TRY(cell_kind(&kind, store_cell(&result->rows[0], i, 0)));
+		TRY(cell_size(&finished[kind], store_cell(&result->rows[0], i, 1)));
+	}
+	memcpy(ret_finished, finished, sizeof(finished));
 	return ERR_OK;
 }
 
 enum err request_store_pending(struct request_pending *ret, const struct store_result *result,
 			       size_t at)
 {
-	const struct store_value *n = store_cell(&result->rows[1], at, 1);
+	const struct store_rows *rows = &result->rows[1];
 	struct request_pending p;
 
-	TRY(cell_hash(&p.id, store_cell(&result->rows[1], at, 0)));
-	if (n->type != STORE_INT || n->i < 0)
-		return ERR_CORRUPT;
-	p.message_n = (size_t)n->i;
+	TRY(cell_kind(&p.name.kind, store_cell(rows, at, 0)));
+	TRY(cell_hash(&p.name.id, store_cell(rows, at, 1)));
+	TRY(cell_size(&p.message_n, store_cell(rows, at, 2)));
 	*ret = p;
 	return ERR_OK;
 }

@@ -2,27 +2,24 @@
 /*
  * What a node has promised and what it has answered, in its database.
  *
- *	pending ──► done ────┐
- *	   ▲  └───► failed ──┴──► evicted
- *	   └──────────┘ the same id, asked for again
+ *   - pending -> done -> evicted
+ *   - pending -> failed -> evicted
+ *   - failed -> pending: the same id, asked for again
  *
  * A request is pending from the commit that lets PublicDecrypt answer; a result exists from the
- *commit that lets it be given out. Eviction drops message and result; id and digest of the content
- *stay for ever, so that no id is ever answered twice with different content.
+ * commit that lets it be given out. Eviction drops message and result; id and digest of the content
+ * stay for ever, so that no id is ever answered twice with different content.
  *
  * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop
- *thread. Errors of the submitting calls are those of store_submit, and ERR_NOMEM.
+ * thread. Errors of the submitting calls are those of store_submit, and ERR_NOMEM.
  */
 #ifndef CORE_REQUEST_STORE_H
 #define CORE_REQUEST_STORE_H
 
 #include "base/u256.h"
+#include "core/request_kind.h"
 #include "net/loop.h"
 #include "store/store.h"
-
-enum request_kind {
-	REQUEST_PUBLIC_DECRYPTION = 1
-};
 
 /* Stored numbers: append only. */
 enum request_state {
@@ -93,16 +90,16 @@ enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, 
 
 /* ---- start ---- */
 
-/* Result: rows[0] one row with the number of done and failed requests; rows[1] id and message size
- * of each pending one, oldest first. */
-enum err request_store_survey(struct store *s, enum request_kind kind, store_done_fn *done,
-			      void *ctx) MUST_USE;
+/* Result: rows[0] the number of done and failed requests of each kind; rows[1] the pending ones
+ * with their sizes, oldest first. ERR_CORRUPT for a kind that this build does not know. */
+enum err request_store_survey(struct store *s, store_done_fn *done, void *ctx) MUST_USE;
 
 struct request_pending {
-	struct hash32 id;
+	struct request_name name;
 	size_t message_n;
 };
-enum err request_store_surveyed(size_t *ret_finished, const struct store_result *result) MUST_USE;
+enum err request_store_surveyed(size_t ret_finished[REQUEST_KINDS],
+				const struct store_result *result) MUST_USE;
 enum err request_store_pending(struct request_pending *ret, const struct store_result *result,
 			       size_t at) MUST_USE;
 

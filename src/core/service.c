@@ -17,10 +17,10 @@ enum {
 
 static struct request_name visit_name(const struct visit *v)
 {
-	return (struct request_name){.kind = REQUEST_PUBLIC_DECRYPTION, .id = v->id};
+	return (struct request_name){.kind = v->kind, .id = v->id};
 }
 
-/* ---- GetPublicDecryptionResult ---- */
+/* ---- Get…DecryptionResult ---- */
 
 static void result_found(void *ctx, const struct store_result *result)
 {
@@ -54,7 +54,7 @@ static void result_found(void *ctx, const struct store_result *result)
 	case REQUEST_EVICTED:
 		break;
 	}
-	entry = entry_find(v->core, &v->id);
+	entry = entry_find(v->core, visit_name(v));
 	if (entry)
 		visit_wait(v, entry);
 	else
@@ -65,7 +65,7 @@ static void result_found(void *ctx, const struct store_result *result)
 /* The result, now or when it is there. */
 static void visit_result(struct visit *v)
 {
-	struct entry *entry = entry_find(v->core, &v->id);
+	struct entry *entry = entry_find(v->core, visit_name(v));
 
 	if (entry) {
 		visit_wait(v, entry);
@@ -92,10 +92,9 @@ static enum err id_message_read(struct hash32 *ret_id, struct bytes message, str
 	return ERR_OK;
 }
 
-static void get_result_handle(void *ctx, struct grpc_call *call)
+static void result_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind)
 {
-	struct core_service *s = ctx;
-	struct visit *v = visit_new(s, call, METRICS_PUBLIC_DECRYPT_RESULT);
+	struct visit *v = visit_new(s, call, kind, decryption_kinds[kind].result);
 	enum err e;
 
 	if (!v)
@@ -111,25 +110,27 @@ static void get_result_handle(void *ctx, struct grpc_call *call)
 		visit_result(v);
 }
 
-/* ---- PublicDecrypt, PublicDecryptSync ---- */
+/* ---- …Decrypt, …DecryptSync ---- */
 
 static void visit_accepted(struct visit *v, bool restarted)
 {
 	struct core_service *s = v->core;
+	struct kind_count *count = &s->kinds[v->kind];
 	struct bytes message = grpc_call_request(v->call);
-	struct entry *entry = entry_add(s, v->id, message.n, message);
+	struct entry *entry = entry_add(s, visit_name(v), message.n, message);
 	char id[REQUEST_ID_TEXT_SIZE];
 
-	if (restarted && s->finished_n > 0)
-		s->finished_n--;
+	if (restarted && count->finished_n > 0)
+		count->finished_n--;
 	if (!entry) {
 		/* It is in the store, and will be done after the next start. */
 		visit_fail(v, ERR_NOMEM, &(struct err_note){"accepted, but not started"});
 		return;
 	}
 	request_id_text(id, v->id);
-	LOG_INFO(s->o.log, "Public decryption accepted", log_s("request_id", id),
-		 log_i("handles", (int64_t)v->items_n), log_i("bytes", (int64_t)message.n));
+	LOG_INFO(s->o.log, "Decryption accepted", log_s("kind", decryption_kinds[v->kind].name),
+		 log_s("request_id", id), log_i("handles", (int64_t)v->items_n),
+		 log_i("bytes", (int64_t)message.n));
 	if (v->extra_data_differs)
 		LOG_WARN(s->o.log, "extra_data does not name the context and epoch of its request",
 			 log_s("request_id", id));
@@ -138,7 +139,7 @@ static void visit_accepted(struct visit *v, bool restarted)
 	else
 		visit_reply(v, BYTES_NONE); /* Empty */
 	entries_run(s);
-	entries_evict(s);
+	entries_evict(count);
 }
 
 static void visit_admitted(void *ctx, const struct store_result *result)
@@ -148,7 +149,7 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 	struct err_note note = result->note;
 	enum err e = request_store_admitted(&a, result);
 
-	v->core->reserved_n--;
+	v->core->kinds[v->kind].reserved_n--;
 	v->reserved = false;
 	if (e != ERR_OK)
 		visit_fail(v, e, &note);
@@ -175,7 +176,7 @@ static void visit_check(void *job)
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
 	struct decryption_request r;
 
-	v->err = decryption_request_read(&r, v->core->o.keys, message, &memory, &v->note);
+	v->err = decryption_request_read(&r, v->kind, v->core->o.keys, message, &memory, &v->note);
 	if (v->err != ERR_OK)
 		return;
 	v->id = r.id;
@@ -204,7 +205,7 @@ static void visit_checked(void *job)
 		.digest = v->digest,
 		.message = message,
 		.now_ms = clock_wall_ms(loop_clock(s->o.loop)),
-		.lookup_only = !entries_room(s, message.n),
+		.lookup_only = !entries_room(s, v->kind, message.n),
 	};
 	enum err e = request_store_admit(s->o.store, &offer, visit_admitted, v);
 
@@ -213,12 +214,13 @@ static void visit_checked(void *job)
 		return;
 	}
 	v->reserved = true;
-	s->reserved_n++;
+	s->kinds[v->kind].reserved_n++;
 }
 
-static void decrypt_handle(struct core_service *s, struct grpc_call *call, bool sync)
+static void decrypt_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
+			   bool sync)
 {
-	struct visit *v = visit_new(s, call, METRICS_PUBLIC_DECRYPT_REQUEST);
+	struct visit *v = visit_new(s, call, kind, decryption_kinds[kind].request);
 
 	if (!v)
 		return;
@@ -233,14 +235,36 @@ static void decrypt_handle(struct core_service *s, struct grpc_call *call, bool 
 	}
 }
 
+/* ---- methods ---- */
+
 static void public_decrypt_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, false);
+	decrypt_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, false);
 }
 
 static void public_decrypt_sync_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, true);
+	decrypt_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, true);
+}
+
+static void public_result_handle(void *ctx, struct grpc_call *call)
+{
+	result_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION);
+}
+
+static void user_decrypt_handle(void *ctx, struct grpc_call *call)
+{
+	decrypt_handle(ctx, call, REQUEST_USER_DECRYPTION, false);
+}
+
+static void user_decrypt_sync_handle(void *ctx, struct grpc_call *call)
+{
+	decrypt_handle(ctx, call, REQUEST_USER_DECRYPTION, true);
+}
+
+static void user_result_handle(void *ctx, struct grpc_call *call)
+{
+	result_handle(ctx, call, REQUEST_USER_DECRYPTION);
 }
 
 /* Every other rpc of the service has no row, and the server says UNIMPLEMENTED. */
@@ -248,7 +272,12 @@ const struct grpc_method core_service_methods[] = {
 	{.path = "/" CORE_SERVICE_NAME "/PublicDecrypt", .handler = public_decrypt_handle},
 	{.path = "/" CORE_SERVICE_NAME "/PublicDecryptSync", .handler = public_decrypt_sync_handle},
 	{.path = "/" CORE_SERVICE_NAME "/GetPublicDecryptionResult",
-	 .handler = get_result_handle,
+	 .handler = public_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/UserDecrypt", .handler = user_decrypt_handle},
+	{.path = "/" CORE_SERVICE_NAME "/UserDecryptSync", .handler = user_decrypt_sync_handle},
+	{.path = "/" CORE_SERVICE_NAME "/GetUserDecryptionResult",
+	 .handler = user_result_handle,
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,
@@ -264,12 +293,16 @@ const size_t core_service_methods_n = ARRAY_LEN(core_service_methods);
 /* What an earlier process accepted and did not answer goes first into the queue. */
 static enum err unfinished_queue(struct core_service *s, const struct store_result *result)
 {
-	TRY(request_store_surveyed(&s->finished_n, result));
+	size_t finished[REQUEST_KINDS];
+
+	TRY(request_store_surveyed(finished, result));
+	FOR_EACH_REQUEST_KIND(k)
+	s->kinds[k].finished_n = finished[k];
 	for (size_t i = 0; i < result->rows[1].rows_n; i++) {
 		struct request_pending p;
 
 		TRY(request_store_pending(&p, result, i));
-		if (!entry_add(s, p.id, p.message_n, BYTES_NONE))
+		if (!entry_add(s, p.name, p.message_n, BYTES_NONE))
 			return ERR_NOMEM;
 	}
 	return ERR_OK;
@@ -279,6 +312,7 @@ static void surveyed(void *ctx, const struct store_result *result)
 {
 	struct core_service *s = ctx;
 	enum err e = unfinished_queue(s, result);
+	size_t entries = 0, finished = 0;
 
 	if (e != ERR_OK) {
 		s->phase = CORE_BROKEN;
@@ -291,11 +325,17 @@ static void surveyed(void *ctx, const struct store_result *result)
 	if (s->phase != CORE_STARTING)
 		return;
 	s->phase = CORE_SERVING;
+	FOR_EACH_REQUEST_KIND(k)
+	{
+		entries += s->kinds[k].entries_n;
+		finished += s->kinds[k].finished_n;
+	}
 	LOG_INFO(s->o.log, "Serving", log_i("fhe_keys", (int64_t)s->o.keys->n),
-		 log_i("unfinished_requests", (int64_t)s->entries_n),
-		 log_i("stored_results", (int64_t)s->finished_n));
+		 log_i("unfinished_requests", (int64_t)entries),
+		 log_i("stored_results", (int64_t)finished));
 	entries_run(s);
-	entries_evict(s);
+	FOR_EACH_REQUEST_KIND(k)
+	entries_evict(&s->kinds[k]);
 }
 
 enum err core_service_new(struct core_service **ret_service,
@@ -306,8 +346,10 @@ enum err core_service_new(struct core_service **ret_service,
 	if (!s)
 		return ERR_NOMEM;
 	s->o = *options;
+	FOR_EACH_REQUEST_KIND(k)
+	s->kinds[k] = (struct kind_count){.core = s, .kind = k};
 
-	enum err e = request_store_survey(s->o.store, REQUEST_PUBLIC_DECRYPTION, surveyed, s);
+	enum err e = request_store_survey(s->o.store, surveyed, s);
 
 	if (e != ERR_OK) {
 		free(s);
@@ -356,12 +398,17 @@ const struct metrics *core_service_metrics(const struct core_service *s)
 
 struct metrics_gauges core_service_gauges(const struct core_service *s)
 {
-	return (struct metrics_gauges){
-		.requests_pending = s->entries_n,
-		.requests_stored = s->entries_n + s->finished_n,
-		.requests_running = s->running_n,
+	struct metrics_gauges g = {
 		.calls_waiting = s->waiters_n,
 		.fhe_keys = s->o.keys->n,
 		.serving = s->phase == CORE_SERVING,
 	};
+
+	FOR_EACH_REQUEST_KIND(k)
+	{
+		g.requests[k].pending = s->kinds[k].entries_n;
+		g.requests[k].stored = s->kinds[k].entries_n + s->kinds[k].finished_n;
+		g.requests[k].running = s->kinds[k].running_n;
+	}
+	return g;
 }

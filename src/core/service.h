@@ -26,6 +26,7 @@ struct core_service_options {
 	const struct log *log;
 	const struct key_ring *keys;
 	const struct signing_key *signer;
+	struct rng *rng;     /* for sealing; any thread, as rng_system() */
 	size_t capacity;     /* requests kept with their results, pending ones included */
 	size_t finished_min; /* of these, ended ones that are never evicted for a new request */
 	uint64_t seed;       /* of the table of requests */

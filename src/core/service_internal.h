@@ -2,17 +2,19 @@
 /*
  * Inside the service. Two kinds of objects:
  *
- *	visit   one gRPC call being served. It is in exactly one list: the service's (something of
- *it is under way in pool or store) or that of an entry (it waits for a result). Ends with exactly
- *one answer. entry   one accepted request without a result, from the commit that accepted it to the
- *commit that ends it.
+ *   - visit: one gRPC call being served. It is in exactly one list: the service's (something of it
+ *     is under way in pool or store) or that of an entry (it waits for a result). Ends with exactly
+ *     one answer
+ *   - entry: one accepted request without a result, from the commit that accepted it to the commit
+ *     that ends it
  *
  * Callbacks of pool and store hold a visit or an entry; neither is freed before they came back,
- *except by core_service_free, when pool and store are gone.
+ * except by core_service_free, when pool and store are gone.
  */
 #ifndef CORE_SERVICE_INTERNAL_H
 #define CORE_SERVICE_INTERNAL_H
 
+#include "core/decryption.h"
 #include "core/request_store.h"
 #include "core/service.h"
 
@@ -28,7 +30,8 @@ struct visit {
 	struct core_service *core;
 	struct grpc_call *call;
 	enum metrics_operation operation;
-	bool sync; /* PublicDecryptSync: the answer is the result */
+	enum request_kind kind;
+	bool sync; /* …DecryptSync: the answer is the result */
 
 	/* What checking found; written on a pool thread when the message is large. */
 	enum err err;
@@ -52,7 +55,7 @@ enum entry_stage {
 
 struct entry {
 	struct core_service *core;
-	struct hash32 id;
+	struct request_name name;
 	enum entry_stage stage;
 	size_t message_n;
 	struct buf message; /* may be empty: then it is only in the store */
@@ -67,6 +70,17 @@ struct entry {
 	struct entry *bucket_next, *queue_next;
 };
 
+/* What is counted by kind: one kind never takes the room of another. */
+struct kind_count {
+	struct core_service *core;
+	enum request_kind kind;
+	size_t entries_n;  /* accepted, no result yet */
+	size_t finished_n; /* done or failed, not evicted */
+	size_t reserved_n; /* offers on the way to the store */
+	size_t running_n;
+	bool evicting;
+};
+
 struct core_service {
 	struct core_service_options o;
 	enum core_phase phase;
@@ -74,13 +88,10 @@ struct core_service {
 	struct entry *buckets[ENTRY_BUCKETS];
 	struct entry *queue_head, *queue_tail;
 
-	size_t entries_n;  /* accepted, no result yet */
-	size_t finished_n; /* done or failed, not evicted */
-	size_t reserved_n; /* offers on the way to the store */
+	struct kind_count kinds[REQUEST_KINDS];
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
-	bool evicting;
 
 	struct timer retry;
 	struct metrics metrics;
@@ -91,7 +102,7 @@ struct core_service {
 /* ---- visit.c ---- */
 
 /* NULL without memory: the call is answered then. */
-struct visit *visit_new(struct core_service *s, struct grpc_call *call,
+struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum request_kind kind,
 			enum metrics_operation operation);
 void visit_drop(struct visit *v); /* without an answer */
 void visit_reply(struct visit *v, struct bytes message);
@@ -106,15 +117,15 @@ enum grpc_status visit_status(enum err e);
 
 /* ---- entry.c ---- */
 
-struct entry *entry_find(const struct core_service *s, const struct hash32 *id);
+struct entry *entry_find(const struct core_service *s, struct request_name name);
 /* `message` empty: to be read from the store. NULL without memory. */
-struct entry *entry_add(struct core_service *s, struct hash32 id, size_t message_n,
+struct entry *entry_add(struct core_service *s, struct request_name name, size_t message_n,
 			struct bytes message);
 /* Give the pool as much as it may have. */
 void entries_run(struct core_service *s);
 /* Is there room for one more, with evicting what may be evicted? */
-bool entries_room(const struct core_service *s, size_t message_n);
-void entries_evict(struct core_service *s);
+bool entries_room(const struct core_service *s, enum request_kind kind, size_t message_n);
+void entries_evict(struct kind_count *k);
 void entries_free(struct core_service *s);
 /* While stopping: is everything at rest? Then says so, once. */
 void entries_stop_check(struct core_service *s);

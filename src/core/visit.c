@@ -56,7 +56,7 @@ static void list_remove(struct visit *v)
 		v->next->prev = v->prev;
 }
 
-struct visit *visit_new(struct core_service *s, struct grpc_call *call,
+struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum request_kind kind,
 			enum metrics_operation operation)
 {
 	struct visit *v = calloc(1, sizeof(*v));
@@ -69,6 +69,7 @@ struct visit *visit_new(struct core_service *s, struct grpc_call *call,
 	}
 	v->core = s;
 	v->call = call;
+	v->kind = kind;
 	v->operation = operation;
 	list_add(&s->visits, v);
 	return v;
@@ -79,7 +80,7 @@ void visit_drop(struct visit *v)
 	struct core_service *s = v->core;
 
 	if (v->reserved)
-		s->reserved_n--;
+		s->kinds[v->kind].reserved_n--;
 	if (v->list != &s->visits) {
 		s->waiters_n--;
 		clock_timer_cancel(loop_clock(s->o.loop), &v->timer);

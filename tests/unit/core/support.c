@@ -147,6 +147,7 @@ void request_init(struct request *r, unsigned number, struct bytes ciphertext)
 	static const uint8_t chain_id[2] = {8006 >> 8, 8006 & 0xff};
 
 	memset(r, 0, sizeof(*r));
+	r->kind = REQUEST_PUBLIC_DECRYPTION;
 	kms__v1__public_decryption_request__init(&r->m);
 	kms__v1__request_id__init(&r->id);
 	kms__v1__request_id__init(&r->key_id);
@@ -184,11 +185,58 @@ void request_init(struct request *r, unsigned number, struct bytes ciphertext)
 	r->m.signing_schemes = r->schemes;
 }
 
+void test_user_make(struct test_user *u, uint8_t number)
+{
+	struct buf out = buf_make(ENC_KEY_SIZE);
+	struct bincode_writer w = {.out = &out};
+	uint8_t ek[MLKEM_512_EK_SIZE];
+	struct secret32 d = {{number}}, z = {{number, 1}};
+
+	memset(u, 0, sizeof(*u));
+	OK(mlkem_keygen(MLKEM_512, ek, u->dk, &d, &z));
+	safe_serialize_begin(&w, "UnifiedPublicEncKey");
+	bincode_put_u32(&w, 0);
+	bincode_put_u32(&w, 0);
+	bincode_put_vec(&w, BYTES_OF(ek));
+	OK(bincode_end(&w));
+	assert_int_equal(out.n, sizeof(u->enc_key));
+	memcpy(u->enc_key, out.p, out.n);
+	memset(u->address.b, 0xa0 + number, sizeof(u->address.b));
+	address_to_text(u->text, u->address);
+	buf_free(&out);
+}
+
+void request_init_user(struct request *r, unsigned number, struct bytes ciphertext,
+		       const struct test_user *user)
+{
+	request_init(r, number, ciphertext);
+	r->kind = REQUEST_USER_DECRYPTION;
+	r->client = (char *)(uintptr_t)user->text;
+	r->enc_key = BYTES_OF(user->enc_key);
+}
+
 struct buf request_pack(const struct request *r)
 {
 	struct buf out = buf_make(GRPC_MESSAGE_MAX);
+	Kms__V1__UserDecryptionRequest u = KMS__V1__USER_DECRYPTION_REQUEST__INIT;
 
-	OK(protobuf_pack(&out, &r->m.base));
+	if (r->kind == REQUEST_PUBLIC_DECRYPTION) {
+		OK(protobuf_pack(&out, &r->m.base));
+		return out;
+	}
+	u.request_id = r->m.request_id;
+	u.typed_ciphertexts = r->m.ciphertexts;
+	u.n_typed_ciphertexts = r->m.n_ciphertexts;
+	u.key_id = r->m.key_id;
+	u.client_address = r->client;
+	u.enc_key = protobuf_borrow(r->enc_key);
+	u.domain = r->m.domain;
+	u.extra_data = r->m.extra_data;
+	u.context_id = r->m.context_id;
+	u.epoch_id = r->m.epoch_id;
+	u.signing_schemes = r->m.signing_schemes;
+	u.n_signing_schemes = r->m.n_signing_schemes;
+	OK(protobuf_pack(&out, &u.base));
 	return out;
 }
 
@@ -344,13 +392,24 @@ enum grpc_status call_request(struct fixture *f, const char *path, const struct 
 	return s;
 }
 
-enum grpc_status call_result(struct fixture *f, unsigned number, struct buf *ret_reply)
+static enum grpc_status result_of(struct fixture *f, const char *path, unsigned number,
+				  struct buf *ret_reply)
 {
 	struct buf message = id_pack(request_number(number));
-	enum grpc_status s = call_once(f, RPC_RESULT, buf_view(&message), ret_reply);
+	enum grpc_status s = call_once(f, path, buf_view(&message), ret_reply);
 
 	buf_free(&message);
 	return s;
+}
+
+enum grpc_status call_result(struct fixture *f, unsigned number, struct buf *ret_reply)
+{
+	return result_of(f, RPC_RESULT, number, ret_reply);
+}
+
+enum grpc_status call_user_result(struct fixture *f, unsigned number, struct buf *ret_reply)
+{
+	return result_of(f, RPC_USER_RESULT, number, ret_reply);
 }
 
 /* ---- answers ---- */
@@ -377,7 +436,7 @@ static void signatures_check(const Kms__V1__PublicDecryptionResponse *m, const s
 
 	OK(ecdsa_new(&ecdsa, (uint8_t[32]){1}));
 	test_signer(&signer, ecdsa);
-	OK(decryption_request_read(&request, &keys, buf_view(&message), &memory, NULL));
+	OK(decryption_request_read(&request, r->kind, &keys, buf_view(&message), &memory, NULL));
 	for (size_t i = 0; i < n; i++) {
 		values[i].n = 8;
 		memcpy(values[i].le, &value, 8);

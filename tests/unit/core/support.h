@@ -11,14 +11,19 @@
 
 #include <cmocka.h>
 
+#include "core/decryption_request.h"
 #include "core/node.h"
 #include "core/request_id.h"
+#include "eth/text.h"
 #include "kms.v1.pb-c.h"
 
-#define RPC_DECRYPT "/kms_service.v1.CoreServiceEndpoint/PublicDecrypt"
-#define RPC_RESULT  "/kms_service.v1.CoreServiceEndpoint/GetPublicDecryptionResult"
-#define RPC_SYNC    "/kms_service.v1.CoreServiceEndpoint/PublicDecryptSync"
-#define RPC_HEALTH  "/grpc.health.v1.Health/Check"
+#define RPC_DECRYPT      "/kms_service.v1.CoreServiceEndpoint/PublicDecrypt"
+#define RPC_RESULT       "/kms_service.v1.CoreServiceEndpoint/GetPublicDecryptionResult"
+#define RPC_SYNC         "/kms_service.v1.CoreServiceEndpoint/PublicDecryptSync"
+#define RPC_USER_DECRYPT "/kms_service.v1.CoreServiceEndpoint/UserDecrypt"
+#define RPC_USER_RESULT  "/kms_service.v1.CoreServiceEndpoint/GetUserDecryptionResult"
+#define RPC_USER_SYNC    "/kms_service.v1.CoreServiceEndpoint/UserDecryptSync"
+#define RPC_HEALTH       "/grpc.health.v1.Health/Check"
 
 #define OK(x) assert_int_equal((x), ERR_OK)
 
@@ -60,9 +65,24 @@ enum {
 	ITEMS_MAX = 8
 };
 
-/* All-valid after request_init; a test changes what it is about. Points into itself. */
+/* Who reads a user decryption. */
+struct test_user {
+	uint8_t enc_key[ENC_KEY_SIZE];
+	uint8_t dk[MLKEM_512_DK_SIZE];
+	struct address address;
+	char text[ADDRESS_TEXT_SIZE];
+};
+void test_user_make(struct test_user *u, uint8_t number);
+
+/*
+ * All-valid after request_init; a test changes what it is about. Points into itself. A user
+ * decryption is packed from the same fields, and has `client` and `enc_key` in addition.
+ */
 struct request {
+	enum request_kind kind;
 	Kms__V1__PublicDecryptionRequest m;
+	char *client;
+	struct bytes enc_key;
 	Kms__V1__RequestId id, key_id, context_id, epoch_id;
 	Kms__V1__Eip712DomainMsg domain;
 	Kms__V1__TypedCiphertext items[ITEMS_MAX], *list[ITEMS_MAX];
@@ -73,6 +93,8 @@ struct request {
 	uint8_t handles[ITEMS_MAX][32];
 };
 void request_init(struct request *r, unsigned number, struct bytes ciphertext);
+void request_init_user(struct request *r, unsigned number, struct bytes ciphertext,
+		       const struct test_user *user);
 struct buf request_pack(const struct request *r);
 
 /* 02 00…00 number */
@@ -113,11 +135,19 @@ enum grpc_status call_once(struct fixture *f, const char *path, struct bytes mes
 			   struct buf *ret_reply);
 enum grpc_status call_request(struct fixture *f, const char *path, const struct request *r);
 enum grpc_status call_result(struct fixture *f, unsigned number, struct buf *ret_reply);
+enum grpc_status call_user_result(struct fixture *f, unsigned number, struct buf *ret_reply);
 
 /* Let the loop run for a while. */
 void loop_pause(struct loop *loop, int64_t ms);
 
 /* Decode an answer and check all of it against request and value. */
 void answer_check(struct bytes reply, const struct request *r, uint64_t value);
+
+/* The bincode of an answer's payload, made from its fields one by one. */
+void user_payload_encode(struct buf *out, const Kms__V1__UserDecryptionResponsePayload *p);
+
+/* Go the user's way: signatures, link, every value. */
+void user_answer_check(struct bytes reply, const struct request *r, const struct test_user *user,
+		       uint64_t value);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "base/rng.h"
+#include "core/decryption.h"
 #include "core/public_decryption.h"
 #include "crypto/sha.h"
 #include "net/protobuf.h"
@@ -138,10 +140,10 @@ static enum err answer_make(struct world *w, enum key_set set, const struct requ
 	struct buf message = request_pack(q);
 	struct arena memory = protobuf_arena(buf_view(&message));
 	struct decryption_request r;
-	enum err e = decryption_request_read(&r, &ring, buf_view(&message), &memory, note);
+	enum err e = decryption_request_read(&r, q->kind, &ring, buf_view(&message), &memory, note);
 
 	if (e == ERR_OK)
-		e = public_decryption_answer(answer, &r, &w->signer, note);
+		e = decryption_answer(answer, &r, &w->signer, rng_system(), note);
 	buf_free(&message);
 	arena_free(&memory);
 	return e;
@@ -149,8 +151,7 @@ static enum err answer_make(struct world *w, enum key_set set, const struct requ
 
 static void real_ciphertext(struct world *w, enum key_set set, const char *vector)
 {
-	struct buf ciphertext = vector_read(vector),
-		   answer = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX);
+	struct buf ciphertext = vector_read(vector), answer = {0};
 	struct err_note note = {0};
 	struct request q;
 
@@ -176,8 +177,7 @@ static void test_deterministic(void **state)
 {
 	struct world *w = *state;
 	struct buf ciphertext = vector_read("tfhe/nat_test_csq64.bin");
-	struct buf a = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX),
-		   b = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX);
+	struct buf a = {0}, b = {0};
 	struct request q;
 
 	request_init(&q, 3, buf_view(&ciphertext));
@@ -195,7 +195,7 @@ static void test_bad_ciphertexts(void **state)
 	struct world *w = *state;
 	struct buf good = vector_read("tfhe/nat_test_csq64.bin"),
 		   other = vector_read("tfhe/nat_full_csq64.bin");
-	struct buf answer = buf_make(PUBLIC_DECRYPTION_ANSWER_MAX);
+	struct buf answer = {0};
 	struct err_note note;
 	struct request q;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Validation of PublicDecryptionRequest: every rule by a table, the order of the rules, the digest
- * of the content. */
+/* Validation of PublicDecryptionRequest and UserDecryptionRequest: every rule by a table, the order
+ * of the rules, the digest of the content. */
 #include "base/limits.h"
 #include "core/decryption_request.h"
 #include "net/protobuf.h"
@@ -11,11 +11,21 @@ static struct key_ring_entry entries[2];
 static struct key_ring ring = {.v = entries, .n = 2};
 static const struct hash32 other_epoch = {{[0] = 0x08, [31] = 0x02}};
 
+/* Every rule that both kinds share is tested with this one. */
+static enum request_kind kind = REQUEST_PUBLIC_DECRYPTION;
+static struct test_user user;
+
+static void any_init(struct request *q)
+{
+	request_init_user(q, 5, BYTES_LIT("c"), &user);
+	q->kind = kind;
+}
+
 static enum err read_packed(struct decryption_request *r, struct bytes message,
 			    struct err_note *note)
 {
 	struct arena memory = protobuf_arena(message);
-	enum err e = decryption_request_read(r, &ring, message, &memory, note);
+	enum err e = decryption_request_read(r, kind, &ring, message, &memory, note);
 
 	arena_free(&memory);
 	return e;
@@ -38,7 +48,7 @@ static void test_valid(void **state)
 	struct request q;
 	struct err_note note = {0};
 
-	request_init(&q, 5, BYTES_LIT("c"));
+	any_init(&q);
 	if (read_one(&r, &q, &note) != ERR_OK)
 		fail_msg("%s", note.text);
 	assert_memory_equal(r.context_id.b, request_id_default_context.b, 32);
@@ -146,16 +156,16 @@ static const struct {
 	BAD(short_id, "request_id"),
 	BAD(bad_id, "request_id"),
 	BAD(no_ciphertexts, "ciphertexts is empty"),
-	BAD(empty_ciphertext, "ciphertexts[0].ciphertext"),
-	BAD(no_handle, "ciphertexts[0].external_handle"),
-	BAD(long_handle, "ciphertexts[0].external_handle has 33 bytes"),
+	BAD(empty_ciphertext, "ciphertexts[0]: ciphertext has 0 bytes"),
+	BAD(no_handle, "ciphertexts[0]: external_handle"),
+	BAD(long_handle, "ciphertexts[0]: external_handle has 33 bytes"),
 	BAD(negative_type, "fhe_type -1"),
 	BAD(unknown_type, "fhe_type 12"),
 	BAD(uint4, "fhe_type 1"),
 	BAD(uint512, "fhe_type 9"),
 	BAD(unknown_format, "ciphertext_format 4"),
 	BAD(negative_format, "ciphertext_format -1"),
-	BAD(second_item_bad, "ciphertexts[1].fhe_type 99"),
+	BAD(second_item_bad, "ciphertexts[1]: fhe_type 99"),
 	BAD(no_key, "key_id is missing"),
 	BAD(zero_key, "key_id"),
 	BAD(no_domain, "domain is missing"),
@@ -200,7 +210,7 @@ static void test_each_rule(void **state)
 		struct err_note note = {0};
 		struct request q;
 
-		request_init(&q, 5, BYTES_LIT("c"));
+		any_init(&q);
 		rule_rows[i].change(&q);
 		enum err e = read_one(&r, &q, &note);
 
@@ -232,7 +242,7 @@ static void test_order(void **state)
 		struct err_note note = {0};
 		struct request q;
 
-		request_init(&q, 5, BYTES_LIT("c"));
+		any_init(&q);
 		rows[i].first(&q);
 		rows[i].second(&q);
 		assert_int_not_equal(read_one(&r, &q, &note), ERR_OK);
@@ -247,7 +257,7 @@ static void test_too_many_items(void **state)
 	struct decryption_request r;
 	struct request q;
 
-	request_init(&q, 5, BYTES_LIT("c"));
+	any_init(&q);
 	for (size_t i = 0; i < ARRAY_LEN(list); i++)
 		list[i] = &q.items[0];
 	q.m.ciphertexts = list;
@@ -298,7 +308,7 @@ static void test_digest(void **state)
 	struct request q;
 
 	for (size_t i = 0; i < ARRAY_LEN(differ); i++) {
-		request_init(&q, 5, BYTES_LIT("c"));
+		any_init(&q);
 		differ[i](&q);
 		OK(read_one(&r, &q, NULL));
 		digests[i] = r.digest;
@@ -308,7 +318,7 @@ static void test_digest(void **state)
 
 	/* The same meaning in another form has the same digest: defaults written out, wider
 	 * numbers, upper case. */
-	request_init(&q, 5, BYTES_LIT("c"));
+	any_init(&q);
 	default_ids(&q);
 	(void)memcpy(long_bytes, (uint8_t[32]){[30] = 8006 >> 8, [31] = 8006 & 0xff}, 32);
 	q.domain.chain_id = protobuf_borrow(bytes_from(long_bytes, 32));
@@ -337,7 +347,7 @@ static void test_extra_data(void **state)
 	memcpy(&v2[1], request_id_default_context.b, 32);
 	memcpy(&v2[33], request_id_default_epoch.b, 32);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		request_init(&q, 5, BYTES_LIT("c"));
+		any_init(&q);
 		q.m.extra_data = protobuf_borrow(rows[i].extra);
 		OK(read_one(&r, &q, NULL));
 		assert_int_equal(r.extra_data_differs, rows[i].differs);
@@ -351,13 +361,125 @@ static void test_extra_data(void **state)
 	assert_true(r.extra_data_differs);
 }
 
+/* ---- what only a user decryption has ---- */
+
+static struct test_user other_user;
+static uint8_t bad_key[ENC_KEY_SIZE];
+
+CHANGE(no_client, q->client = TEXT(""))
+CHANGE(lower_case_client, q->client = TEXT("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"))
+CHANGE(short_client, q->client = TEXT("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeA"))
+CHANGE(client_is_contract, q->client = q->domain.verifying_contract)
+CHANGE(no_enc_key, q->enc_key = BYTES_NONE)
+CHANGE(short_enc_key, q->enc_key.n--)
+CHANGE(raw_enc_key, q->enc_key = bytes_sub(q->enc_key, 69, MLKEM_512_EK_SIZE))
+CHANGE(large_enc_key, (bad_key[57] = 1, q->enc_key = BYTES_OF(bad_key))) /* MlKem1024 */
+CHANGE(named_enc_key, (bad_key[40] ^= 1, q->enc_key = BYTES_OF(bad_key)))
+CHANGE(unreduced_enc_key, (memset(&bad_key[69], 0xff, 3), q->enc_key = BYTES_OF(bad_key)))
+CHANGE(d_client, q->client = TEXT("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
+CHANGE(d_enc_key, q->enc_key = BYTES_OF(other_user.enc_key))
+CHANGE(zero_led_handle, q->handles[0][0] = 0)
+CHANGE(same_shorter_handle,
+       (q->handles[0][0] = 0,
+	q->items[0].external_handle = protobuf_borrow(bytes_from(&q->handles[0][1], 31))))
+
+static void test_user_fields(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		void (*change)(struct request *q);
+		const char *note;
+	} rows[] = {
+		{"no_client", no_client, "client_address"},
+		{"lower_case_client", lower_case_client, "client_address is not an EIP-55"},
+		{"short_client", short_client, "client_address"},
+		{"client_is_contract", client_is_contract, "is domain.verifying_contract"},
+		{"no_enc_key", no_enc_key, "enc_key: 0 bytes"},
+		{"short_enc_key", short_enc_key, "enc_key: 868 bytes"},
+		{"raw_enc_key", raw_enc_key, "enc_key: 800 bytes"},
+		{"large_enc_key", large_enc_key, "enc_key: not an ML-KEM-512 key"},
+		{"named_enc_key", named_enc_key, "enc_key"},
+		{"unreduced_enc_key", unreduced_enc_key, "enc_key: a coefficient"},
+	};
+	struct decryption_request r;
+	struct request q;
+
+	any_init(&q);
+	OK(read_one(&r, &q, NULL));
+	assert_int_equal(r.kind, REQUEST_USER_DECRYPTION);
+	assert_memory_equal(r.user.b, user.address.b, sizeof(r.user.b));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err_note note = {0};
+
+		memcpy(bad_key, user.enc_key, sizeof(bad_key));
+		any_init(&q);
+		rows[i].change(&q);
+		if (read_one(&r, &q, &note) != ERR_BAD_REQUEST)
+			fail_msg("%s", rows[i].name);
+		if (!strstr(note.text, rows[i].note))
+			fail_msg("%s: note \"%s\"", rows[i].name, note.text);
+	}
+}
+
+static struct hash32 digest_after(void (*change)(struct request *q))
+{
+	struct decryption_request r;
+	struct request q;
+
+	any_init(&q);
+	change(&q);
+	OK(read_one(&r, &q, NULL));
+	return r.digest;
+}
+
+/* For whom, and the handle as it came (it is in the answer), decide the answer to a user. */
+static void test_user_digest(void **state)
+{
+	(void)state;
+	const struct hash32 plain = digest_after(nothing);
+
+	assert_false(hash32_eq(plain, digest_after(d_client)));
+	assert_false(hash32_eq(plain, digest_after(d_enc_key)));
+	assert_false(hash32_eq(digest_after(zero_led_handle), digest_after(same_shorter_handle)));
+	kind = REQUEST_PUBLIC_DECRYPTION;
+	assert_false(hash32_eq(plain, digest_after(nothing)));
+	assert_true(hash32_eq(digest_after(zero_led_handle), digest_after(same_shorter_handle)));
+}
+
+/* ---- all for both kinds ---- */
+
+static int as_public(void **state)
+{
+	(void)state;
+	kind = REQUEST_PUBLIC_DECRYPTION;
+	return 0;
+}
+
+static int as_user(void **state)
+{
+	(void)state;
+	kind = REQUEST_USER_DECRYPTION;
+	return 0;
+}
+
 int main(void)
 {
+#define BOTH(t)                                                                                    \
+	{#t " public", t, as_public, NULL, NULL},                                                  \
+	{                                                                                          \
+#t " user", t, as_user, NULL, NULL                                                 \
+	}
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_valid),         cmocka_unit_test(test_each_rule),
-		cmocka_unit_test(test_order),         cmocka_unit_test(test_too_many_items),
-		cmocka_unit_test(test_not_a_message), cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_extra_data),
+		BOTH(test_valid),
+		BOTH(test_each_rule),
+		BOTH(test_order),
+		BOTH(test_too_many_items),
+		BOTH(test_not_a_message),
+		BOTH(test_digest),
+		BOTH(test_extra_data),
+		cmocka_unit_test_setup(test_user_fields, as_user),
+		cmocka_unit_test_setup(test_user_digest, as_user),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(entries); i++)
@@ -368,5 +490,7 @@ int main(void)
 		};
 	entries[1].epoch_id = other_epoch;
 	entries[1].key_id.b[31] = 2;
+	test_user_make(&user, 1);
+	test_user_make(&other_user, 2);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

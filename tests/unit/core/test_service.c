@@ -182,7 +182,7 @@ static void test_refusals(void **state)
 	assert_int_equal(call_request(f, RPC_DECRYPT, &q), GRPC_OK);
 
 	/* rpcs of the service that this node does not have */
-	static const char *const others[] = {"UserDecrypt",   "KeyGen",         "CrsGen",
+	static const char *const others[] = {"KeyGenPreproc", "KeyGen",         "CrsGen",
 					     "NewMpcContext", "InsecureKeyGen", "X"};
 
 	message = request_pack(&q);
@@ -301,7 +301,7 @@ static void leave_pending(struct fixture *f, unsigned n)
 		struct buf message = request_pack(&q);
 		struct arena memory = protobuf_arena(buf_view(&message));
 
-		OK(decryption_request_read(&r, &ring, buf_view(&message), &memory, NULL));
+		OK(decryption_request_read(&r, q.kind, &ring, buf_view(&message), &memory, NULL));
 		const struct request_offer offer = {
 			.name = {.kind = REQUEST_PUBLIC_DECRYPTION, .id = r.id},
 			.digest = r.digest,
@@ -339,8 +339,14 @@ static void test_restart_resumes(void **state)
 		buf_free(&reply);
 	}
 	assert_int_equal(computed(f), LEFT);
-	assert_int_equal(core_service_gauges(node_service(f->node)).requests_pending, 0);
-	assert_int_equal(core_service_gauges(node_service(f->node)).requests_stored, LEFT);
+	assert_int_equal(core_service_gauges(node_service(f->node))
+				 .requests[REQUEST_PUBLIC_DECRYPTION]
+				 .pending,
+			 0);
+	assert_int_equal(core_service_gauges(node_service(f->node))
+				 .requests[REQUEST_PUBLIC_DECRYPTION]
+				 .stored,
+			 LEFT);
 }
 
 /* ---- retention ---- */
@@ -359,7 +365,9 @@ static void test_eviction_leaves_tombstones(void **state)
 		assert_int_equal(call_result(f, i, NULL), GRPC_OK);
 	}
 	for (unsigned restart = 0; restart < 2; restart++) {
-		assert_true(core_service_gauges(node_service(f->node)).requests_stored <= 4);
+		assert_true(core_service_gauges(node_service(f->node))
+				    .requests[REQUEST_PUBLIC_DECRYPTION]
+				    .stored <= 4);
 		assert_int_equal(call_result(f, 1, NULL), GRPC_NOT_FOUND);
 		assert_int_equal(call_result(f, 10, NULL), GRPC_OK);
 		request_init(&q, 1, buf_view(&ciphertext));

@@ -8,9 +8,11 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "core/signcrypt.h"
+#include "core/user_decryption.h"
 #include "crypto/aes_gcm.h"
 #include "crypto/mlkem_internal.h"
 #include "crypto/sha.h"
+#include "net/protobuf.h"
 #include "support.h"
 
 enum {
@@ -297,6 +299,55 @@ static void answer_as_in_the_vector(void **state)
 	buf_free(&out);
 }
 
+/* Randomness for all of it, and the whole answer comes out. */
+static void node_answers_as_in_the_vector(void **state)
+{
+	static const struct rng_ops ops = {.fill = fixed_fill};
+	struct decryption_item items[ITEMS] = {0};
+	struct fhe_plaintext values[ITEMS] = {0};
+	uint8_t randomness[ITEMS][44];
+	struct fixed_rng rng = {{&ops}, {&randomness[0][0], sizeof(randomness)}};
+	struct buf answer = buf_make(USER_DECRYPTION_ANSWER_MAX), payload = buf_make(1 << 16);
+	struct decryption_request r = {
+		.kind = REQUEST_USER_DECRYPTION,
+		.domain = v.domain,
+		.items = items,
+		.items_n = ITEMS,
+		.user = v.user,
+		.enc_key = key_of_vector(),
+	};
+	struct arena memory = arena_make(1 << 20);
+	ProtobufCMessage *unpacked;
+
+	(void)state;
+	for (size_t i = 0; i < ITEMS; i++) {
+		const struct item *item = &v.items[i];
+
+		items[i].type = item->type;
+		items[i].handle = v.handles[i];
+		items[i].external_handle = BYTES_OF(v.handles[i].b);
+		values[i].n = item->plaintext.n;
+		memcpy(values[i].le, item->plaintext.p, item->plaintext.n);
+		randomness_of(randomness[i], buf_view(&item->sealed));
+	}
+	OK(user_decryption_sign(&answer, &r, values, &v.signer, &rng.base));
+	assert_int_equal(rng.left.n, 0);
+	OK(protobuf_unpack(&unpacked, &kms__v1__user_decryption_response__descriptor,
+			   buf_view(&answer), &memory));
+
+	const Kms__V1__UserDecryptionResponse *m =
+		(const Kms__V1__UserDecryptionResponse *)unpacked;
+
+	assert_bytes(protobuf_view(m->external_signature), BYTES_OF(v.external.b));
+	assert_bytes(protobuf_view(m->signature), BYTES_OF(v.internal.b));
+	assert_int_equal(m->n_signatures, 0);
+	user_payload_encode(&payload, m->payload);
+	assert_bytes(buf_view(&payload), buf_view(&v.payload));
+	buf_free(&payload);
+	buf_free(&answer);
+	arena_free(&memory);
+}
+
 /* The user's side: decapsulate, open, check the server's fingerprint and the signature. */
 static void open_as_the_user(struct buf *ret_message, struct bytes sealed,
 			     const struct signcrypt *s)
@@ -445,6 +496,7 @@ int main(void)
 		cmocka_unit_test(key_and_link),
 		cmocka_unit_test(sealed_as_in_the_vector),
 		cmocka_unit_test(answer_as_in_the_vector),
+		cmocka_unit_test(node_answers_as_in_the_vector),
 		cmocka_unit_test(the_user_reads_it),
 		cmocka_unit_test(fresh_each_time),
 		cmocka_unit_test(refused_keys),
