@@ -320,6 +320,13 @@ static void test_views(void **state)
 	assert_int_equal(gateway_config_coprocessor_call(&data, (struct address){{1}}), ERR_OK);
 	expect_selector(&data, "ef6997f9");
 
+	assert_int_equal(gateway_config_is_kms_signer_call(&data, (struct address){{1}}), ERR_OK);
+	expect_selector(&data, "203d0114");
+	assert_int_equal(gateway_config_is_kms_signer_for_context_call(&data, u256_from_u64(1),
+								       (struct address){{1}}),
+			 ERR_OK);
+	expect_selector(&data, "9447cfd4");
+
 	assert_int_equal(view_bool_result(&v, BYTES_NONE), ERR_MALFORMED);
 	assert_int_equal(view_bool_result(&v, BYTES_OF(word)), ERR_OK);
 	assert_false(v);
