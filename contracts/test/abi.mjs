@@ -31,6 +31,7 @@ const CONTRACTS = {
 		ACL: "ACL",
 		EmptyUUPSProxy: "HostEmptyUUPSProxy",
 		EmptyUUPSProxyACL: "EmptyUUPSProxyACL",
+		InputVerifier: "InputVerifier",
 		KMSVerifier: "KMSVerifier",
 		PauserSet: "HostPauserSet",
 		ProtocolConfig: "ProtocolConfig",
@@ -41,7 +42,8 @@ const CONTRACTS = {
 const COMPLETE = new Set([
 	"gateway CiphertextCommits", "gateway Decryption", "gateway EmptyUUPSProxy", "gateway EmptyUUPSProxyGatewayConfig",
 	"gateway GatewayConfig", "gateway InputVerification", "gateway PauserSet", "gateway ProtocolPayment",
-	"gateway ZamaOFT", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host KMSVerifier", "host PauserSet",
+	"gateway ZamaOFT", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL", "host InputVerifier",
+	"host KMSVerifier", "host PauserSet",
 ]);
 
 const types = (list = []) => list.map((p) =>

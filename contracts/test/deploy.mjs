@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * Deploys on real chains and takes a public decryption all the way: commitments, permission, request, answers, proof
- * on the host chain; then user decryptions of every kind. Signatures are made by ethers, which knows nothing of our
- * encoders. Prints TAP.
+ * on the host chain; then user decryptions of every kind, and an encrypted input. Signatures are made by ethers, which
+ * knows nothing of our encoders. Prints TAP.
  *
  * Needs `forge build` first, and anvil on the PATH. Usage: node contracts/test/deploy.mjs
  */
@@ -199,6 +199,32 @@ async function userFlow(chains, net) {
 		await h("ACL").decryptionSignatureInvalidatedBefore(user.address) > 0n);
 }
 
+/** An encrypted input: coprocessors sign its handles on the gateway, the host chain takes their signatures. */
+async function inputFlow(chains, net) {
+	const g = (name, wallet) => contractAt(net.gateway.contracts[name], name, wallet, chains.gateway);
+	const verifier = contractAt(net.host.contracts.InputVerifier, "InputVerifier", account(5), chains.host);
+	const [user, dapp] = [account(6).address, account(8).address];
+	const handles = [0, 1].map((i) => `${makeHandle(HOST_ID, 5, 50 + i).slice(0, 44)}0${i}${
+		makeHandle(HOST_ID, 5, 0).slice(46)}`);
+	await done(g("InputVerification", account(5)).verifyProofRequest(HOST_ID, dapp, user, "0x1234", "0x00"));
+	const told = await verifier.eip712Domain();
+	const domain = { name: told.name, version: told.version, chainId: told.chainId,
+		verifyingContract: told.verifyingContract };
+	const signatures = [];
+	for (const c of net.copro.slice(0, 2)) {
+		const signature = await c.signer.signTypedData(domain, USER_TYPES.input, { ctHandles: handles, userAddress: user,
+			contractAddress: dapp, contractChainId: HOST_ID, extraData: "0x00" });
+		signatures.push(signature);
+		await done(g("InputVerification", c.wallet).verifyProofResponse(1, handles, signature, "0x00"));
+	}
+	check("two coprocessors verify an input", await g("InputVerification").isProofVerified(1));
+	const proof = concat(["0x0202", ...handles, ...signatures, "0x00"]);
+	same("the host chain takes the input", await verifier.verifyInput.staticCall([user, dapp], handles[1], proof),
+		handles[1]);
+	same("the host chain refuses it to another user",
+		await refusal(verifier, "verifyInput", [[dapp, dapp], handles[1], proof]), "InvalidSigner");
+}
+
 console.log("TAP version 13");
 const options = { n: 4, thresholds: THRESHOLDS };
 const first = await twoChains();
@@ -206,6 +232,7 @@ try {
 	const net = await deployNetwork(first.gateway, first.host, options);
 	await flow(first, net);
 	await userFlow(first, net);
+	await inputFlow(first, net);
 	const second = await twoChains();
 	try {
 		const again = await deployNetwork(second.gateway, second.host, options);

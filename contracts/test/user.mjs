@@ -16,6 +16,8 @@ export const USER_TYPES = {
 		"address delegatorAddress, uint256 startTimestamp, uint256 durationDays, bytes extraData") },
 	unified: { UserDecryptRequestVerification: fields("address userAddress, bytes publicKey, " +
 		"address[] allowedContracts, uint256 startTimestamp, uint256 durationSeconds, bytes extraData") },
+	input: { CiphertextVerification: fields("bytes32[] ctHandles, address userAddress, address contractAddress, " +
+		"uint256 contractChainId, bytes extraData") },
 	response: { UserDecryptResponseVerification: fields(
 		"bytes publicKey, bytes32[] ctHandles, bytes userDecryptedShare, bytes extraData") },
 };

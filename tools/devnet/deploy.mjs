@@ -145,7 +145,7 @@ export async function deployGateway(options) {
  *
  * options.rpc                 URL of the chain
  * options.deployerKey         private key; its account becomes the owner
- * options.gateway             { chainId, contracts: { Decryption } }, as deployGateway returns it
+ * options.gateway             as deployGateway returns it; its coprocessors are asked for there
  * options.fhevmExecutor       the account that makes handles and may allow any of them within its transaction
  * options.kmsNodes            as for the gateway; also partyId?, mpcIdentity?, caCert?, storagePrefix?
  * options.thresholds          as for the gateway; mpc is at least 1 here
@@ -164,6 +164,7 @@ export async function deployHost(options) {
 		const protocolConfig = await d.proxy(empty, "EmptyUUPSProxy", "HostEmptyUUPSProxy");
 		const verifier = await d.proxy(empty, "EmptyUUPSProxy", "HostEmptyUUPSProxy");
 		const pauserSet = await d.create("PauserSet", "HostPauserSet", [acl]);
+		const inputVerifier = await d.proxy(empty, "EmptyUUPSProxy", "HostEmptyUUPSProxy");
 
 		await d.install(acl, "ACL", [options.fhevmExecutor, NO_BRIDGE, pauserSet]);
 		await d.install(protocolConfig, "ProtocolConfig", [acl], [
@@ -177,11 +178,21 @@ export async function deployHost(options) {
 		await d.install(verifier, "KMSVerifier", [acl, protocolConfig], [
 			gateway.contracts.Decryption, gateway.chainId,
 		]);
+		const coprocessors = await coprocessorsOf(gateway);
+		await d.install(inputVerifier, "InputVerifier", [acl], [
+			gateway.contracts.InputVerification, gateway.chainId, coprocessors.signers, coprocessors.threshold,
+		]);
 		await addPausers(d, "HostPauserSet", pauserSet, options.pausers);
 		return {
 			rpc: options.rpc,
 			chainId: d.chainId,
-			contracts: { ACL: acl, KMSVerifier: verifier, ProtocolConfig: protocolConfig, PauserSet: pauserSet },
+			contracts: {
+				ACL: acl,
+				KMSVerifier: verifier,
+				ProtocolConfig: protocolConfig,
+				PauserSet: pauserSet,
+				InputVerifier: inputVerifier,
+			},
 		};
 	} finally {
 		d.close();
@@ -229,6 +240,20 @@ export async function fundPayer(options) {
 }
 
 const NO_BRIDGE = "0x0000000000000000000000000000000000000000";
+
+/** The keys of the coprocessors and how many must sign, as the gateway has them. */
+async function coprocessorsOf(gateway) {
+	const provider = new JsonRpcProvider(gateway.rpc);
+	try {
+		const config = new Contract(gateway.contracts.GatewayConfig, artifact("GatewayConfig").abi, provider);
+		return {
+			signers: [...await config.getCoprocessorSigners()],
+			threshold: await config.getCoprocessorMajorityThreshold(),
+		};
+	} finally {
+		provider.destroy();
+	}
+}
 
 async function addPausers(d, file, pauserSet, pausers = [d.wallet.address]) {
 	const contract = new Contract(pauserSet, artifact("PauserSet", file).abi, d.wallet);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {ACLUserDecryption} from "./ACLUserDecryption.sol";
 import {PauserSet} from "./HostPauserSet.sol";
+import {TransientSet} from "./TransientSet.sol";
 import {Ownable2StepUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Ownable2StepUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 import {MulticallUpgradeable} from "@openzeppelin/contracts-upgradeable/utils/MulticallUpgradeable.sol";
@@ -63,9 +64,8 @@ contract ACL is
     /// @param account The account.
     error AccountNotBlocked(address account);
 
-    /// @dev Transient slot with the number of transient permissions; their keys follow it. A permission itself is at
-    /// keccak256(handle ‖ account), which no key list entry can meet.
-    uint256 private constant TRANSIENT_LIST_SLOT = uint256(keccak256("claviger.acl.transient-list"));
+    /// @dev The permissions of the transaction, by keccak256(handle ‖ account).
+    uint256 private constant TRANSIENT_PERMISSIONS = uint256(keccak256("claviger.acl.transient-list"));
 
     uint64 private constant REINITIALIZER_VERSION = 6;
 
@@ -111,15 +111,7 @@ contract ACL is
             _checkNotDenied();
             _checkAllowed(handle);
         }
-        bytes32 key = _transientKey(handle, account);
-        uint256 listSlot = TRANSIENT_LIST_SLOT;
-        // Transient storage is meant here: the permission has to end with the transaction.
-        assembly {
-            let count := add(tload(listSlot), 1)
-            tstore(key, 1)
-            tstore(add(listSlot, count), key)
-            tstore(listSlot, count)
-        }
+        TransientSet.add(TRANSIENT_PERMISSIONS, _transientKey(handle, account));
     }
 
     /// @notice Allows everybody to see the values of handles, for good.
@@ -140,16 +132,7 @@ contract ACL is
     /// @notice Ends all transient permissions before the transaction does, for accounts that bundle the calls of
     /// several users in one.
     function cleanTransientStorage() external {
-        uint256 listSlot = TRANSIENT_LIST_SLOT;
-        // Safe with several calls in a transaction: everything written is cleared, list and permissions.
-        assembly {
-            let count := tload(listSlot)
-            tstore(listSlot, 0)
-            for { let i := 1 } iszero(gt(i, count)) { i := add(i, 1) } {
-                tstore(tload(add(listSlot, i)), 0)
-                tstore(add(listSlot, i), 0)
-            }
-        }
+        TransientSet.clear(TRANSIENT_PERMISSIONS);
     }
 
     /// @notice Puts an account on the deny list: it can pass no permission on.
@@ -274,11 +257,8 @@ contract ACL is
         return _allowedTransient(handle, account) || _storage().persistedAllowedPairs[handle][account];
     }
 
-    function _allowedTransient(bytes32 handle, address account) private view returns (bool isAllowedNow) {
-        bytes32 key = _transientKey(handle, account);
-        assembly {
-            isAllowedNow := tload(key)
-        }
+    function _allowedTransient(bytes32 handle, address account) private view returns (bool) {
+        return TransientSet.has(_transientKey(handle, account));
     }
 
     function _transientKey(bytes32 handle, address account) private pure returns (bytes32) {

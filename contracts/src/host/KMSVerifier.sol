@@ -5,6 +5,7 @@ import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {EIP712CrossChain} from "./EIP712CrossChain.sol";
 import {HostOwned, IHostOwner} from "./HostOwned.sol";
 import {IProtocolConfig} from "./IProtocolConfig.sol";
+import {TransientSet} from "./TransientSet.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
@@ -47,6 +48,9 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     uint256 private constant EXTRA_DATA_V1_LENGTH = 33;
     uint256 private constant EXTRA_DATA_V2_LENGTH = 65;
     uint64 private constant REINITIALIZER_VERSION = 5;
+
+    /// @dev Signers seen in the proof being checked.
+    uint256 private constant SEEN_SIGNERS = uint256(keccak256("claviger.kms-verifier.signers"));
 
     IProtocolConfig private immutable PROTOCOL_CONFIG;
 
@@ -173,38 +177,19 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
         if (n < threshold) {
             revert KMSSignatureThresholdNotReached(n);
         }
-        address[] memory seen = new address[](threshold);
         uint256 distinct;
         for (uint256 i = 0; i < n && distinct < threshold; i++) {
             address signer = ECDSA.recover(digest, signatures[i * SIGNATURE_LENGTH:(i + 1) * SIGNATURE_LENGTH]);
             if (!PROTOCOL_CONFIG.isKmsSignerForContext(contextId, signer)) {
                 revert KMSInvalidSigner(signer);
             }
-            if (_markSeen(signer)) {
-                seen[distinct++] = signer;
+            if (TransientSet.add(SEEN_SIGNERS, bytes32(uint256(uint160(signer))))) {
+                distinct++;
             }
         }
         // A later call in the same transaction must start afresh.
-        for (uint256 i = 0; i < distinct; i++) {
-            _forget(seen[i]);
-        }
+        TransientSet.clear(SEEN_SIGNERS);
         return distinct >= threshold;
-    }
-
-    /// @dev True the first time. The slot is the address itself: nothing else here uses transient storage.
-    function _markSeen(address signer) private returns (bool isNew) {
-        uint256 slot = uint160(signer);
-        assembly {
-            isNew := iszero(tload(slot))
-            tstore(slot, 1)
-        }
-    }
-
-    function _forget(address signer) private {
-        uint256 slot = uint160(signer);
-        assembly {
-            tstore(slot, 0)
-        }
     }
 
     /// @dev The epoch of version 2 says which key shares were used; the signers are the context's.

@@ -2,10 +2,12 @@
 pragma solidity ^0.8.24;
 
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
+import {EmptyUUPSProxy} from "../../src/gateway/GatewayEmptyUUPSProxy.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
 import {GatewayPausable} from "../../src/gateway/GatewayPausable.sol";
 import {Coprocessor} from "../../src/gateway/GatewayTypes.sol";
 import {InputVerification} from "../../src/gateway/InputVerification.sol";
+import {ProtocolPayment} from "../../src/gateway/ProtocolPayment.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
 import {GatewayFixture} from "../helpers/GatewayFixture.sol";
 import {Vm} from "../helpers/Vm.sol";
@@ -349,6 +351,40 @@ contract InputVerificationTest is GatewayFixture {
             vm.assertTrue(inputVerification.isProofVerified(1) == (decided == 1), "verified");
             vm.assertTrue(inputVerification.isProofRejected(1) == (decided == 2), "rejected");
         }
+    }
+
+    /// The published signature is accepted by a contract at the address the vector names.
+    function test_publishedVector() public {
+        string memory json = vm.readFile("tests/vectors/contracts/input_verification.json");
+        address at = vm.parseJsonAddress(json, ".constants.InputVerification");
+        vm.etch(at, address(inputVerification).code);
+        vm.store(at, IMPLEMENTATION_SLOT, bytes32(uint256(uint160(address(empty)))));
+        EmptyUUPSProxy(at).initialize();
+        inputVerification = InputVerification(at);
+        installInputVerification();
+        ProtocolPayment implementation = newPayment();
+        address coprocessor = vm.parseJsonAddress(json, ".keys.copAddr");
+        Coprocessor[] memory one = new Coprocessor[](1);
+        one[0] = Coprocessor(coprocessor, coprocessor, "");
+        vm.startPrank(OWNER);
+        payment.upgradeToAndCall(address(implementation), "");
+        config.updateCoprocessors(one, 1);
+        vm.stopPrank();
+
+        vm.prank(REQUESTER);
+        inputVerification.verifyProofRequest(
+            HOST_CHAIN,
+            vm.parseJsonAddress(json, ".eip712.message.contractAddress"),
+            vm.parseJsonAddress(json, ".eip712.message.userAddress"),
+            "",
+            ""
+        );
+        bytes32[] memory handles = vm.parseJsonBytes32Array(json, ".eip712.message.ctHandles");
+        bytes memory sig = vm.parseJsonBytes(json, ".eip712.signature");
+        bytes memory extraData = vm.parseJsonBytes(json, ".eip712.message.extraData");
+        vm.prank(coprocessor);
+        inputVerification.verifyProofResponse(1, handles, sig, extraData);
+        vm.assertTrue(inputVerification.isProofVerified(1), "verified");
     }
 
     // what earlier releases left

@@ -7,6 +7,7 @@ import {EmptyUUPSProxy} from "../../src/host/HostEmptyUUPSProxy.sol";
 import {IHostOwner} from "../../src/host/HostOwned.sol";
 import {PauserSet} from "../../src/host/HostPauserSet.sol";
 import {IProtocolConfig} from "../../src/host/IProtocolConfig.sol";
+import {InputVerifier} from "../../src/host/InputVerifier.sol";
 import {KMSVerifier} from "../../src/host/KMSVerifier.sol";
 import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
 import {KmsNodeParams, KmsThresholds, PcrValues} from "../../src/host/ProtocolConfigTypes.sol";
@@ -16,12 +17,14 @@ import {TestBase} from "./TestBase.sol";
 abstract contract HostFixture is TestBase {
     address internal constant EXECUTOR = address(0xA101);
     address internal constant BRIDGE = address(0xA102);
+    address internal constant INPUT_VERIFICATION = 0x1111111111111111111111111111111111111103;
     address internal constant DECRYPTION = 0xDE409109E0fCCAaE7B87De518F61d617A3fda094;
     string internal constant SOFTWARE_VERSION = "v1";
 
     ACL internal acl;
     ProtocolConfig internal protocolConfig;
     KMSVerifier internal verifier;
+    InputVerifier internal inputVerifier;
     PauserSet internal pauserSet;
     EmptyUUPSProxy internal empty;
 
@@ -57,6 +60,7 @@ abstract contract HostFixture is TestBase {
         bytes memory init = abi.encodeCall(EmptyUUPSProxy.initialize, ());
         protocolConfig = ProtocolConfig(proxyOn(address(empty), init));
         verifier = KMSVerifier(proxyOn(address(empty), init));
+        inputVerifier = InputVerifier(proxyOn(address(empty), init));
         pauserSet = new PauserSet(IHostOwner(address(acl)));
         vm.prank(OWNER);
         pauserSet.addPauser(PAUSER);
@@ -82,6 +86,17 @@ abstract contract HostFixture is TestBase {
         verifier.upgradeToAndCall(
             address(implementation),
             abi.encodeCall(KMSVerifier.initializeFromEmptyProxy, (DECRYPTION, uint64(GATEWAY_CHAIN)))
+        );
+    }
+
+    function installInputVerifier(address[] memory signers, uint256 threshold) internal {
+        InputVerifier implementation = new InputVerifier(IHostOwner(address(acl)));
+        vm.prank(OWNER);
+        inputVerifier.upgradeToAndCall(
+            address(implementation),
+            abi.encodeCall(
+                InputVerifier.initializeFromEmptyProxy, (INPUT_VERIFICATION, uint64(GATEWAY_CHAIN), signers, threshold)
+            )
         );
     }
 
