@@ -156,4 +156,16 @@ typedef void provider_receipt_fn(void *ctx, const struct provider_error *e,
 enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done,
 			  void *ctx) MUST_USE;
 
+struct transaction {
+	struct hash32 hash;
+	bool creates; /* a contract: `to` means nothing */
+	struct address to;
+	struct bytes input;
+};
+/* `transaction` is NULL with e->err == ERR_OK when the node does not know it (yet). */
+typedef void provider_transaction_fn(void *ctx, const struct provider_error *e,
+				     const struct transaction *transaction);
+enum err provider_transaction(struct provider *p, struct hash32 tx, provider_transaction_fn *done,
+			      void *ctx) MUST_USE;
+
 #endif

@@ -27,6 +27,7 @@ struct call {
 		provider_fee_fn *fee;
 		provider_hash_fn *hash;
 		provider_receipt_fn *receipt;
+		provider_transaction_fn *transaction;
 	} done;
 	void *ctx;
 	struct hash32 hash;       /* what the reply must name */

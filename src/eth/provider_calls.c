@@ -12,7 +12,9 @@ enum {
 	CALL_REPLY_MAX = 1 << 20,   /* what a contract returns or reverts with, two digits a byte */
 	BLOCK_REPLY_MAX = 2 << 20,  /* with the hashes of its transactions: 70 bytes each */
 	RECEIPT_REPLY_MAX = 4 << 20, /* with its logs */
-	FEE_BLOCKS_MAX = 1024,       /* we ask for ten */
+	TX_INPUT_MAX = 1 << 20,
+	TX_REPLY_MAX = 2 * TX_INPUT_MAX + SMALL_REPLY_MAX,
+	FEE_BLOCKS_MAX = 1024, /* we ask for ten */
 };
 
 /* ---- any method ---- */
@@ -330,4 +332,49 @@ enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt
 	c->ctx = ctx;
 	c->hash = tx;
 	return provider_submit(p, &c, RECEIPT_REPLY_MAX);
+}
+
+static enum err read_transaction(struct transaction *ret_tx, struct buf *input,
+				 const json_t *result)
+{
+	struct transaction tx = {.creates = json_is_null(json_object_get(result, "to"))};
+	enum err err = ERR_OK;
+
+	json_get_hex_fixed(result, "hash", tx.hash.b, sizeof(tx.hash.b), &err);
+	if (!tx.creates)
+		json_get_hex_fixed(result, "to", tx.to.b, sizeof(tx.to.b), &err);
+	json_get_hex(result, "input", input, &err);
+	TRY(err);
+	tx.input = buf_view(input);
+	*ret_tx = tx;
+	return ERR_OK;
+}
+
+static void finish_transaction(struct call *c, struct provider_error *e, const json_t *result)
+{
+	CLEANUP(buf_free) struct buf input = buf_make(TX_INPUT_MAX);
+	struct transaction tx = {0};
+	bool none = json_is_null(result);
+
+	if (e->err == ERR_OK && !none)
+		call_fail(c, e, read_transaction(&tx, &input, result), "not a transaction");
+	if (e->err == ERR_OK && !none && !hash32_eq(tx.hash, c->hash))
+		call_fail(c, e, ERR_MISMATCH, "another transaction than asked for");
+	c->done.transaction(c->ctx, e, e->err == ERR_OK && !none ? &tx : NULL);
+}
+
+enum err provider_transaction(struct provider *p, struct hash32 tx, provider_transaction_fn *done,
+			      void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_getTransactionByHash"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_hex(c, BYTES_OF(tx.b)));
+	TRY(buf_add_str(c->request, "]"));
+	c->finish = finish_transaction;
+	c->done.transaction = done;
+	c->ctx = ctx;
+	c->hash = tx;
+	return provider_submit(p, &c, TX_REPLY_MAX);
 }

@@ -118,3 +118,18 @@ void seen_receipt(void *ctx, const struct provider_error *e, const struct receip
 	if (receipt)
 		s->receipt = *receipt;
 }
+
+void seen_transaction(void *ctx, const struct provider_error *e, const struct transaction *tx)
+{
+	struct seen *s = keep(ctx, e);
+
+	assert_true(e->err == ERR_OK || !tx);
+	s->given = tx;
+	if (!tx)
+		return;
+	s->transaction = *tx;
+	assert_true(tx->input.n <= sizeof(s->bytes));
+	s->bytes_n = tx->input.n;
+	if (tx->input.n > 0)
+		memcpy(s->bytes, tx->input.p, tx->input.n);
+}

@@ -38,6 +38,7 @@ struct seen {
 	struct block_head head;
 	struct fee_history fee;
 	struct receipt receipt;
+	struct transaction transaction; /* its input is in `bytes` */
 	struct hash32 hash;
 	uint8_t bytes[256];
 	size_t bytes_n;
@@ -56,5 +57,6 @@ void seen_logs(void *ctx, const struct provider_error *e, const struct event_log
 void seen_fee(void *ctx, const struct provider_error *e, const struct fee_history *fee);
 void seen_hash(void *ctx, const struct provider_error *e, const struct hash32 *hash);
 void seen_receipt(void *ctx, const struct provider_error *e, const struct receipt *receipt);
+void seen_transaction(void *ctx, const struct provider_error *e, const struct transaction *tx);
 
 #endif

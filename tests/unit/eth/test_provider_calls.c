@@ -271,6 +271,57 @@ static void test_receipt(void **state)
 	assert_err(none.err, ERR_MALFORMED);
 }
 
+static struct seen transaction_of(struct rig *r, const char *reply)
+{
+	struct seen s = {0};
+	struct hash32 tx;
+
+	memset(tx.b, 0x11, sizeof(tx.b));
+	assert_ok(provider_transaction(r->p, tx, seen_transaction, &s));
+	answer(r, reply);
+	assert_int_equal(s.calls, 1);
+	return s;
+}
+
+#define TO "\"0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed\""
+
+static void test_transaction(void **state)
+{
+	struct rig *r = *state;
+	struct seen s = transaction_of(
+		r,
+		OK("{\"hash\":" H("11") ",\"to\":" TO ",\"input\":\"0xc0de\",\"blockHash\":null}"));
+
+	assert_request(&r->t, 0, "eth_getTransactionByHash", "[" H("11") "]");
+	assert_ok(s.err);
+	assert_true(s.given && !s.transaction.creates);
+	assert_int_equal(s.transaction.to.b[0], 0x5a);
+	assert_int_equal(s.bytes_n, 2);
+	assert_memory_equal(s.bytes, "\xc0\xde", 2);
+	s = transaction_of(r, OK("{\"hash\":" H("11") ",\"to\":null,\"input\":\"0x\"}"));
+	assert_ok(s.err);
+	assert_true(s.given && s.transaction.creates);
+
+	/* Not known yet: no error and no transaction. */
+	s = transaction_of(r, OK("null"));
+	assert_ok(s.err);
+	assert_false(s.given);
+
+	assert_err(
+		transaction_of(r, OK("{\"hash\":" H("12") ",\"to\":" TO ",\"input\":\"0x\"}")).err,
+		ERR_MISMATCH);
+	static const char *const bad[] = {
+		OK("{\"hash\":" H("11") ",\"to\":\"0x\",\"input\":\"0x\"}"),
+		OK("{\"hash\":" H("11") ",\"to\":" TO "}"),
+		OK("{\"hash\":" H("11") ",\"input\":\"0x\"}"),
+		OK("{\"hash\":" H("11") ",\"to\":" TO ",\"input\":\"0x0\"}"),
+		OK("{\"to\":" TO ",\"input\":\"0x\"}"),
+		OK("[]"),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_err(transaction_of(r, bad[i]).err, ERR_MALFORMED);
+}
+
 /* ---- logs ---- */
 
 static struct seen logs_of(struct rig *r, const char *reply)
@@ -489,6 +540,7 @@ int main(void)
 		WITH_RIG(test_fees),
 		WITH_RIG(test_send_raw),
 		WITH_RIG(test_receipt),
+		WITH_RIG(test_transaction),
 		WITH_RIG(test_logs),
 		WITH_RIG(test_logs_refused),
 		WITH_RIG(test_logs_without_filter),
