@@ -504,6 +504,60 @@ static void compressed_lists(void **state)
 	buf_free(&out);
 }
 
+/* Sizes that contradict each other: nothing but the check in question stands in their way. */
+static void compressed_sizes(void **state)
+{
+	static const struct fhe_item items[] = {{FHE_ITEM_UNSIGNED, 128}, {FHE_ITEM_UNSIGNED, 129}};
+	static const struct fhe_item halves[] = {{FHE_ITEM_UNSIGNED, 128},
+						 {FHE_ITEM_UNSIGNED, 128}};
+	struct fhe_client_key *k = client_key_of("ck_test.bin");
+	struct fhe_params wide = k->params;
+	struct buf out = buf_make(1 << 20), words = words_make();
+	struct fhe_compressed_list list = list_of(k), changed;
+	struct rng_seeded rng;
+	uint8_t messages[257] = {0};
+
+	(void)state;
+	rng_seeded_init(&rng, 12);
+	list.glwe_n = 1;
+	list.glwe[0] = packed_encrypt(k, 128, messages, &rng.base, &words);
+	list_write(&out, &list, 3, items, 1);
+	assert_ok(fhe_compressed_list_read(&changed, &k->params, buf_view(&out), NULL));
+
+	changed = list; /* a word less, a word more than the coefficients need */
+	changed.glwe[0].words.n -= 8;
+	list_write(&out, &changed, 3, items, 1);
+	assert_refused(k, FHE_UINT256, FHE_SMALL_COMPRESSED, buf_view(&out), ERR_MALFORMED);
+	assert_ok(buf_add_zero(&words, 8));
+	changed.glwe[0].words.n += 16;
+	list_write(&out, &changed, 3, items, 1);
+	assert_refused(k, FHE_UINT256, FHE_SMALL_COMPRESSED, buf_view(&out), ERR_MALFORMED);
+
+	/* more bodies than one GLWE is to hold, and than it has coefficients */
+	list.glwe[0] = packed_encrypt(k, 256, messages, &rng.base, &words);
+	list.glwe[0].bodies++;
+	list.glwe[0].initial_len++;
+	list.glwe[0].words.n = (size_t)(list.glwe[0].initial_len * 9 + 63) / 64 * 8;
+	assert_ok(buf_add_zero(&words, 16));
+	list_write(&out, &list, 3, items, 2);
+	assert_refused(k, FHE_UINT256, FHE_SMALL_COMPRESSED, buf_view(&out), ERR_MALFORMED);
+	wide.compression.lwe_per_glwe = list.lwe_per_glwe = 300;
+	list_write(&out, &list, 3, items, 2);
+	assert_int_equal(fhe_compressed_list_read(&changed, &wide, buf_view(&out), NULL),
+			 ERR_MALFORMED);
+
+	list.glwe[0] = packed_encrypt(k, 256, messages, &rng.base, &words);
+	list_write(&out, &list, 3, halves, 2);
+	assert_ok(fhe_compressed_list_read(&changed, &wide, buf_view(&out), NULL));
+	wide.compression.lwe_per_glwe = list.lwe_per_glwe = 200;
+	list_write(&out, &list, 3, halves, 2);
+	assert_int_equal(fhe_compressed_list_read(&changed, &wide, buf_view(&out), NULL),
+			 ERR_MALFORMED);
+	fhe_client_key_free(k);
+	buf_free(&words);
+	buf_free(&out);
+}
+
 /* ---- expanded: versions and contradictions ---- */
 
 static void expanded_versions(void **state)
@@ -584,7 +638,8 @@ int main(void)
 		cmocka_unit_test(known_answers),       cmocka_unit_test(small_expanded_types),
 		cmocka_unit_test(big_expanded_types),  cmocka_unit_test(carries),
 		cmocka_unit_test(after_decompression), cmocka_unit_test(small_compressed_types),
-		cmocka_unit_test(compressed_lists),    cmocka_unit_test(expanded_versions),
+		cmocka_unit_test(compressed_lists),    cmocka_unit_test(compressed_sizes),
+		cmocka_unit_test(expanded_versions),
 	};
 
 	return cmocka_run_group_tests_name("fhe formats", tests, NULL, NULL);
