@@ -26,26 +26,6 @@ contract GatewayConfigTest is GatewayFixture {
         vm.expectRevert(abi.encodeWithSelector(OwnableUpgradeable.OwnableUnauthorizedAccount.selector, STRANGER));
     }
 
-    function expectInitRevert(
-        KmsNode[] memory nodes,
-        GatewayConfig.Thresholds memory t,
-        Coprocessor[] memory copros,
-        Custodian[] memory custs,
-        bytes memory err
-    ) private {
-        deployProxies();
-        GatewayConfig implementation = newConfig();
-        bytes memory init = abi.encodeCall(
-            GatewayConfig.initializeFromEmptyProxy, (CONTEXT, ProtocolMetadata("", ""), t, nodes, copros, custs)
-        );
-        expectOwnerRevert(err);
-        config.upgradeToAndCall(address(implementation), init);
-    }
-
-    function expectInitRevert(KmsNode[] memory nodes, GatewayConfig.Thresholds memory t, bytes memory err) private {
-        expectInitRevert(nodes, t, coprocessors(0, N_COPROCESSORS), custodians(0, 1), err);
-    }
-
     // deployment
 
     function test_versionAndOwner() public view {
@@ -128,68 +108,6 @@ contract GatewayConfigTest is GatewayFixture {
         config.disableHostChain(HOST_CHAIN);
         bytes32 disabled = keccak256(abi.encode(HOST_CHAIN, slotOf(NS, 35)));
         vm.assertEq(vm.load(address(config), disabled), bytes32(uint256(1)), "disabledHostChains");
-    }
-
-    // initialisation refused
-
-    function test_initWithoutNodesReverts() public {
-        expectInitRevert(kmsNodes(0, 0), thresholds(0, 1, 1, 1), abi.encodeWithSelector(E.EmptyKmsNodes.selector));
-    }
-
-    function test_initWithDuplicateKmsSenderReverts() public {
-        KmsNode[] memory nodes = kmsNodes(0, 3);
-        nodes[2].txSenderAddress = nodes[0].txSenderAddress;
-        expectInitRevert(
-            nodes,
-            thresholds(0, 1, 1, 1),
-            abi.encodeWithSelector(E.KmsTxSenderAlreadyRegistered.selector, nodes[0].txSenderAddress)
-        );
-    }
-
-    function test_initWithDuplicateKmsSignerReverts() public {
-        KmsNode[] memory nodes = kmsNodes(0, 3);
-        nodes[2].signerAddress = nodes[0].signerAddress;
-        expectInitRevert(
-            nodes,
-            thresholds(0, 1, 1, 1),
-            abi.encodeWithSelector(E.KmsSignerAlreadyRegistered.selector, nodes[0].signerAddress)
-        );
-    }
-
-    function test_initWithBadCoprocessorsReverts() public {
-        KmsNode[] memory nodes = kmsNodes(0, 3);
-        GatewayConfig.Thresholds memory t = thresholds(0, 1, 1, 1);
-        Custodian[] memory custs = custodians(0, 1);
-        expectInitRevert(nodes, t, coprocessors(0, 0), custs, abi.encodeWithSelector(E.EmptyCoprocessors.selector));
-        Coprocessor[] memory same = coprocessors(0, 2);
-        same[1].txSenderAddress = same[0].txSenderAddress;
-        bytes4 err = E.CoprocessorTxSenderAlreadyRegistered.selector;
-        expectInitRevert(nodes, t, same, custs, abi.encodeWithSelector(err, same[0].txSenderAddress));
-        same = coprocessors(0, 2);
-        same[1].signerAddress = same[0].signerAddress;
-        err = E.CoprocessorSignerAlreadyRegistered.selector;
-        expectInitRevert(nodes, t, same, custs, abi.encodeWithSelector(err, same[0].signerAddress));
-        t.coprocessorThreshold = 0;
-        err = E.InvalidNullCoprocessorThreshold.selector;
-        expectInitRevert(nodes, t, coprocessors(0, 3), custs, abi.encodeWithSelector(err));
-        t.coprocessorThreshold = 4;
-        err = E.InvalidHighCoprocessorThreshold.selector;
-        expectInitRevert(nodes, t, coprocessors(0, 3), custs, abi.encodeWithSelector(err, 4, 3));
-    }
-
-    function test_initWithBadCustodiansReverts() public {
-        KmsNode[] memory nodes = kmsNodes(0, 3);
-        GatewayConfig.Thresholds memory t = thresholds(0, 1, 1, 1);
-        Coprocessor[] memory copros = coprocessors(0, 3);
-        expectInitRevert(nodes, t, copros, custodians(0, 0), abi.encodeWithSelector(E.EmptyCustodians.selector));
-        Custodian[] memory same = custodians(0, 2);
-        same[1].txSenderAddress = same[0].txSenderAddress;
-        bytes4 err = E.CustodianTxSenderAlreadyRegistered.selector;
-        expectInitRevert(nodes, t, copros, same, abi.encodeWithSelector(err, same[0].txSenderAddress));
-        same = custodians(0, 2);
-        same[1].signerAddress = same[0].signerAddress;
-        err = E.CustodianSignerAlreadyRegistered.selector;
-        expectInitRevert(nodes, t, copros, same, abi.encodeWithSelector(err, same[0].signerAddress));
     }
 
     // contexts
