@@ -37,7 +37,9 @@ apt_packages=(
 	protobuf-compiler libjansson-dev libtomlplusplus-dev libsecp256k1-dev libsqlite3-dev libcmocka-dev
 	libpq-dev
 )
-# shellcheck disable=SC2034 # for lint.sh
+# shellcheck disable=SC2034 # for test.sh and lint.sh
+test_packages=(valgrind postgresql)
+# shellcheck disable=SC2034
 lint_packages=(clang-format cppcheck shellcheck)
 
 # npm may have come with a node that is not Debian's, and then Debian's conflicts with it: the command is what counts.

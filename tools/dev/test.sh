@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
-# (our bytes against the real client library), e2e (real chain, object store and client library), lint is ./dev lint.
+# (our bytes against the real client libraries), ct (constant time, by valgrind), e2e (real chain, object store and client
+# library).
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-suites=(unit contracts interop e2e)
+suites=(unit contracts interop ct e2e)
 if [ $# -gt 0 ]; then
 	case $1 in
 	-h | --help)
@@ -70,6 +71,14 @@ suite_interop() {
 	node_suite interop
 }
 
+# Programs in which secrets are marked undefined: no branch and no index may depend on one. Not under sanitizers.
+suite_ct() {
+	compile ct tests/ct/ct_mlkem tests/ct/ct_fhe tests/ct/ct_ecdsa -- -Dbuildtype=release -Dct=true
+	say "constant time (valgrind) …"
+	meson test -C "$build/ct" --no-rebuild --suite ct >"$results/ct.out" 2>&1 || true
+	tally ct "$build/ct/meson-logs/testlog.json" meson
+}
+
 suite_e2e() {
 	build_release
 	build_contracts
@@ -78,6 +87,7 @@ suite_e2e() {
 }
 
 setup
+install_packages "${test_packages[@]}"
 for suite in "${suites[@]}"; do
 	declare -F "suite_$suite" >/dev/null || die "no test suite \"$suite\""
 	"suite_$suite"
