@@ -111,7 +111,9 @@ static int start(const struct personality *who, const struct command *self, int 
 		return usage_error(who, self);
 	enum err e = service_run(&o, &note);
 
-	return e == ERR_OK ? OK : failed(who, &note, e);
+	if (e == ERR_OK)
+		return OK;
+	return err_class(e) == ERR_CLASS_CONFIG ? failed(who, &note, e) : FAILED;
 }
 
 /* ---- inspect ---- */

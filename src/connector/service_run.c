@@ -342,12 +342,11 @@ enum err service_run(const struct service_options *options, struct err_note *not
 
 	p.log.state = &p.log_state;
 	enum err e = process_run(&p, note);
-	bool ran = p.loop != NULL;
 
 	process_stop(&p);
 	if (e == ERR_OK)
 		LOG_INFO(&p.log, "Stopped");
-	else if (ran)
+	else if (err_class(e) != ERR_CLASS_CONFIG) /* those are the caller's to print */
 		LOG_ERROR(&p.log, "The service ends", log_e(e), log_s("detail", note->text));
 	log_flush(&p.log);
 	return e;

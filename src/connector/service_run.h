@@ -15,8 +15,8 @@ struct service_options {
 };
 
 /*
- * Returns after SIGTERM or SIGINT with ERR_OK, else with an error and its note: ERR_CONFIG_… before
- * anything has run, anything else after the log has said it.
+ * Returns after SIGTERM or SIGINT with ERR_OK, else with an error and its note; the log has said it
+ * already, unless it is ERR_CONFIG_….
  */
 enum err service_run(const struct service_options *options, struct err_note *note) MUST_USE;
 
