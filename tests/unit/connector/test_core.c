@@ -218,11 +218,26 @@ static void test_signer_of_a_context(void **state)
 	publish(f);
 	world_allow(&f->w, f->handle);
 	world_insert(&f->w, 1, &f->handle, 1, BYTES_OF(extra), 0, BYTES_OF(body));
-	insert(f, 2);
 	start(f);
 	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	insert(f, 2);
 	assert_true(world_wait_state(&f->w, 2, "answered", 1000));
 	assert_int_equal(f->w.signer_calls, 2);
+}
+
+/* One good key says nothing about the next. */
+static void test_core_that_changes_its_key(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	f->w.core.key.b[0] ^= 1;
+	insert(f, 2);
+	sim_run(&f->w.sim, 10000);
+	assert_string_equal(world_state(&f->w, 2), "computing");
+	assert_non_null(strstr(world_reason(&f->w, 2), "no KMS signer"));
 }
 
 static void test_gateway_that_knows_no_signers(void **state)
@@ -269,6 +284,7 @@ int main(void)
 		T(test_unregistered_signer_waits),
 		T(test_registered_signer_is_asked_for_once_in_a_while),
 		T(test_signer_of_a_context),
+		T(test_core_that_changes_its_key),
 		T(test_gateway_that_knows_no_signers),
 		T(test_signer_cannot_be_asked_for),
 	};

@@ -191,6 +191,20 @@ static void test_one_denied_of_two_is_enough(void **state)
 	assert_int_equal(f->w.core.sends, 0);
 }
 
+/* Both say no in one pass: the row is given back once. */
+static void test_two_denied_of_two(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[] = {f->handle, world_handle(2, 5)};
+
+	world_insert(&f->w, 1, handles, 2, BYTES_NONE, 0, BYTES_OF(body));
+	start(f);
+	sim_run(&f->w.sim, 100);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT deferrals FROM operation"), 1);
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_CHECK_ERRORS][METRIC_CHECK_ACL], 1);
+}
+
 /* ---- extra data and context ---- */
 
 static void test_malformed_extra_data_is_refused(void **state)
@@ -238,6 +252,7 @@ int main(void)
 		T(test_host_of_another_chain_is_not_asked),
 		T(test_unknown_chain_is_refused),
 		T(test_one_denied_of_two_is_enough),
+		T(test_two_denied_of_two),
 		T(test_malformed_extra_data_is_refused),
 		T(test_invalid_context_is_never_sent),
 	};
