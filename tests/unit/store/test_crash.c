@@ -4,7 +4,8 @@
  * whole and once; every other batch is there whole or not at all; and what is there is a prefix of
  * what was submitted.
  *
- * SIGKILL shows what the process owes to the kernel, not what the kernel owes to the disk.
+ * SIGKILL shows what the process owes to the kernel or to the server, not what these owe to the
+ * disk.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "store_test.h"
+#include "engines.h"
 
 enum {
 	KILLS = 20,
@@ -24,6 +25,9 @@ enum {
 	DELAY_US_MAX = 40000,
 	SEED = 20250701,
 };
+
+static struct pg_server server;
+TEST_ENGINES(server);
 
 /* No unique key: a batch stored twice must be seen, not refused. */
 static const char *const schema[] = {
@@ -69,12 +73,11 @@ static void submit_next(struct child *c)
 	CHECK(store_submit(c->store, &b, on_done, s) == ERR_OK);
 }
 
-static void child_main(const char *path, int ack_fd, int64_t first)
+static void child_main(const struct test_database *db, int ack_fd, int64_t first)
 {
 	struct child c = {.loop = TEST_LOOP_INIT, .ack_fd = ack_fd, .next = first};
-	struct store_executor executor = test_loop_executor(&c.loop);
 
-	if (store_sqlite_open(&c.store, &executor, path, &migrations, NULL) != ERR_OK)
+	if (test_database_open(db, &c.store, &c.loop, &migrations, NULL) != ERR_OK)
 		_exit(2);
 	for (int i = 0; i < OUTSTANDING; i++)
 		submit_next(&c);
@@ -94,7 +97,7 @@ static uint64_t random_next(uint64_t *x)
 
 /* The highest batch that the child acknowledged before it died, or `before`. Acks must come in
  * order. */
-static int64_t kill_one(const char *path, int64_t before, int round, uint64_t *seed)
+static int64_t kill_one(const struct test_database *db, int64_t before, int round, uint64_t *seed)
 {
 	int64_t number, highest = before;
 	int fds[2], status = 0;
@@ -105,7 +108,7 @@ static int64_t kill_one(const char *path, int64_t before, int round, uint64_t *s
 	if (pid == 0) {
 		test_die_with_parent();
 		close(fds[0]);
-		child_main(path, fds[1], before + 1);
+		child_main(db, fds[1], before + 1);
 	}
 	close(fds[1]);
 	/* Every fourth child dies at a moment counted from its birth, possibly while it opens and
@@ -134,51 +137,66 @@ static void take_cells(void *ctx, const struct store_value *cells, size_t n)
 		out[i] = cells[i].i;
 }
 
-/* The highest batch in the file after recovery, which finds every batch up to it whole and once. */
-static int64_t check_file(const char *path)
+static void query(const struct test_database *db, const char *sql, int64_t *cells)
+{
+	struct err_note note = {0};
+
+	if (store_query(db->url, db->schema, sql, NULL, 0, take_cells, cells, &note) != ERR_OK)
+		fail_msg("%s", note.text);
+}
+
+/* The server learns of its client's death when it next speaks to it; until then it may still
+ * commit what was sent. */
+static void wait_for_the_end(const struct test_database *db)
+{
+	int64_t n = 1;
+
+	while (n > 0) {
+		query(db,
+		      "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'claviger' "
+		      "AND pid <> pg_backend_pid()",
+		      &n);
+		(void)usleep(1000);
+	}
+}
+
+/* The highest batch in the database after recovery, which finds every batch up to it whole and
+ * once. */
+static int64_t check_database(const struct test_database *db, bool server_keeps_on)
 {
 	struct test_loop loop = TEST_LOOP_INIT;
-	struct store_executor executor = test_loop_executor(&loop);
 	struct err_note note = {0};
 	struct store *s = NULL;
-	int64_t cells[3] = {-1, -1, -1};
+	int64_t cells[3] = {-1, -1, -1}, bad = -1;
 
-	assert_int_equal(store_sqlite_open(&s, &executor, path, &migrations, &note), ERR_OK);
+	assert_int_equal(test_database_open(db, &s, &loop, &migrations, &note), ERR_OK);
 	store_free(s);
-	assert_int_equal(
-		store_sqlite_query(
-			path,
-			"SELECT count(*), count(DISTINCT batch), coalesce(max(batch), 0) FROM log",
-			NULL, 0, take_cells, cells, &note),
-		ERR_OK);
+	if (server_keeps_on)
+		wait_for_the_end(db);
+	query(db, "SELECT count(*), count(DISTINCT batch), coalesce(max(batch), 0) FROM log",
+	      cells);
 	assert_int_equal(cells[1], cells[2]); /* a prefix */
 	assert_int_equal(cells[0], PARTS * cells[2]);
-
-	int64_t bad = -1;
-
-	assert_int_equal(
-		store_sqlite_query(path,
-				   "SELECT count(*) FROM (SELECT batch FROM log GROUP BY batch "
-				   "HAVING count(*) <> 3 OR count(DISTINCT part) <> 3)",
-				   NULL, 0, take_cells, &bad, &note),
-		ERR_OK);
+	query(db,
+	      "SELECT count(*) FROM (SELECT batch FROM log GROUP BY batch HAVING count(*) <> 3 OR "
+	      "count(DISTINCT part) <> 3) AS bad",
+	      &bad);
 	assert_int_equal(bad, 0);
 	return cells[2];
 }
 
 static void test_kill_at_random_moments(void **state)
 {
-	char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE + 8];
+	const struct test_engine *engine = *state;
+	struct test_database db;
 	uint64_t seed = SEED;
 	int64_t stored = 0, acked_total = 0, unacked_total = 0;
 	int busy_kills = 0;
 
-	(void)state;
-	test_dir_make(dir);
-	(void)snprintf(path, sizeof(path), "%s/t.db", dir);
+	test_database_make(&db, engine);
 	for (int round = 0; round < KILLS; round++) {
-		int64_t acked = kill_one(path, stored, round, &seed);
-		int64_t now = check_file(path);
+		int64_t acked = kill_one(&db, stored, round, &seed);
+		int64_t now = check_database(&db, engine->server != NULL);
 
 		assert_true(now >= acked);
 		assert_true(now <= acked + 2 * OUTSTANDING);
@@ -192,12 +210,23 @@ static void test_kill_at_random_moments(void **state)
 		      "not yet acknowledged\n",
 		      SEED, KILLS, busy_kills, (long long)acked_total, (long long)unacked_total);
 	assert_true(busy_kills >= KILLS / 2);
-	test_dir_remove(dir);
+	test_dir_remove(db.dir);
 }
+
+#define setup    NULL
+#define teardown NULL
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_kill_at_random_moments)};
+	const struct CMUnitTest tests[] = {TEST_BOTH(test_kill_at_random_moments)};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (!pg_server_start(&server)) {
+		pg_server_remove(&server);
+		return 1;
+	}
+
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	pg_server_remove(&server);
+	return failed;
 }
