@@ -73,9 +73,9 @@ static bool job_run(struct sqlite_conn *c, struct store_job *job)
 }
 
 /*
- * The jobs from `first` up to `end` in one transaction. False when a statement brought the whole
- * transaction down (disk full, I/O error): then nothing is stored and only the job at fault has its
- * answer.
+ * The jobs from `first` up to `end` in one transaction. False when the whole transaction went down
+ * for one of them (disk full, I/O error in a statement): then nothing is stored, and each is worth
+ * a try alone.
  */
 static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
 			    const struct store_job *end)
@@ -93,11 +93,13 @@ static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
 	e = run_plain(c, "COMMIT", &note);
 	if (e == ERR_OK)
 		return true;
-	/* What was read may rest on what is now not stored: every answer is void. */
-	store_jobs_fail(first, end, e, &note);
+	bool full = sqlite_conn_is_full(c);
+
 	if (sqlite_conn_in_transaction(c))
 		(void)run_plain(c, "ROLLBACK", NULL);
-	return true;
+	/* What was read may rest on what is now not stored: every answer is void. */
+	store_jobs_fail(first, end, e, &note);
+	return !full;
 }
 
 /* The file has no other process, so nobody else needs to hear of topics. */

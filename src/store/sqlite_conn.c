@@ -264,6 +264,11 @@ bool sqlite_conn_in_transaction(const struct sqlite_conn *c)
 	return sqlite3_get_autocommit(c->db) == 0;
 }
 
+bool sqlite_conn_is_full(const struct sqlite_conn *c)
+{
+	return sqlite3_errcode(c->db) == SQLITE_FULL;
+}
+
 /* ---- opening ---- */
 
 /* A modest cache: the idle service must stay small. No mmap: an I/O error must be an error, not

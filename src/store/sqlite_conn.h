@@ -38,6 +38,10 @@ void sqlite_conn_close(struct sqlite_conn *c);
 /* Whether a transaction is open: SQLite ends one by itself after some failures. */
 bool sqlite_conn_in_transaction(const struct sqlite_conn *c);
 
+/* Whether the last call failed because the disk is full. Then nothing of the transaction is stored;
+ * an I/O error leaves that open. */
+bool sqlite_conn_is_full(const struct sqlite_conn *c);
+
 /* Several statements without arguments or rows. */
 enum err sqlite_conn_exec(struct sqlite_conn *c, const char *sql, struct err_note *note) MUST_USE;
 
