@@ -52,6 +52,7 @@
 	X(LOGS_PER_WINDOW_MAX, 20000, "logs accepted in one eth_getLogs reply")                    \
 	X(HANDLES_PER_REQUEST_MAX, 1024,                                                           \
 	  "handles in one decryption request: 2048 bits of booleans at 2")                         \
+	X(USER_CONTRACTS_MAX, 64, "contracts that one user decryption is limited to")              \
 	X(CIPHERTEXT_SIZE_MAX, 69206016, "one ciphertext object: 66 MiB, upstream's ceiling")      \
 	X(WORKER_CIPHERTEXT_BYTES_MAX, 256 << 20,                                                  \
 	  "memory of all ciphertexts in the connector's worker")                                   \

@@ -66,6 +66,7 @@ struct connector_config {
 	int64_t copro_registry_refresh_ms;
 	uint64_t host_rpc_max_concurrent_calls;
 	int64_t host_rpc_call_timeout_ms;
+	uint64_t erc1271_gas_limit;
 	int64_t acl_grace_ms; /* ours: how long an ACL "no" may be a lagging node */
 	int64_t decryption_expiry_ms;
 

@@ -99,18 +99,23 @@ static void line_time(struct printer *p, const char *key, int64_t ms)
 
 /* ---- parts ---- */
 
-static void print_content(struct printer *p, struct bytes content)
+static void print_content(struct printer *p, enum op_kind kind, struct bytes content)
 {
 	CLEANUP(arena_free) struct arena arena = arena_make(CONTENT_ARENA_MAX);
-	struct public_decryption request;
+	struct decryption_request request;
+	char user[ADDRESS_TEXT_SIZE];
 
-	if (public_decryption_decode(&arena, &request, content) != ERR_OK) {
+	if (decryption_request_decode(&arena, &request, kind, content) != ERR_OK) {
 		line_str(p, "content", "cannot be read");
 		return;
 	}
 	for (size_t i = 0; i < request.handles_n; i++)
 		line_hash(p, "handle", request.handles[i]);
 	line_hex(p, "extra data", request.extra_data);
+	if (!request.user)
+		return;
+	address_to_text(user, request.user->user);
+	line_str(p, "user", user);
 }
 
 static void print_proof(struct printer *p, struct bytes proof)
@@ -184,7 +189,7 @@ static void on_operation(void *ctx, const struct store_value *cells, size_t n)
 	line_str(p, "kind", op_kind_name(op.key.kind));
 	line_int(p, "chain", (int64_t)op.key.chain.v);
 	line_str(p, "contract", contract);
-	print_content(p, op.content);
+	print_content(p, op.key.kind, op.content);
 	line_int(p, "block", (int64_t)op.block.v);
 	line_hash(p, "event tx", op.tx_hash);
 	line_int(p, "attempts", op.attempts);

@@ -20,9 +20,15 @@ struct metric_row {
 	unsigned buckets_n;
 };
 
-static const char *const events[] = {"event_type=\"public_decryption_request\""};
+static const char *const events[] = {
+	[METRIC_EVENT_PUBLIC_DECRYPTION] = "event_type=\"public_decryption_request\"",
+	[METRIC_EVENT_USER_DECRYPTION] = "event_type=\"user_decryption_request\"",
+};
 static const char *const contracts[] = {"contract=\"decryption\""};
-static const char *const responses[] = {"response_type=\"public_decryption_response\""};
+static const char *const responses[] = {
+	[METRIC_RESPONSE_PUBLIC_DECRYPTION] = "response_type=\"public_decryption_response\"",
+	[METRIC_RESPONSE_USER_DECRYPTION] = "response_type=\"user_decryption_response\"",
+};
 static const char *const checks[] = {
 	[METRIC_CHECK_ACL] = "check_type=\"acl\"",
 	[METRIC_CHECK_SIGNATURE] = "check_type=\"signature\"",
@@ -30,15 +36,21 @@ static const char *const checks[] = {
 	[METRIC_CHECK_KMS_CONTEXT] = "check_type=\"kms_context\"",
 	[METRIC_CHECK_NETWORK] = "check_type=\"network\"",
 };
+/* The four tables of the other implementation that hold what has not ended. */
+#define UNPROCESSED(kind, name)                                                                    \
+	[(kind)*METRIC_UNPROCESSED_STEP +                                                          \
+		METRIC_UNPROCESSED_REQUESTS_PENDING] =                                             \
+		"table=\"" name "_requests\",status=\"pending\"",                                  \
+		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS] =     \
+			"table=\"" name "_requests\",status=\"under_process\"",                    \
+		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_RESPONSES_PENDING] =          \
+			"table=\"" name "_responses\",status=\"pending\"",                         \
+		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] =    \
+			"table=\"" name "_responses\",status=\"under_process\""
+
 static const char *const unprocessed[] = {
-	[METRIC_UNPROCESSED_REQUESTS_PENDING] =
-		"table=\"public_decryption_requests\",status=\"pending\"",
-	[METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS] =
-		"table=\"public_decryption_requests\",status=\"under_process\"",
-	[METRIC_UNPROCESSED_RESPONSES_PENDING] =
-		"table=\"public_decryption_responses\",status=\"pending\"",
-	[METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] =
-		"table=\"public_decryption_responses\",status=\"under_process\"",
+	UNPROCESSED(METRIC_EVENT_PUBLIC_DECRYPTION, "public_decryption"),
+	UNPROCESSED(METRIC_EVENT_USER_DECRYPTION, "user_decryption"),
 };
 static const char *const ends[] = {
 	[METRIC_END_DONE] = "state=\"done\"",       [METRIC_END_REFUSED] = "state=\"refused\"",
@@ -98,7 +110,7 @@ static const struct metric_row rows[] = {
 					     LABELS(responses)},
 	[METRIC_SENDER_LATENCY] = {P "tx_sender_response_forwarding_latency_seconds", HISTOGRAM,
 				   "From the core's answer to its acceptance by the chain.",
-				   LABELS(responses), BUCKETS(1, sender_buckets)},
+				   LABELS(responses), BUCKETS(METRIC_EVENTS, sender_buckets)},
 	[METRIC_UNPROCESSED] = {P "unprocessed_operations", GAUGE,
 				"Operations that have not ended.", LABELS(unprocessed)},
 	[METRIC_LISTENER_CURSOR] = {P "gw_listener_cursor_block", GAUGE,

@@ -44,9 +44,12 @@ enum metric {
 	METRIC_N,
 };
 
-/* Cells: the label values of each metric, in the table's order. */
+/* Cells: the label values of each metric, in the table's order. Those of events and of responses
+ * are in the order of enum op_kind: metric_of_kind (service.h). */
 enum {
-	METRIC_EVENT_PUBLIC_DECRYPTION
+	METRIC_EVENT_PUBLIC_DECRYPTION,
+	METRIC_EVENT_USER_DECRYPTION,
+	METRIC_EVENTS,
 };
 enum {
 	METRIC_CONTRACT_DECRYPTION
@@ -59,13 +62,16 @@ enum {
 	METRIC_CHECK_NETWORK
 };
 enum {
-	METRIC_RESPONSE_PUBLIC_DECRYPTION
+	METRIC_RESPONSE_PUBLIC_DECRYPTION,
+	METRIC_RESPONSE_USER_DECRYPTION,
 };
+/* Of the first kind of event; the next kind's follow after METRIC_UNPROCESSED_STEP. */
 enum {
 	METRIC_UNPROCESSED_REQUESTS_PENDING,
 	METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS,
 	METRIC_UNPROCESSED_RESPONSES_PENDING,
 	METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS,
+	METRIC_UNPROCESSED_STEP,
 };
 enum {
 	METRIC_END_DONE,
@@ -76,7 +82,7 @@ enum {
 };
 
 enum {
-	METRIC_CELLS_MAX = 5,
+	METRIC_CELLS_MAX = 8,
 	METRIC_BUCKETS_MAX = 10
 };
 

@@ -28,6 +28,7 @@ static const struct {
 
 static const char *const kinds[] = {
 	[OP_KIND_PUBLIC_DECRYPTION] = "public_decryption_request",
+	[OP_KIND_USER_DECRYPTION] = "user_decryption_request",
 };
 
 const char *op_state_name(enum op_state s)

@@ -32,6 +32,8 @@
 
 enum op_kind {
 	OP_KIND_PUBLIC_DECRYPTION = 1,
+	OP_KIND_USER_DECRYPTION,
+	OP_KINDS, /* size of a table by kind; its entry 0 is empty */
 };
 
 enum op_state {

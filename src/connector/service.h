@@ -45,6 +45,13 @@ struct connector_env {
 	void *fatal_ctx;
 };
 
+/* The cell of a kind, in metrics by event and by response. */
+static inline unsigned metric_of_kind(enum op_kind k)
+{
+	_Static_assert(OP_KINDS - OP_KIND_PUBLIC_DECRYPTION == METRIC_EVENTS, "one cell per kind");
+	return (unsigned)(k - OP_KIND_PUBLIC_DECRYPTION);
+}
+
 /* ---- listener: chain -> rows (connector/listener/) ---- */
 struct listener;
 enum err listener_start(struct listener **ret_listener, const struct connector_env *env) MUST_USE;

@@ -111,29 +111,37 @@ static void on_healthz(void *ctx, struct http_exchange *x)
 
 /* A row for every operation that has not ended: live rows are what the partial index holds. */
 static const char states_sql[] =
-	"SELECT state, CASE WHEN lease_until_ms > $1 THEN 1 ELSE 0 END, count(*) FROM operation"
-	" WHERE state IN ('seen','ready','computing','answered','sending') GROUP BY 1, 2";
+	"SELECT kind, state, CASE WHEN lease_until_ms > $1 THEN 1 ELSE 0 END, count(*)"
+	" FROM operation"
+	" WHERE state IN ('seen','ready','computing','answered','sending') GROUP BY 1, 2, 3";
 
 struct counts {
-	int64_t waiting[OP_SENDING + 1], leased[OP_SENDING + 1];
+	struct kind_counts {
+		int64_t waiting[OP_SENDING + 1], leased[OP_SENDING + 1];
+	} kinds[OP_KINDS];
 };
 
 static void counts_read(struct counts *c, const struct store_rows *rows)
 {
 	for (size_t i = 0; i < rows->rows_n; i++) {
+		enum op_kind kind;
 		enum op_state state;
-		bool leased = store_cell(rows, i, 1)->i != 0;
+		bool leased = store_cell(rows, i, 2)->i != 0;
 
-		if (op_state_from_name(&state, store_cell(rows, i, 0)->b) != ERR_OK ||
+		if (op_kind_from_name(&kind, store_cell(rows, i, 0)->b) != ERR_OK ||
+		    op_state_from_name(&state, store_cell(rows, i, 1)->b) != ERR_OK ||
 		    state > OP_SENDING)
 			continue;
-		*(leased ? &c->leased[state] : &c->waiting[state]) = store_cell(rows, i, 2)->i;
+		*(leased ? &c->kinds[kind].leased[state] : &c->kinds[kind].waiting[state]) =
+			store_cell(rows, i, 3)->i;
 	}
 }
 
-static void gauges_set(struct connector_metrics *m, const struct counts *c)
+static void gauges_set_kind(struct connector_metrics *m, enum op_kind kind,
+			    const struct kind_counts *c)
 {
-	int64_t sum[4] = {0};
+	unsigned first = metric_of_kind(kind) * METRIC_UNPROCESSED_STEP;
+	int64_t sum[METRIC_UNPROCESSED_STEP] = {0};
 
 	for (int s = OP_SEEN; s <= OP_SENDING; s++) {
 		bool request = s < OP_ANSWERED;
@@ -144,17 +152,27 @@ static void gauges_set(struct connector_metrics *m, const struct counts *c)
 			    : METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] += c->leased[s];
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(sum); i++)
-		metrics_set(m, METRIC_UNPROCESSED, i, sum[i]);
+		metrics_set(m, METRIC_UNPROCESSED, first + i, sum[i]);
+}
+
+static void gauges_set(struct connector_metrics *m, const struct counts *c)
+{
+	for (enum op_kind k = OP_KIND_PUBLIC_DECRYPTION; k < OP_KINDS; k++)
+		gauges_set_kind(m, k, &c->kinds[k]);
 }
 
 static enum err print_counts(struct buf *out, const struct counts *c)
 {
 	TRY(buf_add_str(out, "# HELP kms_connector_operations Operations that have not ended, by "
 			     "state.\n# TYPE kms_connector_operations gauge\n"));
-	for (int s = OP_SEEN; s <= OP_SENDING; s++)
+	for (int s = OP_SEEN; s <= OP_SENDING; s++) {
+		long long n = 0;
+
+		for (enum op_kind k = OP_KIND_PUBLIC_DECRYPTION; k < OP_KINDS; k++)
+			n += c->kinds[k].waiting[s] + c->kinds[k].leased[s];
 		TRY(buf_addf(out, "kms_connector_operations{state=\"%s\"} %lld\n",
-			     op_state_name((enum op_state)s),
-			     (long long)(c->waiting[s] + c->leased[s])));
+			     op_state_name((enum op_state)s), n));
+	}
 	return ERR_OK;
 }
 

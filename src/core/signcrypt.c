@@ -7,11 +7,6 @@
 #include "crypto/aes_gcm.h"
 #include "crypto/sha.h"
 
-#define EIP712_LINKER "UserDecryptionLinker(bytes publicKey,bytes32[] handles,address userAddress)"
-#define EIP712_RESPONSE                                                                            \
-	"UserDecryptResponseVerification(bytes publicKey,bytes32[] ctHandles,"                     \
-	"bytes userDecryptedShare,bytes extraData)"
-
 static const char signature_dsep[] = "USER_DEC";
 static const char fingerprint_dsep[] = "SIGNCRYP";
 
@@ -75,7 +70,7 @@ enum err signcrypt_link(struct hash32 *ret_link, const struct eip712_domain *dom
 
 	const struct abi_value members[] = {abi_bytes(key->serialized), list, abi_address(user)};
 
-	return eip712_digest(ret_link, domain, EIP712_LINKER, members, ARRAY_LEN(members));
+	return eip712_digest(ret_link, domain, EIP712_USER_LINKER, members, ARRAY_LEN(members));
 }
 
 /* ---- sealing ---- */
@@ -212,5 +207,5 @@ enum err signcrypt_response_digest(struct hash32 *ret_digest, const struct eip71
 	const struct abi_value members[] = {abi_bytes(key->serialized), list, abi_bytes(payload),
 					    abi_bytes(extra_data)};
 
-	return eip712_digest(ret_digest, domain, EIP712_RESPONSE, members, ARRAY_LEN(members));
+	return eip712_digest(ret_digest, domain, EIP712_USER_RESPONSE, members, ARRAY_LEN(members));
 }

@@ -37,5 +37,10 @@ enum err eip712_digest(struct hash32 *ret_digest, const struct eip712_domain *d,
 /* The KMS's type strings, by name. */
 #define EIP712_PUBLIC_DECRYPT                                                                      \
 	"PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)"
+#define EIP712_USER_LINKER                                                                         \
+	"UserDecryptionLinker(bytes publicKey,bytes32[] handles,address userAddress)"
+#define EIP712_USER_RESPONSE                                                                       \
+	"UserDecryptResponseVerification(bytes publicKey,bytes32[] ctHandles,"                     \
+	"bytes userDecryptedShare,bytes extraData)"
 
 #endif

@@ -2,127 +2,8 @@
 #include "connector/adapters/decryption.h"
 
 #include "base/limits.h"
+#include "connector/adapters/content.h"
 #include "crypto/keccak.h"
-
-/* ---- canonical encodings ---- */
-
-/*
- * content = u32 n || n handles || u32 length || extra data, all big endian. It holds nothing that
- * differs between the forms of one event, so that its digest is the request's identity.
- */
-static enum err content_encode(struct buf *out, const struct hash32 *handles, size_t n,
-			       struct bytes extra_data)
-{
-	TRY(buf_add_u32be(out, (uint32_t)n));
-	for (size_t i = 0; i < n; i++)
-		TRY(buf_add(out, BYTES_OF(handles[i].b)));
-	TRY(buf_add_u32be(out, (uint32_t)extra_data.n));
-	return buf_add(out, extra_data);
-}
-
-static struct hash32 read_hash(struct reader *r)
-{
-	struct bytes b = reader_bytes(r, 32);
-	struct hash32 h = {{0}};
-
-	if (b.n == sizeof(h.b))
-		memcpy(h.b, b.p, sizeof(h.b));
-	return h;
-}
-
-enum err public_decryption_decode(struct arena *a, struct public_decryption *ret,
-				  struct bytes content)
-{
-	struct reader r = reader_of(content);
-	uint32_t n = reader_u32be(&r);
-
-	if (r.err != ERR_OK || n == 0 || n > HANDLES_PER_REQUEST_MAX)
-		return ERR_CORRUPT;
-
-	struct hash32 *handles = arena_alloc_array(a, n, sizeof(*handles));
-	if (!handles)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		handles[i] = read_hash(&r);
-	struct bytes extra_data = reader_bytes(&r, reader_u32be(&r));
-	if (reader_end(&r) != ERR_OK)
-		return ERR_CORRUPT;
-	*ret = (struct public_decryption){
-		.handles = handles, .handles_n = n, .extra_data = extra_data};
-	return ERR_OK;
-}
-
-/* materials = u32 n || n x (handle || key id || digest || u32 k || k addresses); empty if the event
- * carried none. */
-static enum err materials_encode(struct buf *out, const struct abi_value *rows)
-{
-	TRY(buf_add_u32be(out, (uint32_t)rows->items_n));
-	for (size_t i = 0; i < rows->items_n; i++) {
-		const struct abi_value *f = rows->items[i].items;
-		uint8_t key_id[32];
-
-		u256_to_be(key_id, f[1].word);
-		TRY(buf_add(out, f[0].bytes));
-		TRY(buf_add(out, BYTES_OF(key_id)));
-		TRY(buf_add(out, f[2].bytes));
-		if (f[3].items_n > COPROCESSORS_MAX)
-			return ERR_TOO_BIG;
-		TRY(buf_add_u32be(out, (uint32_t)f[3].items_n));
-		for (size_t k = 0; k < f[3].items_n; k++) {
-			struct address coprocessor = abi_as_address(&f[3].items[k]);
-
-			TRY(buf_add(out, BYTES_OF(coprocessor.b)));
-		}
-	}
-	return ERR_OK;
-}
-
-static enum err material_read(struct arena *a, struct sns_material *m, struct reader *r)
-{
-	m->handle = read_hash(r);
-	m->key_id = u256_from_be(read_hash(r).b);
-	m->digest = read_hash(r);
-	m->coprocessors_n = reader_u32be(r);
-	if (r->err != ERR_OK || m->coprocessors_n > COPROCESSORS_MAX)
-		return ERR_CORRUPT;
-
-	struct address *list = arena_alloc_array(a, m->coprocessors_n, sizeof(*list));
-	if (!list)
-		return ERR_NOMEM;
-	for (size_t k = 0; k < m->coprocessors_n; k++) {
-		struct bytes b = reader_bytes(r, sizeof(list[k].b));
-
-		if (b.n == sizeof(list[k].b))
-			memcpy(list[k].b, b.p, b.n);
-	}
-	m->coprocessors = list;
-	return ERR_OK;
-}
-
-enum err sns_materials_decode(struct arena *a, const struct sns_material **ret_rows, size_t *ret_n,
-			      struct bytes materials)
-{
-	struct reader r = reader_of(materials);
-
-	if (materials.n == 0) {
-		*ret_rows = NULL;
-		*ret_n = 0;
-		return ERR_OK;
-	}
-	uint32_t n = reader_u32be(&r);
-	if (r.err != ERR_OK || n > HANDLES_PER_REQUEST_MAX)
-		return ERR_CORRUPT;
-	struct sns_material *rows = arena_alloc_array(a, n, sizeof(*rows));
-	if (!rows)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		TRY(material_read(a, &rows[i], &r));
-	if (reader_end(&r) != ERR_OK)
-		return ERR_CORRUPT;
-	*ret_rows = rows;
-	*ret_n = n;
-	return ERR_OK;
-}
 
 /* ---- events ---- */
 
@@ -138,12 +19,12 @@ static enum err keep(struct arena *a, struct bytes *ret, struct buf *from)
 	return e;
 }
 
-static enum err set_content(struct arena *a, struct operation *op, const struct hash32 *handles,
-			    size_t n, struct bytes extra_data)
+static enum err set_content(struct arena *a, struct operation *op,
+			    const struct decryption_request *r)
 {
 	struct buf content CLEANUP(buf_free) = buf_make(OPERATION_BYTES_MAX);
 
-	TRY(content_encode(&content, handles, n, extra_data));
+	TRY(content_encode(&content, r));
 	TRY(keep(a, &op->content, &content));
 	op->key.content_digest = keccak256(op->content);
 	return ERR_OK;
@@ -159,36 +40,152 @@ static enum err handles_alloc(struct arena *a, struct hash32 **ret_handles, size
 	return *ret_handles ? ERR_OK : ERR_NOMEM;
 }
 
-/* (bytes32[] ctHandles, bytes extraData) */
-static enum err decode_handles(struct arena *a, const struct abi_value *args,
-			       const struct event_log *log, struct operation *ret_op)
+/* bytes32[] ctHandles */
+static enum err handles_of(struct arena *a, struct decryption_request *r,
+			   const struct abi_value *list)
 {
-	const struct abi_value *list = &args->items[0];
 	struct hash32 *handles;
 
-	(void)log;
 	TRY(handles_alloc(a, &handles, list->items_n));
 	for (size_t i = 0; i < list->items_n; i++)
 		handles[i] = abi_as_hash(&list->items[i]);
-	return set_content(a, ret_op, handles, list->items_n, args->items[1].bytes);
+	r->handles = handles;
+	r->handles_n = list->items_n;
+	return ERR_OK;
 }
 
-/* ((bytes32 ctHandle, uint256 keyId, bytes32 digest, address[] coprocessors)[], bytes extraData) */
-static enum err decode_materials(struct arena *a, const struct abi_value *args,
-				 const struct event_log *log, struct operation *ret_op)
+/* (bytes32 ctHandle, …)[]: handles first, whatever else is there */
+static enum err handles_of_rows(struct arena *a, struct decryption_request *r,
+				const struct abi_value *list)
 {
-	struct buf materials CLEANUP(buf_free) = buf_make(OPERATION_BYTES_MAX);
-	const struct abi_value *list = &args->items[0];
 	struct hash32 *handles;
 
-	(void)log;
 	TRY(handles_alloc(a, &handles, list->items_n));
 	for (size_t i = 0; i < list->items_n; i++)
 		handles[i] = abi_as_hash(&list->items[i].items[0]);
-	TRY(materials_encode(&materials, list));
-	TRY(keep(a, &ret_op->materials, &materials));
-	return set_content(a, ret_op, handles, list->items_n, args->items[1].bytes);
+	r->handles = handles;
+	r->handles_n = list->items_n;
+	return ERR_OK;
 }
+
+/* (bytes32 ctHandle, uint256 keyId, bytes32 digest, address[] coprocessors)[] */
+static enum err keep_materials(struct arena *a, struct operation *op, const struct abi_value *list)
+{
+	struct buf materials CLEANUP(buf_free) = buf_make(OPERATION_BYTES_MAX);
+
+	TRY(materials_encode(&materials, list));
+	return keep(a, &op->materials, &materials);
+}
+
+/* (bytes32[] ctHandles, bytes extraData) */
+static enum err decode_public(struct arena *a, const struct abi_value *args, struct operation *op)
+{
+	struct decryption_request r = {.extra_data = args->items[1].bytes};
+
+	TRY(handles_of(a, &r, &args->items[0]));
+	return set_content(a, op, &r);
+}
+
+static enum err decode_public_materials(struct arena *a, const struct abi_value *args,
+					struct operation *op)
+{
+	struct decryption_request r = {.extra_data = args->items[1].bytes};
+
+	TRY(handles_of_rows(a, &r, &args->items[0]));
+	TRY(keep_materials(a, op, &args->items[0]));
+	return set_content(a, op, &r);
+}
+
+/* (…, address userAddress, bytes publicKey, bytes extraData) */
+static struct user_request pairs_of(const struct abi_value *args)
+{
+	return (struct user_request){
+		.user = abi_as_address(&args->items[1]),
+		.public_key = args->items[2].bytes,
+	};
+}
+
+static enum err decode_user(struct arena *a, const struct abi_value *args, struct operation *op)
+{
+	const struct user_request user = pairs_of(args);
+	struct decryption_request r = {.extra_data = args->items[3].bytes, .user = &user};
+
+	TRY(handles_of(a, &r, &args->items[0]));
+	return set_content(a, op, &r);
+}
+
+static enum err decode_user_materials(struct arena *a, const struct abi_value *args,
+				      struct operation *op)
+{
+	const struct user_request user = pairs_of(args);
+	struct decryption_request r = {.extra_data = args->items[3].bytes, .user = &user};
+
+	TRY(handles_of_rows(a, &r, &args->items[0]));
+	TRY(keep_materials(a, op, &args->items[0]));
+	return set_content(a, op, &r);
+}
+
+/*
+ * handles: (bytes32 handle, address contractAddress, address ownerAddress)[]
+ * payload: (address userAddress, bytes publicKey, address[] allowedContracts,
+ *	(uint256 startTimestamp, uint256 durationSeconds), bytes extraData, bytes signature)
+ */
+static enum err unified_content(struct arena *a, struct operation *op,
+				const struct abi_value *handles, const struct abi_value *payload)
+{
+	const struct abi_value *f = payload->items, *allowed = &f[2];
+	struct user_entry *entries = arena_alloc_array(a, handles->items_n, sizeof(*entries));
+	struct address *contracts = arena_alloc_array(a, allowed->items_n, sizeof(*contracts));
+	struct user_request user = {
+		.user = abi_as_address(&f[0]),
+		.public_key = f[1].bytes,
+		.unified = true,
+		.entries = entries,
+		.allowed_contracts = contracts,
+		.allowed_contracts_n = allowed->items_n,
+		.start_s = f[3].items[0].word,
+		.duration_s = f[3].items[1].word,
+		.signature = f[5].bytes,
+	};
+	struct decryption_request r = {.extra_data = f[4].bytes, .user = &user};
+
+	if (!entries || !contracts)
+		return ERR_NOMEM;
+	if (allowed->items_n > USER_CONTRACTS_MAX)
+		return ERR_TOO_BIG;
+	TRY(handles_of_rows(a, &r, handles));
+	for (size_t i = 0; i < handles->items_n; i++) {
+		entries[i].contract = abi_as_address(&handles->items[i].items[1]);
+		entries[i].owner = abi_as_address(&handles->items[i].items[2]);
+	}
+	for (size_t i = 0; i < allowed->items_n; i++)
+		contracts[i] = abi_as_address(&allowed->items[i]);
+	return set_content(a, op, &r);
+}
+
+static enum err decode_unified(struct arena *a, const struct abi_value *args, struct operation *op)
+{
+	return unified_content(a, op, &args->items[0], &args->items[1]);
+}
+
+static enum err decode_unified_materials(struct arena *a, const struct abi_value *args,
+					 struct operation *op)
+{
+	const struct abi_value *materials = &args->items[0], *handles = &args->items[1];
+
+	if (materials->items_n != handles->items_n)
+		return ERR_MALFORMED;
+	for (size_t i = 0; i < handles->items_n; i++)
+		if (!hash32_eq(abi_as_hash(&materials->items[i].items[0]),
+			       abi_as_hash(&handles->items[i].items[0])))
+			return ERR_MALFORMED;
+	TRY(keep_materials(a, op, materials));
+	return unified_content(a, op, handles, &args->items[2]);
+}
+
+#define MATERIALS "(bytes32,uint256,bytes32,address[])[]"
+#define ENTRIES   "(bytes32,address,address)[]"
+#define PAYLOAD   "(address,bytes,address[],(uint256,uint256),bytes,bytes)"
 
 const struct event_row decryption_events[] = {
 	{
@@ -196,15 +193,42 @@ const struct event_row decryption_events[] = {
 		.data_type = "(bytes32[],bytes)",
 		.kind = OP_KIND_PUBLIC_DECRYPTION,
 		.generation = "v0.15 ...",
-		.decode = decode_handles,
+		.decode = decode_public,
 	},
 	{
-		.signature = "PublicDecryptionRequest(uint256,(bytes32,uint256,bytes32,address[])[]"
-			     ",bytes)",
-		.data_type = "((bytes32,uint256,bytes32,address[])[],bytes)",
+		.signature = "PublicDecryptionRequest(uint256," MATERIALS ",bytes)",
+		.data_type = "(" MATERIALS ",bytes)",
 		.kind = OP_KIND_PUBLIC_DECRYPTION,
 		.generation = "v0.9 ... v0.15",
-		.decode = decode_materials,
+		.decode = decode_public_materials,
+	},
+	{
+		.signature = "UserDecryptionRequest(uint256,bytes32[],address,bytes,bytes)",
+		.data_type = "(bytes32[],address,bytes,bytes)",
+		.kind = OP_KIND_USER_DECRYPTION,
+		.generation = "v0.15 ...",
+		.decode = decode_user,
+	},
+	{
+		.signature = "UserDecryptionRequest(uint256," MATERIALS ",address,bytes,bytes)",
+		.data_type = "(" MATERIALS ",address,bytes,bytes)",
+		.kind = OP_KIND_USER_DECRYPTION,
+		.generation = "v0.9 ... v0.15",
+		.decode = decode_user_materials,
+	},
+	{
+		.signature = "UserDecryptionRequest(uint256," ENTRIES "," PAYLOAD ")",
+		.data_type = "(" ENTRIES "," PAYLOAD ")",
+		.kind = OP_KIND_USER_DECRYPTION,
+		.generation = "v0.15 ...",
+		.decode = decode_unified,
+	},
+	{
+		.signature = "UserDecryptionRequest(uint256," MATERIALS "," ENTRIES "," PAYLOAD ")",
+		.data_type = "(" MATERIALS "," ENTRIES "," PAYLOAD ")",
+		.kind = OP_KIND_USER_DECRYPTION,
+		.generation = "v0.14 ... v0.15",
+		.decode = decode_unified_materials,
 	},
 };
 const size_t decryption_events_n = ARRAY_LEN(decryption_events);
@@ -230,15 +254,15 @@ static const struct event_row *event_of(const struct event_log *log)
 	return NULL;
 }
 
-static enum err decode_data(struct arena *a, const struct event_row *row,
-			    const struct event_log *log, struct operation *op)
+static enum err decode_data(struct arena *a, const struct event_row *row, struct bytes data,
+			    struct operation *op)
 {
 	const struct abi_type *type;
 	const struct abi_value *args;
 
 	TRY(abi_type_parse(a, &type, row->data_type));
-	TRY(abi_decode(a, &args, type, log->data));
-	return row->decode(a, args, log, op);
+	TRY(abi_decode(a, &args, type, data));
+	return row->decode(a, args, op);
 }
 
 enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
@@ -258,7 +282,7 @@ enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct
 	if (log->topics_n != 2)
 		return err_say(note, ERR_MALFORMED, "%s: %u topics, 2 expected", row->signature,
 			       log->topics_n);
-	enum err e = decode_data(a, row, log, &op);
+	enum err e = decode_data(a, row, log->data, &op);
 	/* Whatever the log's own content breaks is one thing to the caller; only our own trouble is
 	 * another. */
 	if (err_class(e) == ERR_CLASS_INTERNAL && e != ERR_RANGE)
@@ -287,6 +311,13 @@ unsigned handle_fhe_type(const struct hash32 *handle)
 	return handle->b[30];
 }
 
+static struct u256 read_u256(struct reader *r)
+{
+	struct bytes b = reader_bytes(r, 32);
+
+	return b.n == 32 ? u256_from_be(b.p) : (struct u256){{0}};
+}
+
 enum err extra_data_parse(struct extra_data *ret, struct bytes extra_data)
 {
 	struct reader r = reader_of(extra_data);
@@ -298,11 +329,11 @@ enum err extra_data_parse(struct extra_data *ret, struct bytes extra_data)
 		return ERR_BAD_REQUEST;
 	if (version >= 1) {
 		x.has_context = true;
-		x.context = u256_from_be(read_hash(&r).b);
+		x.context = read_u256(&r);
 	}
 	if (version >= 2) {
 		x.has_epoch = true;
-		x.epoch = u256_from_be(read_hash(&r).b);
+		x.epoch = read_u256(&r);
 	}
 	if (r.err != ERR_OK)
 		return ERR_BAD_REQUEST;

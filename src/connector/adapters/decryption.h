@@ -21,8 +21,7 @@ struct event_row {
 	const char *data_type; /* tuple of the non-indexed arguments */
 	enum op_kind kind;
 	const char *generation; /* "v0.9 … v0.15", "v0.15 …" */
-	enum err (*decode)(struct arena *a, const struct abi_value *args,
-			   const struct event_log *log, struct operation *ret_op);
+	enum err (*decode)(struct arena *a, const struct abi_value *args, struct operation *ret_op);
 };
 extern const struct event_row decryption_events[];
 extern const size_t decryption_events_n;
@@ -39,15 +38,36 @@ enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics,
 enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
 			       const struct event_log *log, struct err_note *note) MUST_USE;
 
-/* ---- content of a public decryption ---- */
+/* ---- content of a request ---- */
 
-struct public_decryption {
+/* What only a user decryption has: for whom, and what the user has signed. */
+struct user_request {
+	struct address user; /* who reads the answer: the user, or the delegate */
+	struct bytes public_key;
+
+	/*
+	 * The unified form says everything; its signature was not checked on chain. Of the older
+	 * one (false) the gateway has checked signature and validity, and the contracts stand in
+	 * the calldata only: user_calldata_decode.
+	 */
+	bool unified;
+	const struct user_entry {
+		struct address contract, owner;
+	} * entries;                             /* of each handle */
+	const struct address *allowed_contracts; /* none: any contract */
+	size_t allowed_contracts_n;
+	struct u256 start_s, duration_s;
+	struct bytes signature;
+};
+
+struct decryption_request {
 	const struct hash32 *handles;
 	size_t handles_n;
-	struct bytes extra_data; /* verbatim from the event */
+	struct bytes extra_data;         /* verbatim from the event */
+	const struct user_request *user; /* NULL: a public decryption */
 };
-enum err public_decryption_decode(struct arena *a, struct public_decryption *ret,
-				  struct bytes content) MUST_USE;
+enum err decryption_request_decode(struct arena *a, struct decryption_request *ret,
+				   enum op_kind kind, struct bytes content) MUST_USE;
 
 /* One ciphertext's on-chain commitment, as the older event form carries it. */
 struct sns_material {
@@ -81,15 +101,16 @@ struct bytes extra_data_for_core(struct bytes extra_data);
 /* ---- answer ---- */
 
 struct decryption_answer {
-	struct bytes result;     /* n words of 32 bytes */
+	struct bytes result;     /* n words of 32 bytes; to a user the payload, bincode */
 	struct bytes signature;  /* 65 bytes, the core's EIP-712 */
 	struct bytes extra_data; /* as the core echoed it */
 };
 enum err decryption_answer_encode(struct buf *out, const struct decryption_answer *a) MUST_USE;
-enum err decryption_answer_decode(struct decryption_answer *ret, struct bytes stored) MUST_USE;
+enum err decryption_answer_decode(struct decryption_answer *ret, enum op_kind kind,
+				  struct bytes stored) MUST_USE;
 
-/* publicDecryptionResponse(uint256,bytes,bytes,bytes) call data. */
-enum err decryption_response_call(struct buf *out, struct u256 request_id,
+/* Call data of publicDecryptionResponse or userDecryptionResponse (uint256,bytes,bytes,bytes). */
+enum err decryption_response_call(struct buf *out, enum op_kind kind, struct u256 request_id,
 				  const struct decryption_answer *a) MUST_USE;
 
 /* ---- reverts ---- */

@@ -22,7 +22,16 @@ enum err decryption_answer_encode(struct buf *out, const struct decryption_answe
 	return ERR_OK;
 }
 
-enum err decryption_answer_decode(struct decryption_answer *ret, struct bytes stored)
+static const struct {
+	const char *call;
+	size_t result_unit; /* its length is a multiple of this */
+} kinds[OP_KINDS] = {
+	[OP_KIND_PUBLIC_DECRYPTION] = {"publicDecryptionResponse(uint256,bytes,bytes,bytes)", 32},
+	[OP_KIND_USER_DECRYPTION] = {"userDecryptionResponse(uint256,bytes,bytes,bytes)", 1},
+};
+
+enum err decryption_answer_decode(struct decryption_answer *ret, enum op_kind kind,
+				  struct bytes stored)
 {
 	struct reader r = reader_of(stored);
 	struct decryption_answer a = {0};
@@ -30,13 +39,14 @@ enum err decryption_answer_decode(struct decryption_answer *ret, struct bytes st
 	a.result = reader_bytes(&r, reader_u32be(&r));
 	a.signature = reader_bytes(&r, reader_u32be(&r));
 	a.extra_data = reader_bytes(&r, reader_u32be(&r));
-	if (reader_end(&r) != ERR_OK || a.signature.n != 65 || a.result.n % 32 != 0)
+	if (reader_end(&r) != ERR_OK || a.signature.n != 65 ||
+	    a.result.n % kinds[kind].result_unit != 0)
 		return ERR_CORRUPT;
 	*ret = a;
 	return ERR_OK;
 }
 
-enum err decryption_response_call(struct buf *out, struct u256 request_id,
+enum err decryption_response_call(struct buf *out, enum op_kind kind, struct u256 request_id,
 				  const struct decryption_answer *a)
 {
 	struct arena arena CLEANUP(arena_free) = arena_make(4 << 20);
@@ -47,8 +57,7 @@ enum err decryption_response_call(struct buf *out, struct u256 request_id,
 		abi_bytes(a->extra_data),
 	};
 
-	return abi_encode_call(&arena, out, "publicDecryptionResponse(uint256,bytes,bytes,bytes)",
-			       args, ARRAY_LEN(args));
+	return abi_encode_call(&arena, out, kinds[kind].call, args, ARRAY_LEN(args));
 }
 
 /*

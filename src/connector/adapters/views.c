@@ -35,6 +35,46 @@ enum err acl_is_allowed_for_decryption_call(struct buf *out, const struct hash32
 	return call(out, "isAllowedForDecryption(bytes32)", args, ARRAY_LEN(args));
 }
 
+enum err acl_is_allowed_call(struct buf *out, const struct hash32 *handle, struct address account)
+{
+	const struct abi_value args[] = {abi_hash(handle), abi_address(account)};
+
+	return call(out, "isAllowed(bytes32,address)", args, ARRAY_LEN(args));
+}
+
+enum err acl_is_delegated_call(struct buf *out, struct address delegator, struct address delegate,
+			       struct address contract, const struct hash32 *handle)
+{
+	const struct abi_value args[] = {abi_address(delegator), abi_address(delegate),
+					 abi_address(contract), abi_hash(handle)};
+
+	return call(out, "isHandleDelegatedForUserDecryption(address,address,address,bytes32)",
+		    args, ARRAY_LEN(args));
+}
+
+enum err acl_signatures_void_before_call(struct buf *out, struct address account)
+{
+	const struct abi_value args[] = {abi_address(account)};
+
+	return call(out, "decryptionSignatureInvalidatedBefore(address)", args, ARRAY_LEN(args));
+}
+
+enum err account_is_valid_signature_call(struct buf *out, const struct hash32 *digest,
+					 struct bytes signature)
+{
+	const struct abi_value args[] = {abi_hash(digest), abi_bytes(signature)};
+
+	return call(out, "isValidSignature(bytes32,bytes)", args, ARRAY_LEN(args));
+}
+
+bool account_says_valid(struct bytes data)
+{
+	uint8_t magic[4];
+
+	abi_selector(magic, "isValidSignature(bytes32,bytes)"); /* the standard takes it for yes */
+	return data.n >= 32 && memcmp(data.p, magic, sizeof(magic)) == 0;
+}
+
 enum err config_is_valid_kms_context_call(struct buf *out, struct u256 context)
 {
 	const struct abi_value args[] = {abi_uint(context)};
@@ -74,6 +114,16 @@ enum err view_bool_result(bool *ret_value, struct bytes data)
 
 	TRY(result(&arena, &v, "(bool)", data));
 	*ret_value = !u256_is_zero(v->items[0].word);
+	return ERR_OK;
+}
+
+enum err view_u256_result(struct u256 *ret_value, struct bytes data)
+{
+	struct arena arena CLEANUP(arena_free) = arena_make(SCRATCH_MAX);
+	const struct abi_value *v;
+
+	TRY(result(&arena, &v, "(uint256)", data));
+	*ret_value = v->items[0].word;
 	return ERR_OK;
 }
 

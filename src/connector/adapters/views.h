@@ -11,6 +11,18 @@
 
 /* ---- ACL, host chain ---- */
 enum err acl_is_allowed_for_decryption_call(struct buf *out, const struct hash32 *handle) MUST_USE;
+enum err acl_is_allowed_call(struct buf *out, const struct hash32 *handle,
+			     struct address account) MUST_USE;
+enum err acl_is_delegated_call(struct buf *out, struct address delegator, struct address delegate,
+			       struct address contract, const struct hash32 *handle) MUST_USE;
+/* What the account signed to hold from before this time is void: view_u256_result, in seconds. */
+enum err acl_signatures_void_before_call(struct buf *out, struct address account) MUST_USE;
+
+/* ---- an account that is a contract (ERC-1271) ---- */
+enum err account_is_valid_signature_call(struct buf *out, const struct hash32 *digest,
+					 struct bytes signature) MUST_USE;
+/* Whatever is not the standard's answer is a no; a contract that is not there answers nothing. */
+bool account_says_valid(struct bytes data);
 
 /* ---- GatewayConfig (gateway) and ProtocolConfig (ethereum): contexts ---- */
 enum err config_is_valid_kms_context_call(struct buf *out, struct u256 context) MUST_USE;
@@ -26,6 +38,7 @@ enum err gateway_config_is_kms_signer_for_context_call(struct buf *out, struct u
 
 /* The result of any of the above. */
 enum err view_bool_result(bool *ret_value, struct bytes data) MUST_USE;
+enum err view_u256_result(struct u256 *ret_value, struct bytes data) MUST_USE;
 
 /* ---- GatewayConfig: coprocessors ---- */
 struct coprocessor {

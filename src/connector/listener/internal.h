@@ -45,8 +45,8 @@ struct harvest {
 	unsigned in_last;               /* statements in the last batch */
 	size_t rows;                    /* operations, new or not */
 	struct block_number fresh_from; /* set by the caller: older blocks were counted before */
-	size_t operations, quarantined; /* in fresh blocks */
-	bool has_last_hash;             /* a log of block `to` names its hash */
+	size_t operations[OP_KINDS], quarantined; /* in fresh blocks */
+	bool has_last_hash;                       /* a log of block `to` names its hash */
 	struct hash32 last_hash;
 };
 

@@ -17,8 +17,9 @@ static void window_stored(struct listener *l)
 {
 	bool behind = l->to.v < l->head.number.v;
 
-	metrics_add(l->env.metrics, METRIC_LISTENER_EVENT_RECEIVED, METRIC_EVENT_PUBLIC_DECRYPTION,
-		    (int64_t)l->harvest.operations);
+	for (enum op_kind k = OP_KIND_PUBLIC_DECRYPTION; k < OP_KINDS; k++)
+		metrics_add(l->env.metrics, METRIC_LISTENER_EVENT_RECEIVED, metric_of_kind(k),
+			    (int64_t)l->harvest.operations[k]);
 	metrics_add(l->env.metrics, METRIC_LISTENER_QUARANTINED, METRIC_CONTRACT_DECRYPTION,
 		    (int64_t)l->harvest.quarantined);
 	metrics_set(l->env.metrics, METRIC_LISTENER_CURSOR, METRIC_CONTRACT_DECRYPTION,

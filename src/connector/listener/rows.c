@@ -127,7 +127,7 @@ enum err harvest_add(struct harvest *h, struct chain_id chain, const struct even
 	if (e == ERR_OK) {
 		TRY(op_add_insert(b, &op, now_ms));
 		h->rows++;
-		h->operations += fresh;
+		h->operations[op.key.kind] += fresh;
 	} else {
 		/* Also when decoding passed its memory: a log must never be able to stop the chain
 		 * behind it. */

@@ -30,6 +30,7 @@ static enum err open_row(struct sender *s, const struct tx_row *row)
 	j->hash = row->hash;
 	if (row->has_operation) {
 		j->op_id = row->op_id;
+		j->kind = row->kind;
 		j->request_id = row->request_id;
 		j->created_ms = row->op_created_ms;
 		j->deferrals = row->op_deferrals;

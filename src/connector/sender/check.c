@@ -34,7 +34,7 @@ static void finish(struct job *j, enum op_state to, enum err e, const char *reas
 			  log_u256("request", j->request_id), log_s("reason", reason));
 	if (to != OP_DONE)
 		metrics_inc(s->env.metrics, METRIC_SENDER_GATEWAY_TX_ERRORS,
-			    METRIC_RESPONSE_PUBLIC_DECRYPTION);
+			    metric_of_kind(j->kind));
 	job_free(j);
 }
 

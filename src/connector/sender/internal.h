@@ -10,7 +10,7 @@
 
 enum {
 	SENDER_BATCH_BYTES_MAX = 4 << 20,
-	CALL_DATA_MAX = 1 << 20,
+	CALL_DATA_MAX = 2 << 20,
 	CLAIM_EVERY_MS = 5000,   /* look without being woken; upstream's database_polling_timeout */
 	LEASE_MS = 60000,        /* a row that we claimed and forgot comes back after this */
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
@@ -70,6 +70,7 @@ struct job {
 	/* The operation; id 0: the transaction fills a gap, or belongs to an operation that ended.
 	 */
 	int64_t op_id;
+	enum op_kind kind;
 	struct u256 request_id;
 	int64_t deferrals, created_ms, reverts;
 
@@ -218,6 +219,7 @@ struct tx_row {
 	struct hash32 hash;
 	bool has_operation; /* sending, and ours by its lease */
 	int64_t op_id, op_created_ms, op_deferrals;
+	enum op_kind kind;
 	struct u256 request_id;
 };
 

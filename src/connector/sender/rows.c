@@ -30,7 +30,7 @@ static const char lease_sql[] =
 
 static const char open_sql[] =
 	"SELECT tx.nonce, tx.account, tx.state, tx.raw, tx.hash, o.id, o.created_ms, o.deferrals, "
-	"o.request_id"
+	"o.request_id, o.kind"
 	" FROM tx LEFT JOIN operation o ON o.id = tx.operation AND o.state = 'sending' AND "
 	"o.lease_owner = $2"
 	" WHERE tx.chain = $1 AND tx.state IN (" OPEN ") AND" INDEX " ORDER BY tx.nonce";
@@ -116,14 +116,14 @@ enum err tx_from_row(struct tx_row *ret, const struct store_rows *rows, size_t i
 	struct tx_row r = {.nonce = (uint64_t)c[0].i, .raw = c[3].b};
 	uint8_t id[32];
 
-	CHECK(rows->columns_n == 9);
+	CHECK(rows->columns_n == 10);
 	if (c[0].i < 0 || !fixed(r.account.b, sizeof(r.account.b), &c[1]) ||
 	    !fixed(r.hash.b, sizeof(r.hash.b), &c[4]) || c[3].type != STORE_BLOB || r.raw.n == 0)
 		return ERR_CORRUPT;
 	r.broadcast = bytes_eq_var(c[2].b, bytes_str("broadcast"));
 	r.has_operation = c[5].type == STORE_INT;
 	if (r.has_operation) {
-		if (!fixed(id, sizeof(id), &c[8]))
+		if (!fixed(id, sizeof(id), &c[8]) || op_kind_from_name(&r.kind, c[9].b) != ERR_OK)
 			return ERR_CORRUPT;
 		r.op_id = c[5].i;
 		r.op_created_ms = c[6].i;

@@ -46,6 +46,7 @@ static struct job *job_make(struct sender *s, enum stage stage)
 		return NULL;
 	j->s = s;
 	j->stage = stage;
+	j->kind = OP_KIND_PUBLIC_DECRYPTION; /* what fills a gap is counted with these */
 	j->account = s->account;
 	j->data = buf_make(CALL_DATA_MAX);
 	j->raw = buf_make(CALL_DATA_MAX + 1024);
@@ -223,7 +224,7 @@ static void fail_corrupt(struct job *j)
 
 	LOG_ERROR(s->env.log, "A stored answer cannot be read", log_u256("request", j->request_id));
 	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED_ERRORS,
-		    METRIC_RESPONSE_PUBLIC_DECRYPTION);
+		    metric_of_kind(j->kind));
 	if (e == ERR_OK)
 		e = store_submit(s->env.store, &b, NULL, NULL);
 	if (e == ERR_OK)
@@ -243,17 +244,17 @@ static void take_row(struct sender *s, const struct operation *op, int64_t rever
 	if (!j)
 		return;
 	j->op_id = op->id;
+	j->kind = op->key.kind;
 	j->request_id = op->key.request_id;
 	j->deferrals = op->deferrals;
 	j->created_ms = op->created_ms;
 	j->reverts = reverts;
 	j->to = op->key.contract;
-	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED,
-		    METRIC_RESPONSE_PUBLIC_DECRYPTION);
+	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED, metric_of_kind(j->kind));
 
-	enum err e = decryption_answer_decode(&answer, op->answer);
+	enum err e = decryption_answer_decode(&answer, j->kind, op->answer);
 	if (e == ERR_OK)
-		e = decryption_response_call(&j->data, op->key.request_id, &answer);
+		e = decryption_response_call(&j->data, j->kind, j->request_id, &answer);
 	if (e == ERR_OK)
 		job_check(j);
 	else if (e == ERR_NOMEM)

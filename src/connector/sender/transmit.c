@@ -40,11 +40,11 @@ static void count_end(const struct job *j)
 	int64_t age_ms = sender_wall_ms(j->s) - j->created_ms;
 
 	if (j->end == TX_REVERTED)
-		metrics_inc(m, METRIC_SENDER_GATEWAY_TX_ERRORS, METRIC_RESPONSE_PUBLIC_DECRYPTION);
+		metrics_inc(m, METRIC_SENDER_GATEWAY_TX_ERRORS, metric_of_kind(j->kind));
 	if (j->end != TX_MINED || j->op_id == 0)
 		return;
-	metrics_inc(m, METRIC_SENDER_GATEWAY_TX_SENT, METRIC_RESPONSE_PUBLIC_DECRYPTION);
-	metrics_observe(m, METRIC_SENDER_LATENCY, METRIC_RESPONSE_PUBLIC_DECRYPTION,
+	metrics_inc(m, METRIC_SENDER_GATEWAY_TX_SENT, metric_of_kind(j->kind));
+	metrics_observe(m, METRIC_SENDER_LATENCY, metric_of_kind(j->kind),
 			(double)(age_ms > 0 ? age_ms : 0) / 1000);
 	metrics_inc(m, METRIC_OPERATIONS_ENDED, METRIC_END_DONE);
 }

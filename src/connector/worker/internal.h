@@ -17,6 +17,7 @@
 #include "connector/worker/http_queue.h"
 #include "connector/worker/proof.h"
 #include "connector/worker/registry.h"
+#include "eth/eip712.h"
 
 enum {
 	JOB_TIME_MAX_MS = 5 * 60 * 1000, /* longer than any sane pass; then the row goes back */
@@ -56,13 +57,36 @@ struct worker {
 };
 
 struct ct; /* one handle's ciphertext on its way */
+struct acl;
+struct acl_rule;
+
+/* What a core's reply holds, checked but for its signature. */
+struct core_reply {
+	struct bytes result;           /* as it goes on chain */
+	struct bytes verification_key; /* of the core, as it says */
+	struct bytes external_signature, extra_data;
+	struct hash32 digest; /* what the external signature signs */
+};
+
+/* What a worker does differently for each kind of operation. */
+struct work_kind {
+	void (*rules)(struct job *j); /* -> permission_ask */
+	const char *send_path, *poll_path;
+	/* The packed request for the core; the ciphertexts are in j->cts. */
+	enum err (*pack)(struct job *j, struct buf *out);
+	/* The core's reply: the result that goes on chain, and what is signed. */
+	enum err (*read)(struct core_reply *ret, struct arena *a, const struct job *j,
+			 struct bytes message, struct err_note *note);
+};
+extern const struct work_kind work_kinds[OP_KINDS];
 
 struct job {
 	struct worker *worker;
+	const struct work_kind *kind;
 	struct job *prev, *next;
 	struct arena arena;
 	struct operation op;
-	struct public_decryption request;
+	struct decryption_request request;
 	struct extra_data extra;
 	const struct sns_material *materials; /* one per handle, or NULL */
 	struct proof *proof;
@@ -72,7 +96,10 @@ struct job {
 	/* permission */
 	struct endpoint **hosts;  /* of each handle */
 	struct block_head *heads; /* of each handle's host chain, as read in this pass */
-	size_t pending;
+	size_t heads_pending;
+	struct acl *acl; /* the rules */
+	size_t pending;  /* parts: the rules, signature and context where they are asked for */
+	const struct acl_rule *denied_by; /* NULL: the signature */
 	bool second_read;
 	bool request_dated; /* request_time_s is the time stamp of the request's gateway block */
 	uint64_t request_time_s;
@@ -122,8 +149,27 @@ void work_denied(struct job *j, const char *fmt, ...) PRINTF(2, 3);
 void work_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...) PRINTF(4, 5);
 
 /* ---- permission.c ---- */
+enum {
+	PERMISSION_CALL_MAX = 512 /* call data without a signature */
+};
 void permission_start(struct job *j); /* -> work_permitted */
 void work_permitted(struct job *j);
+void permission_ask(struct job *j); /* a pass over the rules */
+/* A call of this pass; whoever makes it counts it in j->pending, alone or as a whole. */
+enum err permission_call(struct job *j, struct endpoint *at, struct call_msg msg,
+			 const struct buf *data, struct block_tag tag, provider_bytes_fn *done,
+			 size_t index) MUST_USE;
+struct block_tag permission_head(const struct job *j, size_t handle);
+struct address permission_acl_of(const struct job *j, const struct endpoint *host);
+void permission_part_done(struct job *j);
+void permission_denied(struct job *j, size_t handle, const struct acl_rule *rule);
+void permission_network_failed(struct job *j, enum err e, const char *what, const char *detail);
+void public_rules(struct job *j);
+
+/* ---- user_rules.c ---- */
+void user_rules(struct job *j);
+/* Of the unified form: is the signature the user's, and not void? Nothing for other requests. */
+enum err user_signature_ask(struct job *j) MUST_USE;
 
 /* ---- ciphertext.c ---- */
 void ciphertexts_start(struct job *j); /* -> work_fetched */
@@ -137,10 +183,25 @@ void core_poll(struct job *j,
 void core_cancel(struct job *j);
 void work_answered(struct job *j, const struct decryption_answer *answer);
 
+/* ---- core_request.c ---- */
+enum err core_id_pack(struct buf *out, struct u256 id) MUST_USE;
+enum err public_request_pack(struct job *j, struct buf *out) MUST_USE;
+enum err user_request_pack(struct job *j, struct buf *out) MUST_USE;
+
 /* ---- core_answer.c: is this the answer to what we asked? ---- */
 enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,
 			  struct arena *a, const struct job *j, struct bytes message,
 			  struct err_note *note) MUST_USE;
+/* For it: the request's handles as a bytes32[]; the domain that the core signs under. */
+enum err core_handles_value(struct abi_value *ret_value, struct arena *a,
+			    const struct job *j) MUST_USE;
+struct eip712_domain core_domain(const struct job *j);
+
+/* ---- core_public.c, core_user.c: work_kind.read; what it gives lies in the arena ---- */
+enum err public_reply_read(struct core_reply *ret, struct arena *a, const struct job *j,
+			   struct bytes message, struct err_note *note) MUST_USE;
+enum err user_reply_read(struct core_reply *ret, struct arena *a, const struct job *j,
+			 struct bytes message, struct err_note *note) MUST_USE;
 
 /* ---- kms_signer.c ---- */
 void signer_check(struct job *j); /* j->signer of j->answer -> work_answered */

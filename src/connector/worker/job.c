@@ -13,7 +13,7 @@ enum {
 	SOON_MS = 100,
 	ACL_CAP_MIN_MS = 250,
 	ACL_CAP_MAX_MS = 30000,
-	ANSWER_BYTES_MAX = 1 << 20,
+	ANSWER_BYTES_MAX = 2 << 20,
 	PROOF_BYTES_MAX = 1 << 20,
 	MOVE_BYTES_MAX = 4 << 20,
 	MOVE_RETRY_MS = 1000,
@@ -49,6 +49,7 @@ enum err work_new(struct job **ret_job, struct worker *w, const struct operation
 	if (!j)
 		return ERR_NOMEM;
 	j->worker = w;
+	j->kind = &work_kinds[op->key.kind];
 	j->arena = arena_make(JOB_BYTES_MAX);
 	j->proof_bytes = buf_make(PROOF_BYTES_MAX);
 	j->answer_bytes = buf_make(ANSWER_BYTES_MAX);
@@ -276,7 +277,7 @@ static enum err decode(struct job *j)
 {
 	size_t n = 0;
 
-	TRY(public_decryption_decode(&j->arena, &j->request, j->op.content));
+	TRY(decryption_request_decode(&j->arena, &j->request, j->op.key.kind, j->op.content));
 	TRY(sns_materials_decode(&j->arena, &j->materials, &n, j->op.materials));
 	if (n != 0 && n != j->request.handles_n)
 		return ERR_CORRUPT;
@@ -366,7 +367,7 @@ static void moved_answered(struct job *j)
 	struct worker *w = j->worker;
 	double seconds = (double)(wall_ms(j) - j->op.created_ms) / 1000.0;
 
-	metrics_observe(w->env.metrics, METRIC_WORKER_LATENCY, METRIC_EVENT_PUBLIC_DECRYPTION,
+	metrics_observe(w->env.metrics, METRIC_WORKER_LATENCY, metric_of_kind(j->op.key.kind),
 			seconds > 0 ? seconds : 0);
 	if (store_notify(w->env.store, OP_TOPIC_ANSWERED) != ERR_OK)
 		LOG_WARN(w->env.log, "The sender could not be woken, it will look by itself");

@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * May these handles be decrypted? One eth_call per handle to the ACL of its host chain, at a head
- * that was read just before, so that the proof can say at which block it was allowed; and the
- * context that the extra data names, if any.
+ * May these handles be decrypted, for whom they are asked? The rules of the request's kind (acl.c,
+ * user_rules.c) are put to the ACL of each handle's host chain, at a head that was read just
+ * before, so that the proof can say at which block it was allowed; besides, the context that the
+ * extra data names, if any.
  *
  * A "no" may come from a node that lags. It becomes a refusal only when a host block is later than
  * the request by acl_grace and a second read, head and calls, says the same. The request is as old
  * as its gateway block says: our own clock, and when we saw it, have no part in this.
  */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/hex.h"
 #include "connector/adapters/views.h"
-#include "connector/worker/internal.h"
-
-enum {
-	CALL_BYTES_MAX = 256
-};
-
-static void pass_start(struct job *j);
+#include "connector/worker/acl.h"
+#include "eth/text.h"
 
 /* Whatever an RPC node does wrong is not the request's fault: it waits, and no attempt is counted.
  */
-static void network_failed(struct job *j, enum err e, const char *what, const char *detail)
+void permission_network_failed(struct job *j, enum err e, const char *what, const char *detail)
 {
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_NETWORK);
 	work_retry(j, err_class(e) == ERR_CLASS_SOURCE ? ERR_UNAVAILABLE : e, "%s: %s", what,
@@ -30,7 +27,7 @@ static void network_failed(struct job *j, enum err e, const char *what, const ch
 }
 
 /* One part of the pass is done; with the last one the permission is proven. */
-static void part_done(struct job *j)
+void permission_part_done(struct job *j)
 {
 	if (--j->pending > 0)
 		return;
@@ -41,21 +38,31 @@ static void part_done(struct job *j)
 	work_permitted(j);
 }
 
-static enum err view(struct job *j, struct endpoint *at, struct address to, const struct buf *data,
-		     struct block_tag tag, provider_bytes_fn *done, size_t index)
+enum err permission_call(struct job *j, struct endpoint *at, struct call_msg msg,
+			 const struct buf *data, struct block_tag tag, provider_bytes_fn *done,
+			 size_t index)
 {
-	const struct call_msg msg = {.to = to, .data = buf_view(data)};
 	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, index);
-	enum err e = t ? provider_call(at->provider, &msg, tag, done, t) : ERR_NOMEM;
+	enum err e;
 
-	if (e == ERR_OK)
-		j->pending++;
-	else if (t)
+	msg.data = buf_view(data);
+	e = t ? provider_call(at->provider, &msg, tag, done, t) : ERR_NOMEM;
+	if (e != ERR_OK && t)
 		(void)ticket_close(t, NULL);
 	return e;
 }
 
-/* ---- handles ---- */
+struct block_tag permission_head(const struct job *j, size_t handle)
+{
+	return (struct block_tag){.kind = BLOCK_NUMBER, .number = j->heads[handle].number};
+}
+
+struct address permission_acl_of(const struct job *j, const struct endpoint *host)
+{
+	return j->worker->env.config->host_chains[host - j->worker->hosts].acl;
+}
+
+/* ---- a "no" ---- */
 
 /* Is the host's head later than the request by the grace? */
 static bool grace_is_over(const struct job *j, size_t i)
@@ -67,30 +74,51 @@ static bool grace_is_over(const struct job *j, size_t i)
 	       head_s - j->request_time_s >= grace_s;
 }
 
+/* "handle 0x… is not", "allowed for …", "by the ACL of" chain …; or the same of the signature. */
+struct denial_text {
+	char subject[96], predicate[REASON_SIZE_MAX];
+	const char *by;
+};
+
+static void denial_text(struct denial_text *t, const struct job *j)
+{
+	char hex[65], user[ADDRESS_TEXT_SIZE];
+
+	if (j->denied_by) {
+		hex_encode(hex, BYTES_OF(j->request.handles[j->denied_by->handle].b));
+		(void)snprintf(t->subject, sizeof(t->subject), "handle 0x%s", hex);
+		acl_rule_text(t->predicate, j->denied_by);
+		t->by = "by the ACL of";
+		return;
+	}
+	address_to_text(user, j->request.user->user);
+	(void)snprintf(t->subject, sizeof(t->subject), "the signature");
+	(void)snprintf(t->predicate, sizeof(t->predicate),
+		       "user %s's, nor vouched for by a contract wallet at that address", user);
+	t->by = "on";
+}
+
 static void decide_denied(struct job *j, size_t i)
 {
 	const struct block_head *head = &j->heads[i];
 	bool late = grace_is_over(j, i);
-	char handle[65];
+	struct denial_text t;
 
 	if (late && !j->second_read) {
 		j->second_read = true;
-		pass_start(j);
+		permission_ask(j);
 		return;
 	}
-	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_ACL);
-	hex_encode(handle, BYTES_OF(j->request.handles[i].b));
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
+		    j->denied_by ? METRIC_CHECK_ACL : METRIC_CHECK_SIGNATURE);
+	denial_text(&t, j);
 	if (late)
 		work_end(j, OP_REFUSED, ERR_NOT_ALLOWED,
-			 "handle 0x%s is not allowed for decryption by the ACL of chain %" PRIu64
-			 " (block %" PRIu64 ", read twice)",
-			 handle, j->hosts[i]->chain.v, head->number.v);
+			 "%s is not %s %s chain %" PRIu64 " (block %" PRIu64 ", read twice)",
+			 t.subject, t.predicate, t.by, j->hosts[i]->chain.v, head->number.v);
 	else
-		work_denied(
-			j,
-			"handle 0x%s is not yet allowed for decryption by the ACL of chain %" PRIu64
-			" (block %" PRIu64 ")",
-			handle, j->hosts[i]->chain.v, head->number.v);
+		work_denied(j, "%s is not yet %s %s chain %" PRIu64 " (block %" PRIu64 ")",
+			    t.subject, t.predicate, t.by, j->hosts[i]->chain.v, head->number.v);
 }
 
 static void on_request_block(void *ctx, const struct provider_error *e,
@@ -102,7 +130,7 @@ static void on_request_block(void *ctx, const struct provider_error *e,
 	if (!j)
 		return;
 	if (e->err != ERR_OK) {
-		network_failed(j, e->err, "block of the request", e->note.text);
+		permission_network_failed(j, e->err, "block of the request", e->note.text);
 		return;
 	}
 	/* A request that a re-organisation took away has no time: it waits for its new block. */
@@ -112,15 +140,16 @@ static void on_request_block(void *ctx, const struct provider_error *e,
 }
 
 /* One "no" is enough: the rest of the pass does not matter any more. */
-static void denied(struct job *j, size_t i)
+void permission_denied(struct job *j, size_t handle, const struct acl_rule *rule)
 {
 	scope_cancel(&j->calls);
+	j->denied_by = rule;
 	if (j->request_dated) {
-		decide_denied(j, i);
+		decide_denied(j, handle);
 		return;
 	}
 
-	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, i);
+	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, handle);
 	enum err e = t ? provider_head(j->worker->gateway.provider,
 				       (struct block_tag){BLOCK_NUMBER, j->op.block},
 				       on_request_block, t)
@@ -129,43 +158,16 @@ static void denied(struct job *j, size_t i)
 		return;
 	if (t)
 		(void)ticket_close(t, NULL);
-	network_failed(j, e, "block of the request", "not sent");
+	permission_network_failed(j, e, "block of the request", "not sent");
 }
 
-static void on_allowed(void *ctx, const struct provider_error *e, struct bytes data)
+/* ---- heads ---- */
+
+/* All heads are there. */
+static enum err ask_rules(struct job *j)
 {
-	size_t i;
-	struct job *j = ticket_close(ctx, &i);
-	bool allowed;
-
-	if (!j)
-		return;
-	enum err err = e->err != ERR_OK ? e->err : view_bool_result(&allowed, data);
-	if (err != ERR_OK) {
-		network_failed(j, err, "isAllowedForDecryption",
-			       e->err != ERR_OK ? e->note.text : err_name(err));
-		return;
-	}
-	if (!allowed) {
-		denied(j, i);
-		return;
-	}
-	proof_permit(j->proof, i, j->hosts[i]->chain, j->heads[i].number, j->heads[i].hash);
-	part_done(j);
-}
-
-static struct address acl_of(const struct job *j, const struct endpoint *host)
-{
-	return j->worker->env.config->host_chains[host - j->worker->hosts].acl;
-}
-
-static enum err ask_handle(struct job *j, size_t i)
-{
-	struct buf data CLEANUP(buf_free) = buf_make(CALL_BYTES_MAX);
-	struct block_tag at = {.kind = BLOCK_NUMBER, .number = j->heads[i].number};
-
-	TRY(acl_is_allowed_for_decryption_call(&data, &j->request.handles[i]));
-	return view(j, j->hosts[i], acl_of(j, j->hosts[i]), &data, at, on_allowed, i);
+	TRY(acl_ask(j));
+	return user_signature_ask(j);
 }
 
 /* `first` is the first handle of its host chain: it stands for the chain. */
@@ -178,18 +180,16 @@ static void on_head(void *ctx, const struct provider_error *e, const struct bloc
 	if (!j)
 		return;
 	if (e->err != ERR_OK) {
-		network_failed(j, e->err, "head of the host chain", e->note.text);
+		permission_network_failed(j, e->err, "head of the host chain", e->note.text);
 		return;
 	}
-	for (size_t i = first; err == ERR_OK && i < j->request.handles_n; i++)
-		if (j->hosts[i] == j->hosts[first]) {
+	for (size_t i = first; i < j->request.handles_n; i++)
+		if (j->hosts[i] == j->hosts[first])
 			j->heads[i] = *head;
-			err = ask_handle(j, i);
-		}
+	if (--j->heads_pending == 0)
+		err = ask_rules(j);
 	if (err != ERR_OK)
-		network_failed(j, err, "isAllowedForDecryption", "not sent");
-	else
-		part_done(j);
+		permission_network_failed(j, err, "permission of a handle", "not sent");
 }
 
 static enum err ask_head(struct job *j, size_t first)
@@ -226,7 +226,7 @@ static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
 	host->verified = e->err == ERR_OK;
 	enum err err = e->err == ERR_OK ? ask_head(j, first) : e->err;
 	if (err != ERR_OK)
-		network_failed(j, err, "chain id of the host chain", e->note.text);
+		permission_network_failed(j, err, "chain id of the host chain", e->note.text);
 }
 
 static enum err ask_host(struct job *j, size_t first)
@@ -255,12 +255,12 @@ static void on_valid(void *ctx, const struct provider_error *e, struct bytes dat
 		return;
 	enum err err = e->err != ERR_OK ? e->err : view_bool_result(&valid, data);
 	if (err != ERR_OK) {
-		network_failed(j, err, "isValidKmsContext",
-			       e->err != ERR_OK ? e->note.text : err_name(err));
+		permission_network_failed(j, err, "isValidKmsContext",
+					  e->err != ERR_OK ? e->note.text : err_name(err));
 		return;
 	}
 	if (valid) {
-		part_done(j);
+		permission_part_done(j);
 		return;
 	}
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_KMS_CONTEXT);
@@ -274,23 +274,26 @@ static void on_valid(void *ctx, const struct provider_error *e, struct bytes dat
  * configured, contexts. */
 static enum err ask_context(struct job *j)
 {
-	struct buf data CLEANUP(buf_free) = buf_make(CALL_BYTES_MAX);
+	struct buf data CLEANUP(buf_free) = buf_make(PERMISSION_CALL_MAX);
 	const struct connector_config *c = j->worker->env.config;
 	const struct block_tag latest = {.kind = BLOCK_LATEST};
 	bool protocol = j->worker->ethereum.provider != NULL;
 	struct endpoint *at = protocol ? &j->worker->ethereum : &j->worker->gateway;
-	struct address to =
-		protocol ? c->protocol_config_contract.address : c->gateway_config_contract.address;
+	const struct call_msg msg = {.to = protocol ? c->protocol_config_contract.address
+						    : c->gateway_config_contract.address};
 
 	if (!j->extra.has_context)
 		return ERR_OK;
 	TRY(config_is_valid_kms_context_call(&data, j->extra.context));
-	TRY(view(j, at, to, &data, latest, on_valid, 0));
+	TRY(permission_call(j, at, msg, &data, latest, on_valid, 0));
+	j->pending++;
 	if (!protocol || !j->extra.has_epoch)
 		return ERR_OK;
 	buf_clear(&data);
 	TRY(config_is_valid_epoch_for_context_call(&data, j->extra.context, j->extra.epoch));
-	return view(j, at, to, &data, latest, on_valid, 0);
+	TRY(permission_call(j, at, msg, &data, latest, on_valid, 0));
+	j->pending++;
+	return ERR_OK;
 }
 
 static void on_context_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
@@ -308,10 +311,10 @@ static void on_context_chain_id(void *ctx, const struct provider_error *e, uint6
 	if (err == ERR_OK)
 		err = ask_context(j);
 	if (err != ERR_OK)
-		network_failed(j, err, "chain that knows the KMS contexts",
-			       e->err != ERR_OK ? e->note.text : err_name(err));
+		permission_network_failed(j, err, "chain that knows the KMS contexts",
+					  e->err != ERR_OK ? e->note.text : err_name(err));
 	else
-		part_done(j);
+		permission_part_done(j);
 }
 
 static enum err check_context(struct job *j)
@@ -345,22 +348,23 @@ static enum err pass_ask(struct job *j)
 {
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		if (first_of_host(j, i)) {
-			j->pending++;
+			j->heads_pending++;
 			TRY(ask_host(j, i));
 		}
 	return check_context(j);
 }
 
-static void pass_start(struct job *j)
+void permission_ask(struct job *j)
 {
 	enum err e =
 		proof_new(&j->arena, &j->proof, j->op.key.content_digest, j->request.handles_n);
 
-	j->pending = 0;
+	j->pending = 1; /* the rules */
+	j->heads_pending = 0;
 	if (e == ERR_OK)
 		e = pass_ask(j);
 	if (e != ERR_OK)
-		network_failed(j, e, "permission", "not sent");
+		permission_network_failed(j, e, "permission", "not sent");
 }
 
 static struct endpoint *host_of(const struct job *j, const struct hash32 *handle)
@@ -371,6 +375,20 @@ static struct endpoint *host_of(const struct job *j, const struct hash32 *handle
 		if (j->worker->hosts[k].chain.v == chain.v)
 			return &j->worker->hosts[k];
 	return NULL;
+}
+
+/* A public decryption needs one yes for each handle. */
+void public_rules(struct job *j)
+{
+	const struct acl_question q = {.view = ACL_PUBLIC};
+	enum err e = acl_init(j);
+
+	for (size_t i = 0; e == ERR_OK && i < j->request.handles_n; i++)
+		e = acl_rule_add_one(j, i, q);
+	if (e == ERR_OK)
+		permission_ask(j);
+	else
+		work_retry(j, e, "the rules of the request: %s", err_name(e));
 }
 
 void permission_start(struct job *j)
@@ -393,5 +411,5 @@ void permission_start(struct job *j)
 			return;
 		}
 	}
-	pass_start(j);
+	j->kind->rules(j);
 }

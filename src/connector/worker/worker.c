@@ -99,7 +99,7 @@ static void job_from_row(struct worker *w, const struct store_rows *rows, size_t
 		LOG_ERROR(w->env.log, "A row of the database cannot be worked on", log_e(e));
 		return;
 	}
-	metrics_inc(w->env.metrics, METRIC_WORKER_EVENT_RECEIVED, METRIC_EVENT_PUBLIC_DECRYPTION);
+	metrics_inc(w->env.metrics, METRIC_WORKER_EVENT_RECEIVED, metric_of_kind(op.key.kind));
 	job_link(w, j);
 	work_start(j);
 }

@@ -21,7 +21,9 @@ static void test_allowed_is_answered(void **state)
 
 	int64_t n = sim_sql_int(&f->w.sim, "SELECT length(answer) FROM operation");
 	const char *stored = sim_sql_text(&f->w.sim, "SELECT answer FROM operation");
-	assert_int_equal(decryption_answer_decode(&a, bytes_from(stored, (size_t)n)), ERR_OK);
+	assert_int_equal(decryption_answer_decode(&a, OP_KIND_PUBLIC_DECRYPTION,
+						  bytes_from(stored, (size_t)n)),
+			 ERR_OK);
 	assert_int_equal(a.result.n, 32);
 	assert_int_equal(a.result.p[31], 42);
 	assert_int_equal(a.extra_data.n, 0);
@@ -91,7 +93,9 @@ static void test_several_handles_in_order(void **state)
 	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
 	int64_t n = sim_sql_int(&f->w.sim, "SELECT length(answer) FROM operation");
 	const char *stored = sim_sql_text(&f->w.sim, "SELECT answer FROM operation");
-	assert_int_equal(decryption_answer_decode(&a, bytes_from(stored, (size_t)n)), ERR_OK);
+	assert_int_equal(decryption_answer_decode(&a, OP_KIND_PUBLIC_DECRYPTION,
+						  bytes_from(stored, (size_t)n)),
+			 ERR_OK);
 	assert_int_equal(a.result.n, 96);
 	assert_int_equal(a.result.p[31], 42);
 	assert_int_equal(a.result.p[63], 1);
