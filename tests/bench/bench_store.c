@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The store on SQLite with rows of the connector's size: inserts one per batch and many per batch,
- * and claims as workers make them. Baseline, measured in the same run: fdatasync of one appended
- * page in the same directory, which bounds every commit.
+ * The store on both engines with rows of the connector's size: inserts one per batch and many per
+ * batch, and claims as workers make them. Baseline, measured in the same run: fdatasync of one
+ * appended page in the same directory, which bounds every commit. The PostgreSQL server is started
+ * here, on a Unix socket, with fsync and its other settings as they come.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statfs.h>
 
-#include "../unit/store/store_test.h"
+#include "../unit/store/engines.h"
 #include "base/limits.h"
 
 enum {
@@ -147,41 +148,60 @@ static void line(const char *what, double per_s, double sync)
 	(void)fflush(stdout);
 }
 
-int main(void)
+static void measure(struct bench *b, double sync)
 {
-	struct bench b = {.loop = TEST_LOOP_INIT};
-	struct store_executor executor = test_loop_executor(&b.loop);
-	struct err_note note = {0};
-	char dir[TEST_PATH_SIZE], path[TEST_PATH_SIZE + 16];
-	struct statfs fs = {0};
+	line("inserts, 1 per batch, 1 batch under way", inserts_per_s(b, ROUND_TRIPS, 1, 1), sync);
+	line("inserts, 1 per batch, 1000 batches under way", inserts_per_s(b, INSERTS, 1, 1000),
+	     sync);
+	line("inserts, 100 per batch, 1 batch under way", inserts_per_s(b, INSERTS, 100, 1), sync);
+	line("inserts, 2000 per batch, 1 batch under way", inserts_per_s(b, INSERTS, 2000, 1),
+	     sync);
+	line("rows claimed, 1 per claim, of a table of 60 000", claims_per_s(b, 1), sync);
+	line("rows claimed, 10 per claim", claims_per_s(b, 10), sync);
+	line("rows claimed, 100 per claim", claims_per_s(b, 100), sync);
+}
 
-	test_dir_make(dir);
-	(void)snprintf(path, sizeof(path), "%s/bench.db", dir);
+static bool bench_engine(const struct test_engine *engine)
+{
+	static const struct test_loop fresh = TEST_LOOP_INIT;
+	struct bench b = {.loop = fresh};
+	struct test_database db;
+	struct err_note note = {0};
+	struct statfs fs = {0};
+	const char *dir;
+
+	test_database_make(&db, engine);
+	dir = engine->server ? engine->server->dir : db.dir;
 	(void)statfs(dir, &fs);
-	if (store_sqlite_open(&b.store, &executor, path, &migrations, &note) != ERR_OK) {
+	if (test_database_open(&db, &b.store, &b.loop, &migrations, &note) != ERR_OK) {
 		(void)fprintf(stderr, "bench_store: %s\n", note.text);
-		return 1;
+		return false;
 	}
 	memset(b.body, 0x5a, sizeof(b.body));
-	(void)printf("store, SQLite, WAL, synchronous=FULL, rows of %d bytes and 2 more indices; "
-		     "%s, file system type "
-		     "0x%lx; a loop without sockets stands in for the service\n",
+	(void)printf("store, %s, rows of %d bytes and 2 more indices; %s, file system type 0x%lx; "
+		     "a loop without sockets stands in for the service\n",
+		     engine->server ? "PostgreSQL on a Unix socket, fsync on"
+				    : "SQLite, WAL, synchronous=FULL",
 		     BODY_SIZE + 32, dir, (unsigned long)fs.f_type);
 
 	double sync = sync_per_s(dir);
 
 	line("baseline: append 4 KiB, fdatasync", sync, sync);
-	line("inserts, 1 per batch, 1 batch under way", inserts_per_s(&b, ROUND_TRIPS, 1, 1), sync);
-	line("inserts, 1 per batch, 1000 batches under way", inserts_per_s(&b, INSERTS, 1, 1000),
-	     sync);
-	line("inserts, 100 per batch, 1 batch under way", inserts_per_s(&b, INSERTS, 100, 1), sync);
-	line("inserts, 2000 per batch, 1 batch under way", inserts_per_s(&b, INSERTS, 2000, 1),
-	     sync);
-	line("rows claimed, 1 per claim, of a table of 60 000", claims_per_s(&b, 1), sync);
-	line("rows claimed, 10 per claim", claims_per_s(&b, 10), sync);
-	line("rows claimed, 100 per claim", claims_per_s(&b, 100), sync);
+	measure(&b, sync);
 	store_free(b.store);
 	test_loop_drain(&b.loop);
-	test_dir_remove(dir);
-	return 0;
+	test_dir_remove(db.dir);
+	return true;
+}
+
+int main(void)
+{
+	static struct pg_server server;
+	TEST_ENGINES(server);
+	bool good = pg_server_start(&server);
+
+	good = bench_engine(&sqlite_engine) && good;
+	good = good && bench_engine(&postgres_engine);
+	pg_server_remove(&server);
+	return good ? 0 : 1;
 }

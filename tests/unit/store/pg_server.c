@@ -76,7 +76,8 @@ static void child_become(const struct passwd *user, const char *log)
 		_exit(126);
 	/* After the change of user, which would undo it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGQUIT);
-	(void)chdir("/");
+	if (chdir("/") != 0)
+		_exit(126);
 }
 
 static pid_t spawn(const struct pg_server *s, const char *program, char *const argv[])
@@ -153,7 +154,8 @@ static bool is_ready(const struct pg_server *s)
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
-	(void)fread(text, 1, sizeof(text) - 1, f);
+	if (fread(text, 1, sizeof(text) - 1, f) == 0)
+		text[0] = '\0';
 	(void)fclose(f);
 	return strtol(text, NULL, 10) == s->pid && strstr(text, "\nready");
 }
@@ -258,7 +260,8 @@ void pg_server_signal_all(const struct pg_server *s, int signal)
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return;
-	(void)fread(text, 1, sizeof(text) - 1, f);
+	if (fread(text, 1, sizeof(text) - 1, f) == 0)
+		text[0] = '\0';
 	(void)fclose(f);
 	for (long pid; (pid = strtol(at, &end, 10)) > 0; at = end)
 		(void)kill((pid_t)pid, signal);

@@ -353,7 +353,8 @@ static void test_claim_passes_a_held_row(void **state)
 			       "BEGIN; SELECT 1 FROM %s.op WHERE id = 1 FOR UPDATE; SELECT "
 			       "pg_sleep(60)",
 			       f->db.schema);
-		(void)freopen("/dev/null", "w", stdout);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(126);
 		(void)execl(path, "psql", "-qX", "-d", f->db.url, "-c", sql, (char *)NULL);
 		_exit(127);
 	}
