@@ -158,7 +158,7 @@ async function run(network, proxy) {
 	const coprocessor = new Coprocessor(devnet);
 	const type = typeByName('uint64');
 	const list = encryptList(devnet.keys.publicKey, [{ type, value: parseValue(type, '42') }]);
-	const [{ handle, size }] = await coprocessor.publish(list, { account: devnet.accounts[0].address, allowPublic: true });
+	const [{ handle, size }] = await coprocessor.publish(list, { accounts: [devnet.accounts[0].address], allowPublic: true });
 	coprocessor.close();
 
 	console.log(`conditions: ${cpus()[0].model.trim()}, ${cpus().length} CPUs, Linux ${release()}; Node ${process.version}`);

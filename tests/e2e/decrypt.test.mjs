@@ -75,7 +75,7 @@ test('public decryption', { timeout: 240000 }, async (t) => {
 		await t.test('permission that comes within the grace time is seen', async () => {
 			const [{ handle }] = await publish([['uint32', '99']], false);
 			const request = await relayer.request([handle]);
-			await (await coprocessor.admit(handle, devnet.accounts[0].address, true)).wait();
+			await (await coprocessor.admit(handle, [devnet.accounts[0].address], true)).wait();
 			await relayer.response(request);
 			assert.deepEqual(shown((await verify(devnet, request.idHex)).values), [['uint32', '99']]);
 		});

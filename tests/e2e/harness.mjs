@@ -19,9 +19,9 @@ export async function withNetwork(options, body) {
 		const devnet = await network.start();
 		const coprocessor = new Coprocessor(devnet);
 		const relayer = new Relayer(devnet);
-		const publish = (items, allowPublic = true) => {
+		const publish = (items, allowPublic = true, accounts = [devnet.accounts[0].address]) => {
 			const list = encryptList(devnet.keys.publicKey, items.map(([name, text]) => ({ type: typeByName(name), value: parseValue(typeByName(name), text) })));
-			return coprocessor.publish(list, { account: devnet.accounts[0].address, allowPublic });
+			return coprocessor.publish(list, { accounts, allowPublic });
 		};
 		try {
 			await body({ network, devnet, coprocessor, relayer, publish });

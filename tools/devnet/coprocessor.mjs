@@ -49,19 +49,21 @@ export class Coprocessor {
 		this.acl = new Contract(this.host.contracts.ACL, aclAbi, host);
 	}
 
-	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order.
-	async publish(blob, { account, allowPublic }) {
+	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order. The accounts may
+	// use them; with allowPublic everybody may have them decrypted.
+	async publish(blob, { accounts, allowPublic = false }) {
 		const digest = keccak256(blob);
 		await this.#put(hexlify(digest).slice(2), blob, {});
 		const objects = await this.#squash(blob);
-		return Promise.all(objects.map((object) => this.#publishOne(object, { blob, digest, account, allowPublic })));
+		return Promise.all(objects.map((object) => this.#publishOne(object, { blob, digest, accounts, allowPublic })));
 	}
 
 	// The executor may use any handle within its own transaction, and so pass it on for good. Here the stand-in's account
 	// is the executor: it admits what a real one admits after checking the coprocessors' signatures on the input.
-	admit(handle, account, allowPublic) {
+	admit(handle, accounts, allowPublic) {
 		const { interface: abi } = this.acl;
-		const calls = [abi.encodeFunctionData('allowTransient', [handle, this.wallet.address]), abi.encodeFunctionData('allow', [handle, account])];
+		const calls = [abi.encodeFunctionData('allowTransient', [handle, this.wallet.address])];
+		for (const account of accounts) calls.push(abi.encodeFunctionData('allow', [handle, account]));
 		if (allowPublic) calls.push(abi.encodeFunctionData('allowForDecryption', [[handle]]));
 		return this.acl.multicall(calls);
 	}
@@ -86,7 +88,7 @@ export class Coprocessor {
 		}
 	}
 
-	async #publishOne({ index, fheType, bytes }, { blob, digest, account, allowPublic }) {
+	async #publishOne({ index, fheType, bytes }, { blob, digest, accounts, allowPublic }) {
 		const keyId = BigInt(`0x${this.devnet.keys.keyId}`);
 		const handle = inputHandle({ blob, index, acl: this.host.contracts.ACL, chainId: this.host.chainId, fheType });
 		const snsDigest = keccak256(bytes);
@@ -109,7 +111,7 @@ export class Coprocessor {
 		]);
 		const sent = await Promise.all([
 			this.commits.addCiphertextMaterial(handle, keyId, digest, snsDigest),
-			this.admit(handle, account, allowPublic),
+			this.admit(handle, accounts, allowPublic),
 		]);
 		await Promise.all(sent.map((transaction) => transaction.wait()));
 		return { handle, fheType, digest, snsDigest, size: getBytes(bytes).length };

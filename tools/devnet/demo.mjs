@@ -3,11 +3,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Wallet } from 'ethers';
 import { main, parsePortBase } from './cli.mjs';
 import { Coprocessor } from './coprocessor.mjs';
 import { inspect, stateOf } from './inspect.mjs';
 import { Network } from './network.mjs';
 import { waitFor } from './processes.mjs';
+import { PrivateClient, exampleContract } from './private.mjs';
 import { Relayer } from './request.mjs';
 import { UsageError, formatValue, parseValue, typeByName, types } from './types.mjs';
 import { encryptList } from './user.mjs';
@@ -69,12 +71,15 @@ function lines(text) {
 
 const short = (hex) => `${hex.slice(0, 10)}…${hex.slice(-8)}`;
 
-async function publish(t, devnet, coprocessor, items, allowPublic) {
+const allowances = { public: 'public decryption allowed', user: 'one user may read it, through one contract', nobody: 'NOT allowed for public decryption' };
+
+// allowed: public, user (then `accounts` are allowed) or nobody.
+async function publish(t, devnet, coprocessor, items, allowed, accounts = [devnet.accounts[0].address]) {
 	const list = encryptList(devnet.keys.publicKey, items);
 	t.hop('user', `encrypts ${items.map(({ type, value }) => `${type.name} ${formatValue(type, value)}`).join(', ')} under the public key (${list.length} bytes)`);
-	const ciphertexts = await coprocessor.publish(list, { account: devnet.accounts[0].address, allowPublic });
+	const ciphertexts = await coprocessor.publish(list, { accounts, allowPublic: allowed === 'public' });
 	for (const { handle, size, snsDigest } of ciphertexts)
-		t.hop('coprocessor', `stores ct128 of ${short(handle)}: ${size} bytes, digest ${short(snsDigest)}; ${allowPublic ? 'public decryption allowed' : 'NOT allowed for public decryption'}`);
+		t.hop('coprocessor', `stores ct128 of ${short(handle)}: ${size} bytes, digest ${short(snsDigest)}; ${allowances[allowed]}`);
 	return ciphertexts.map(({ handle }) => handle);
 }
 
@@ -94,6 +99,31 @@ async function decryptOne(t, devnet, relayer, handles) {
 	return request;
 }
 
+// For the eyes of one user: asked for with its wallet's signature, answered under a key that only its client has.
+async function decryptForUser(t, devnet, coprocessor, relayer, item) {
+	const { address, privateKey } = devnet.accounts[0];
+	const [handle] = await publish(t, devnet, coprocessor, [item], 'user', [address, exampleContract]);
+	const client = new PrivateClient(devnet, new Wallet(privateKey));
+	const entries = [{ handle, contract: exampleContract }];
+	const signed = await client.sign('direct', entries);
+	t.hop('user', `${address} makes a key for the answer (${(client.publicKey.length - 2) / 2} bytes) and signs: through contract ${exampleContract}, for one day`);
+	const request = await relayer.requestUser(signed);
+	const { block, transaction } = request;
+	t.hop('relayer', `sends userDecryptionRequest for 1 handle: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
+	const answers = await relayer.userResponse(request);
+	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
+	const account = lines(await inspect(devnet, request.idHex));
+	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
+	t.hop('core', `decrypted 1 value, sealed it for the user's key and signed the result as ${devnet.nodes[0].signer}`);
+	const [answer] = answers;
+	t.hop('connector', `sent userDecryptionResponse (${(answer.share.length - 2) / 2} bytes) with nonce ${account['tx nonce'][0]}`, { block: answer.block, transaction: answer.transaction });
+	const [value] = await client.open(entries, signed, answers);
+	const shown = formatValue(item.type, value);
+	if (value !== item.value) throw new Error(`private value: encrypted ${formatValue(item.type, item.value)}, opened ${shown}`);
+	t.hop('user', `checks signature and link, opens the answer: ${item.type.name} ${shown}; nobody else can`);
+	return { ...request, id: request.idHex, handle, user: address, contract: exampleContract, value: shown };
+}
+
 // How many decryptions the core was ever asked for, by its own counter.
 async function coreRequests(devnet) {
 	const text = await (await fetch(`${devnet.nodes[0].coreMonitoring}/metrics`)).text();
@@ -103,7 +133,7 @@ async function coreRequests(devnet) {
 }
 
 async function refusal(t, devnet, coprocessor, relayer) {
-	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName('uint64'), value: 7n }], false);
+	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName('uint64'), value: 7n }], 'nobody');
 	const before = await coreRequests(devnet);
 	const { idHex, block, transaction } = await relayer.request([handle]);
 	t.hop('relayer', `asks for it all the same: id ${short(idHex)}`, { block, transaction, id: idHex });
@@ -126,7 +156,7 @@ async function demo(t, network, items) {
 	const relayer = new Relayer(devnet);
 	try {
 		t.section('2. Encrypt, as a user does');
-		const handles = await publish(t, devnet, coprocessor, items, true);
+		const handles = await publish(t, devnet, coprocessor, items, 'public');
 		t.section('3. Decrypt, through the chain');
 		const request = await decryptOne(t, devnet, relayer, handles);
 		t.section('4. Verify, believing nobody');
@@ -140,9 +170,11 @@ async function demo(t, network, items) {
 			if (value !== encrypted) throw new Error(`value ${index}: encrypted ${encrypted}, decrypted ${value}`);
 			t.hop('verifier', `${type} ${value} is what the user encrypted`);
 		});
-		t.section('5. A refusal: a ciphertext that nobody allowed');
+		t.section('5. Decrypt for one user only');
+		const forUser = await decryptForUser(t, devnet, coprocessor, relayer, items[0]);
+		t.section('6. A refusal: a ciphertext that nobody allowed');
 		const refused = await refusal(t, devnet, coprocessor, relayer);
-		return { devnet, decryption: { ...request, id: request.idHex, ...verified }, refused };
+		return { devnet, decryption: { ...request, id: request.idHex, ...verified }, forUser, refused };
 	} finally {
 		coprocessor.close();
 		relayer.close();
@@ -155,9 +187,9 @@ await main(usage, options, async (values) => {
 	const network = new Network({ dir, portBase: parsePortBase(values['port-base'] ?? '18545') });
 	const t = new Transcript();
 	try {
-		const { decryption, refused } = await demo(t, network, items);
+		const { decryption, forUser, refused } = await demo(t, network, items);
 		if (values.json) {
-			const facts = { decryption, refused, hops: t.hops };
+			const facts = { decryption, forUser, refused, hops: t.hops };
 			writeFileSync(values.json, `${JSON.stringify(facts, (key, value) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`);
 		}
 		console.log(`\nEverything matched: ${decryption.values.map(({ type, value }) => `${type} ${value}`).join(', ')}`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-import { getAddress, toBeHex } from 'ethers';
+import { getAddress, isAddress, toBeHex } from 'ethers';
 
 // The value types that can be decrypted end to end, and how a person writes a value of each.
 
@@ -44,6 +44,12 @@ export function parseValue(type, text) {
 	const max = (1n << BigInt(type.bits)) - 1n;
 	if (value > max) throw new UsageError(`${text} does not fit ${type.name}: at most ${max}`);
 	return value;
+}
+
+// Text -> an address with its checksum; a wrong checksum is a slip of the pen.
+export function parseAddress(text) {
+	if (!isAddress(text)) throw new UsageError(`"${text}" is not an address: 0x and 40 hexadecimal digits`);
+	return getAddress(text);
 }
 
 // BigInt -> what a person reads.
