@@ -386,14 +386,17 @@ void loop_free(struct loop *l)
 
 	if (!l)
 		return;
-	if (l->dns) {
-		/* Requests that nobody waits for any more end in one last round. */
-		evdns_base_free(l->dns, 1);
-		event_base_loop(l->base, EVLOOP_NONBLOCK);
-	}
 	while ((p = post_pop(l)))
 		if (p->owned)
 			free(p);
+	if (l->post_event)
+		event_del(l->post_event);
+	if (l->dns)
+		evdns_base_free(l->dns, 1);
+	/* One last round: for lookups that nobody waits for any more, and for callbacks that
+	 * libevent still owes to streams which are gone, and keeps them for. */
+	if (l->base)
+		event_base_loop(l->base, EVLOOP_NONBLOCK);
 	for (size_t i = 0; i < ARRAY_LEN(l->stop_signals); i++)
 		if (l->stop_signals[i])
 			event_free(l->stop_signals[i]);

@@ -67,7 +67,8 @@ node_suite() {
 
 suite_interop() {
 	build_release
-	say "interop with node-tfhe …"
+	build_sanitized
+	say "interop with node-tfhe, grpc-js and buf …"
 	node_suite interop
 }
 

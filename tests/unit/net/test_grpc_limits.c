@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "net/channel.h"
+#include "net/channel_grpc.h"
 #include "net/grpc_server.h"
 #include "net/grpc_server_internal.h"
 #include "raw.h"
@@ -431,6 +432,34 @@ static void idle_client_does_not_ask(void **state)
 	assert_in_range(now_ms(w) - start_ms, 190, 390);
 }
 
+/* GOAWAY, ENHANCE_YOUR_CALM, "too_many_pings". */
+static void serve_calm_down(void *ctx, int fd)
+{
+	(void)ctx;
+	(void)fd_write_all(fd, BYTES_LIT("\0\0\0\4\0\0\0\0\0"
+					 "\0\0\x16\7\0\0\0\0\0\0\0\0\0\0\0\0\xb"
+					 "too_many_pings"));
+	fd_wait_close(fd);
+}
+
+static void fewer_pings_for_who_dislikes_them(void **state)
+{
+	struct world *w = *state;
+	struct peer *peer = peer_new(serve_calm_down, NULL);
+	struct channel_grpc *ch;
+
+	channel_start(w, peer_port(peer), 1000);
+	ch = CONTAINER_OF(w->channel, struct channel_grpc, base);
+	for (int i = 1; i <= 2; i++) {
+		call_and_wait(w, "/test.Test/Echo", BYTES_LIT("x"));
+		assert_int_equal(w->status, GRPC_UNAVAILABLE);
+		assert_int_equal(ch->keepalive_ms, 1000 << i);
+	}
+	channel_free(w->channel);
+	w->channel = NULL;
+	peer_free(peer);
+}
+
 /* ---- one peer ---- */
 
 static void connections_of_one_peer(void **state)
@@ -596,6 +625,7 @@ int main(void)
 		WORLD_TEST(client_finds_dead_server),
 		WORLD_TEST(long_poll_outlives_keepalive),
 		WORLD_TEST(idle_client_does_not_ask),
+		WORLD_TEST(fewer_pings_for_who_dislikes_them),
 		WORLD_TEST(connections_of_one_peer),
 		WORLD_TEST(calls_of_one_peer),
 		WORLD_TEST(bytes_of_one_peer),

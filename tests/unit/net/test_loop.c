@@ -283,6 +283,24 @@ static void second_stop_signal_ends_at_once(void **state)
 	close(pipe_fd[1]);
 }
 
+static void on_reload(void *ctx)
+{
+	int *n = ctx;
+
+	if (++*n < 2)
+		assert_int_equal(raise(SIGHUP), 0);
+}
+
+static void every_reload_signal_calls_back(void **state)
+{
+	int n = 0;
+
+	assert_int_equal(loop_on_reload_signal(*state, on_reload, &n), ERR_OK);
+	assert_int_equal(raise(SIGHUP), 0);
+	run_for(*state, 50);
+	assert_int_equal(n, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stop_before_run_and_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(stalls_are_measured, setup, teardown),
 		cmocka_unit_test(second_stop_signal_ends_at_once),
+		cmocka_unit_test_setup_teardown(every_reload_signal_calls_back, setup, teardown),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
