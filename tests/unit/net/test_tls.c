@@ -751,7 +751,7 @@ static void names_of_other_kinds(void **state)
 	}
 }
 
-/* ---- files ---- */
+/* ---- reload ---- */
 
 static void file_write(const char *name, const char *text, mode_t mode)
 {
@@ -777,108 +777,6 @@ static void file_copy(const char *to, const char *from)
 	fclose(f);
 	file_write(to, text, strstr(to, ".key") ? 0600 : 0644);
 }
-
-static void encrypted_key_write(const char *name)
-{
-	char path[CERT_PATH_SIZE];
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	FILE *f = fopen(certs_path(&certs, path, name), "w");
-
-	assert_non_null(f);
-	assert_int_equal(PEM_write_PrivateKey(f, key, EVP_aes_128_cbc(),
-					      (const unsigned char *)"pass", 4, NULL, NULL),
-			 1);
-	fclose(f);
-	chmod(path, 0600);
-	EVP_PKEY_free(key);
-}
-
-static void files_are_checked(void **state)
-{
-	static const struct {
-		const char *cert, *key, *ca;
-		enum err err;
-		const char *note;
-	} rows[] = {
-		{"core.pem", "core.key", "ca.pem", ERR_OK, ""},
-		{"core.pem", "group.key", "ca.pem", ERR_OK, ""},
-		{"none.pem", "core.key", "ca.pem", ERR_CONFIG_FILE, "none.pem: No such file"},
-		{"core.pem", "none.key", "ca.pem", ERR_CONFIG_FILE, "none.key: No such file"},
-		{"core.pem", "core.key", "none.pem", ERR_CONFIG_FILE, "none.pem: No such file"},
-		{"core.pem", "open.key", "ca.pem", ERR_CONFIG_FILE,
-		 "open.key holds a private key and is open to others (mode 0644): chmod 600"},
-		{"core.pem", "other.key", "ca.pem", ERR_CONFIG_FILE, "open to others (mode 0604)"},
-		{"core.pem", "connector.key", "ca.pem", ERR_CONFIG_VALUE,
-		 "is not the key of the certificate in"},
-		{"core.pem", "encrypted.key", "ca.pem", ERR_CONFIG_FILE,
-		 "no unencrypted private key (PEM)"},
-		{"core.pem", "core.pem", "ca.pem", ERR_CONFIG_FILE, "open to others"},
-		{"core.key", "core.key", "ca.pem", ERR_CONFIG_FILE, "has no certificate (PEM)"},
-		{"broken.pem", "core.key", "ca.pem", ERR_CONFIG_FILE,
-		 "broken.pem: a certificate does not decode"},
-		{"core.pem", "core.key", "empty.pem", ERR_CONFIG_FILE, "has no certificate (PEM)"},
-		{"expired.pem", "expired.key", "ca.pem", ERR_CONFIG_VALUE,
-		 "expired.pem: the certificate has expired"},
-		{"early.pem", "early.key", "ca.pem", ERR_CONFIG_VALUE, "is not valid yet"},
-		{"core.pem", "core.key", "fifo", ERR_CONFIG_FILE, "is no regular file"},
-		{"core.pem", "core.key", ".", ERR_CONFIG_FILE, "is no regular file"},
-	};
-	char fifo[CERT_PATH_SIZE], path[CERT_PATH_SIZE];
-
-	(void)state;
-	file_copy("open.key", "core.key");
-	assert_int_equal(chmod(certs_path(&certs, path, "open.key"), 0644), 0);
-	file_copy("other.key", "core.key");
-	assert_int_equal(chmod(certs_path(&certs, path, "other.key"), 0604), 0);
-	file_copy("group.key", "core.key");
-	assert_int_equal(chmod(certs_path(&certs, path, "group.key"), 0640), 0);
-	file_write("empty.pem", "", 0644);
-	file_write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-		   0644);
-	encrypted_key_write("encrypted.key");
-	assert_int_equal(mkfifo(certs_path(&certs, fifo, "fifo"), 0600), 0);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char paths[3][CERT_PATH_SIZE];
-		struct err_note note = {0};
-		struct tls *t = NULL;
-		const struct tls_options o = {.cert_file =
-						      certs_path(&certs, paths[0], rows[i].cert),
-					      .key_file = certs_path(&certs, paths[1], rows[i].key),
-					      .ca_file = certs_path(&certs, paths[2], rows[i].ca)};
-
-		if (tls_new(&t, &o, &note) != rows[i].err)
-			fail_msg("row %zu: %s", i, note.text);
-		assert_says(note.text, rows[i].note);
-		assert_int_equal(t != NULL, rows[i].err == ERR_OK);
-		tls_free(t);
-		assert_int_equal(ERR_peek_error(), 0);
-	}
-}
-
-static void options_are_checked(void **state)
-{
-	struct world *w = *state;
-	struct err_note note = {0};
-	struct tls *t = NULL;
-	struct channel *c = NULL;
-
-	assert_int_equal(tls_make(&t, "core", "ca", "", &note), ERR_CONFIG_VALUE);
-	assert_int_equal(tls_make(&t, "core", "ca", ".example", &note), ERR_CONFIG_VALUE);
-	assert_null(t);
-	assert_int_equal(channel_grpc_new(&c, w->loop, "https://core:1", &note), ERR_CONFIG_VALUE);
-	assert_says(note.text, "\"https://core:1\" needs a certificate");
-	w->client_tls = tls_good("core", "ca", NULL);
-	assert_int_equal(channel_grpc_open(&c, w->loop,
-					   &(struct channel_grpc_options){.url = "http://core:1",
-									  .tls = w->client_tls},
-					   &note),
-			 ERR_CONFIG_VALUE);
-	assert_says(note.text, "not https://");
-	assert_null(c);
-	assert_in_range(tls_not_after_s(w->client_tls), time(NULL) + 80000, time(NULL) + 90000);
-}
-
-/* ---- reload ---- */
 
 static void reload(void **state)
 {
@@ -1053,8 +951,6 @@ int main(void)
 		WORLD_TEST(client_refuses_before_any_rpc_byte),
 		WORLD_TEST(identities_of_a_client),
 		WORLD_TEST(names_of_other_kinds),
-		WORLD_TEST(files_are_checked),
-		WORLD_TEST(options_are_checked),
 		WORLD_TEST(reload),
 		WORLD_TEST(one_bad_end_is_nobody_elses),
 		WORLD_TEST(freed_at_any_time),
