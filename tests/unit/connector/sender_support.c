@@ -105,25 +105,44 @@ void sender_kill(struct sender_fixture *f)
 	sim_store_reopen(&f->w.sim);
 }
 
-void sender_answers(struct sender_fixture *f, uint64_t first, uint64_t n)
+/* What was just inserted has this answer. */
+static void answer_seen(struct sender_fixture *f, struct bytes result)
 {
-	const struct hash32 handle = world_handle(1, 5);
-	const uint8_t result[32] = {42}, signature[65] = {27};
-	const struct decryption_answer answer = {BYTES_OF(result), BYTES_OF(signature), BYTES_NONE};
+	const uint8_t signature[65] = {27};
+	const struct decryption_answer answer = {result, BYTES_OF(signature), BYTES_NONE};
+	struct store_batch b = store_batch_make(1 << 20);
 	CLEANUP(buf_free) struct buf stored = buf_make(1 << 16);
 
 	assert_int_equal(decryption_answer_encode(&stored, &answer), ERR_OK);
-	for (uint64_t id = first; id < first + n; id++) {
-		struct store_batch b = store_batch_make(1 << 20);
+	assert_int_equal(STORE_ADD(&b, STORE_ANY,
+				   "UPDATE operation SET state = 'answered', answer = $1 "
+				   "WHERE state = 'seen'",
+				   store_blob(buf_view(&stored))),
+			 ERR_OK);
+	submit(f, &b);
+}
 
+void sender_answers(struct sender_fixture *f, uint64_t first, uint64_t n)
+{
+	const struct hash32 handle = world_handle(1, 5);
+	const uint8_t result[32] = {42};
+
+	for (uint64_t id = first; id < first + n; id++) {
 		world_insert(&f->w, id, &handle, 1, BYTES_NONE, 0, BYTES_LIT("x"));
-		assert_int_equal(STORE_ADD(&b, STORE_ANY,
-					   "UPDATE operation SET state = 'answered', answer = $1 "
-					   "WHERE state = 'seen'",
-					   store_blob(buf_view(&stored))),
-				 ERR_OK);
-		submit(f, &b);
+		answer_seen(f, BYTES_OF(result));
 	}
+	assert_int_equal(store_notify(&f->w.sim.store.base, OP_TOPIC_ANSWERED), ERR_OK);
+}
+
+void sender_user_answer(struct sender_fixture *f, uint64_t id)
+{
+	const struct hash32 handle = world_handle(1, 5);
+	const struct user_request user = {.user = {{7}}, .public_key = BYTES_LIT("key")};
+	const struct decryption_request request = {
+		.handles = &handle, .handles_n = 1, .user = &user};
+
+	world_insert_user(&f->w, id, &request, 0, BYTES_LIT("x"));
+	answer_seen(f, BYTES_LIT("a payload, sealed"));
 	assert_int_equal(store_notify(&f->w.sim.store.base, OP_TOPIC_ANSWERED), ERR_OK);
 }
 

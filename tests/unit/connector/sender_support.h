@@ -31,6 +31,8 @@ void sender_kill(struct sender_fixture *f);
 
 /* Operations `first` .. `first + n - 1` in state answered. */
 void sender_answers(struct sender_fixture *f, uint64_t first, uint64_t n);
+/* The same of one user decryption; its result is no multiple of 32 bytes. */
+void sender_user_answer(struct sender_fixture *f, uint64_t id);
 
 int64_t sender_ops(struct sender_fixture *f, const char *state);
 int64_t sender_txs(struct sender_fixture *f, const char *state);

@@ -147,6 +147,16 @@ struct sim_chain {
 	struct sim_log logs[SIM_LOGS_MAX];
 	size_t logs_n;
 
+	/* eth_getTransactionByHash; hidden: a node that has not seen it */
+	struct sim_tx {
+		struct hash32 hash;
+		struct address to;
+		struct bytes input; /* the test's */
+		bool creates, hidden;
+	} txs[8];
+	size_t txs_n;
+	unsigned get_txs;
+
 	/* eth_call: fill `result`, or return false for a revert */
 	bool (*call)(void *ctx, struct address to, struct bytes data, uint64_t block,
 		     struct buf *result);
@@ -160,6 +170,7 @@ struct sim_chain {
 
 	/* what was asked */
 	unsigned requests, get_logs, calls;
+	uint64_t call_gas; /* of the last eth_call; 0 = not given */
 	uint64_t last_from, last_to,
 		widest; /* of eth_getLogs; the widest since the test set it to 0 */
 	int64_t first_get_logs_ms;
@@ -215,6 +226,7 @@ struct sim_core {
 	/* remembered requests */
 	struct sim_core_request {
 		char id[65];
+		bool user;
 		struct buf message; /* as received */
 	} known[SIM_CORE_IDS_MAX];
 	size_t known_n;
@@ -234,7 +246,11 @@ struct sim_core {
 	bool other_id;       /* names another request */
 	bool other_type;     /* plaintexts of another type */
 	bool low_v;          /* v of the signature is 0 or 1 */
-	const char *text;    /* goes with every status but OK */
+	bool other_link;     /* to a user: tied to another request */
+	bool other_handle;   /* to a user: a value of another handle */
+	bool empty_value;    /* to a user: nothing sealed */
+	bool no_payload;
+	const char *text; /* goes with every status but OK */
 
 	unsigned sends, polls;
 	struct buf last_request;

@@ -105,6 +105,23 @@ static json_t *get_logs(struct sim_chain *c, const json_t *params, const char **
 	return list;
 }
 
+static json_t *get_tx(struct sim_chain *c, const json_t *params)
+{
+	struct hash32 hash;
+	enum err err = ERR_OK;
+
+	c->get_txs++;
+	json_get_hex_fixed(json_array_get(params, 0), NULL, hash.b, sizeof(hash.b), &err);
+	assert_int_equal(err, ERR_OK);
+	for (size_t i = 0; i < c->txs_n; i++)
+		if (!c->txs[i].hidden && hash32_eq(c->txs[i].hash, hash))
+			return json_pack("{s:o,s:o,s:o}", "hash", hex_text(BYTES_OF(hash.b)), "to",
+					 c->txs[i].creates ? json_null()
+							   : hex_text(BYTES_OF(c->txs[i].to.b)),
+					 "input", hex_text(c->txs[i].input));
+	return json_null();
+}
+
 static json_t *eth_call(struct sim_chain *c, const json_t *params, const char **ret_error)
 {
 	const json_t *msg = json_array_get(params, 0);
@@ -117,6 +134,7 @@ static json_t *eth_call(struct sim_chain *c, const json_t *params, const char **
 	c->calls++;
 	json_get_hex_fixed(msg, "to", to.b, sizeof(to.b), &err);
 	json_get_hex(msg, field, &data, &err);
+	c->call_gas = json_object_get(msg, "gas") ? parse_tag(c, json_object_get(msg, "gas")) : 0;
 	assert_int_equal(err, ERR_OK);
 	if (parse_tag(c, json_array_get(params, 1)) > c->head) {
 		*ret_error = "header not found";
@@ -142,6 +160,8 @@ static json_t *run(struct sim_chain *c, const char *method, const json_t *params
 		return get_logs(c, params, ret_error);
 	if (strcmp(method, "eth_call") == 0)
 		return eth_call(c, params, ret_error);
+	if (strcmp(method, "eth_getTransactionByHash") == 0)
+		return get_tx(c, params);
 	*ret_error = "method not found";
 	return NULL;
 }

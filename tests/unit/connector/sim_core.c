@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "eth/eip712.h"
+#include "eth/text.h"
 #include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
 #include "sim.h"
@@ -13,6 +14,7 @@
 enum {
 	PLAINTEXTS_MAX = 16
 };
+#define CORE "/kms_service.v1.CoreServiceEndpoint/"
 
 struct sim_rpc {
 	struct sim_rpc *next;
@@ -78,7 +80,13 @@ void sim_core_forget(struct sim_core *c)
 
 /* ---- the two methods ---- */
 
-static enum grpc_status decrypt(struct sim_core *c, struct bytes message)
+static const char *request_id_of(const ProtobufCMessage *m, bool user)
+{
+	return user ? ((const Kms__V1__UserDecryptionRequest *)m)->request_id->request_id
+		    : ((const Kms__V1__PublicDecryptionRequest *)m)->request_id->request_id;
+}
+
+static enum grpc_status decrypt(struct sim_core *c, struct bytes message, bool user)
 {
 	struct arena memory CLEANUP(arena_free) = protobuf_arena(message);
 	ProtobufCMessage *base;
@@ -88,18 +96,20 @@ static enum grpc_status decrypt(struct sim_core *c, struct bytes message)
 	assert_int_equal(buf_add(&c->last_request, message), ERR_OK);
 	if (c->send_status != GRPC_OK)
 		return c->send_status;
-	assert_int_equal(protobuf_unpack(&base, &kms__v1__public_decryption_request__descriptor,
+	assert_int_equal(protobuf_unpack(&base,
+					 user ? &kms__v1__user_decryption_request__descriptor
+					      : &kms__v1__public_decryption_request__descriptor,
 					 message, &memory),
 			 ERR_OK);
 
-	const Kms__V1__PublicDecryptionRequest *m = (const Kms__V1__PublicDecryptionRequest *)base;
-	assert_non_null(m->request_id);
-	assert_int_equal(strlen(m->request_id->request_id), 64);
-	if (known(c, m->request_id->request_id))
+	const char *id = request_id_of(base, user);
+	assert_int_equal(strlen(id), 64);
+	if (known(c, id))
 		return GRPC_ALREADY_EXISTS;
 	assert_true(c->known_n < SIM_CORE_IDS_MAX);
 	struct sim_core_request *r = &c->known[c->known_n++];
-	memcpy(r->id, m->request_id->request_id, sizeof(r->id));
+	memcpy(r->id, id, sizeof(r->id));
+	r->user = user;
 	r->message = buf_make(GRPC_MESSAGE_MAX);
 	assert_int_equal(buf_add(&r->message, message), ERR_OK);
 	return GRPC_OK;
@@ -112,27 +122,38 @@ static unsigned width_of(int32_t fhe_type)
 	return fhe_type >= 0 && (size_t)fhe_type < ARRAY_LEN(widths) ? widths[fhe_type] : 1;
 }
 
-static void sign(const struct sim_core *c, struct signature65 *ret_sig,
-		 const Kms__V1__PublicDecryptionRequest *m, struct bytes result,
-		 struct bytes extra_data)
+static struct abi_value handles_value(struct abi_value items[PLAINTEXTS_MAX],
+				      struct hash32 handles[PLAINTEXTS_MAX],
+				      Kms__V1__TypedCiphertext *const *list, size_t n)
 {
-	struct hash32 handles[PLAINTEXTS_MAX], digest;
-	struct abi_value items[PLAINTEXTS_MAX];
-	struct secret32 other = c->key;
-
-	for (size_t i = 0; i < m->n_ciphertexts; i++) {
-		memcpy(handles[i].b, m->ciphertexts[i]->external_handle.data, 32);
+	assert_true(n <= PLAINTEXTS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(handles[i].b, list[i]->external_handle.data, 32);
 		items[i] = abi_hash(&handles[i]);
 	}
-	const struct abi_value values[] = {{.items = items, .items_n = m->n_ciphertexts},
-					   abi_bytes(result),
-					   abi_bytes(extra_data)};
-	assert_int_equal(
-		eip712_digest(&digest, c->domain, EIP712_PUBLIC_DECRYPT, values, ARRAY_LEN(values)),
-		ERR_OK);
+	return abi_items(items, n);
+}
+
+static void sign(const struct sim_core *c, struct signature65 *ret_sig, const char *type,
+		 const struct abi_value *values, size_t values_n)
+{
+	struct secret32 other = c->key;
+	struct hash32 digest;
+
+	assert_int_equal(eip712_digest(&digest, c->domain, type, values, values_n), ERR_OK);
 	other.b[31] ^= c->wrong_key ? 1 : 0;
 	assert_int_equal(ecdsa_sign65(c->ecdsa, ret_sig, &other, digest), ERR_OK);
 	ret_sig->b[64] = (uint8_t)(ret_sig->b[64] - (c->low_v ? 27 : 0));
+}
+
+static void key_of(const struct sim_core *c, uint8_t key[41])
+{
+	struct public_key33 pk;
+
+	memset(key, 0, 41);
+	key[0] = sizeof(pk.b);
+	assert_int_equal(ecdsa_public_key(c->ecdsa, &pk, &c->key), ERR_OK);
+	memcpy(&key[8], pk.b, sizeof(pk.b));
 }
 
 static void respond(struct sim_core *c, const struct sim_core_request *r, struct buf *out)
@@ -143,8 +164,9 @@ static void respond(struct sim_core *c, const struct sim_core_request *r, struct
 	Kms__V1__PublicDecryptionResponsePayload payload =
 		KMS__V1__PUBLIC_DECRYPTION_RESPONSE_PAYLOAD__INIT;
 	Kms__V1__TypedPlaintext plaintexts[PLAINTEXTS_MAX + 1], *list[PLAINTEXTS_MAX + 1];
-	uint8_t bytes[PLAINTEXTS_MAX + 1][32] = {{0}}, key[41] = {33};
-	struct public_key33 pk;
+	uint8_t bytes[PLAINTEXTS_MAX + 1][32] = {{0}}, key[41];
+	struct abi_value items[PLAINTEXTS_MAX];
+	struct hash32 handles[PLAINTEXTS_MAX];
 	struct signature65 sig;
 	ProtobufCMessage *base;
 
@@ -173,9 +195,11 @@ static void respond(struct sim_core *c, const struct sim_core_request *r, struct
 			assert_int_equal(buf_add(&result, BYTES_OF(word)), ERR_OK);
 	}
 	struct bytes extra = c->wrong_extra ? BYTES_LIT("\1") : protobuf_view(q->extra_data);
-	sign(c, &sig, q, buf_view(&result), extra);
-	assert_int_equal(ecdsa_public_key(c->ecdsa, &pk, &c->key), ERR_OK);
-	memcpy(&key[8], pk.b, sizeof(pk.b));
+	const struct abi_value values[] = {
+		handles_value(items, handles, q->ciphertexts, q->n_ciphertexts),
+		abi_bytes(buf_view(&result)), abi_bytes(extra)};
+	sign(c, &sig, EIP712_PUBLIC_DECRYPT, values, ARRAY_LEN(values));
+	key_of(c, key);
 
 	payload.verification_key = protobuf_borrow(BYTES_OF(key));
 	payload.n_plaintexts = n;
@@ -187,7 +211,92 @@ static void respond(struct sim_core *c, const struct sim_core_request *r, struct
 	assert_int_equal(protobuf_pack(out, &m.base), ERR_OK);
 }
 
-static enum grpc_status get_result(struct sim_core *c, struct bytes message, struct buf *out)
+/* bincode of a payload. */
+static void encode_payload(struct buf *out, const Kms__V1__UserDecryptionResponsePayload *p)
+{
+	const struct bytes head[] = {protobuf_view(p->verification_key), protobuf_view(p->digest)};
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(buf_add_u64le(out, head[i].n), ERR_OK);
+		assert_int_equal(buf_add(out, head[i]), ERR_OK);
+	}
+	assert_int_equal(buf_add_u64le(out, p->n_signcrypted_ciphertexts), ERR_OK);
+	for (size_t i = 0; i < p->n_signcrypted_ciphertexts; i++) {
+		const Kms__V1__TypedSigncryptedCiphertext *s = p->signcrypted_ciphertexts[i];
+		const struct bytes parts[] = {protobuf_view(s->signcrypted_ciphertext),
+					      protobuf_view(s->external_handle)};
+
+		assert_int_equal(buf_add_u32le(out, (uint32_t)s->fhe_type), ERR_OK);
+		for (size_t k = 0; k < 2; k++) {
+			assert_int_equal(buf_add_u64le(out, parts[k].n), ERR_OK);
+			assert_int_equal(buf_add(out, parts[k]), ERR_OK);
+		}
+		assert_int_equal(buf_add_u32le(out, s->packing_factor), ERR_OK);
+	}
+	assert_int_equal(buf_add_u32le(out, p->party_id), ERR_OK);
+	assert_int_equal(buf_add_u32le(out, p->degree), ERR_OK);
+}
+
+static void respond_user(struct sim_core *c, const struct sim_core_request *r, struct buf *out)
+{
+	struct arena memory CLEANUP(arena_free) = protobuf_arena(buf_view(&r->message));
+	struct buf share CLEANUP(buf_free) = buf_make(1 << 16);
+	Kms__V1__UserDecryptionResponse m = KMS__V1__USER_DECRYPTION_RESPONSE__INIT;
+	Kms__V1__UserDecryptionResponsePayload payload =
+		KMS__V1__USER_DECRYPTION_RESPONSE_PAYLOAD__INIT;
+	Kms__V1__TypedSigncryptedCiphertext values[PLAINTEXTS_MAX + 1], *list[PLAINTEXTS_MAX + 1];
+	struct abi_value items[PLAINTEXTS_MAX];
+	struct hash32 handles[PLAINTEXTS_MAX], link;
+	struct signature65 sig;
+	struct address user;
+	uint8_t key[41];
+	ProtobufCMessage *base;
+
+	assert_int_equal(protobuf_unpack(&base, &kms__v1__user_decryption_request__descriptor,
+					 buf_view(&r->message), &memory),
+			 ERR_OK);
+	const Kms__V1__UserDecryptionRequest *q = (const Kms__V1__UserDecryptionRequest *)base;
+	size_t n = q->n_typed_ciphertexts + (c->wrong_count ? 1 : 0);
+	const struct abi_value list_value =
+		handles_value(items, handles, q->typed_ciphertexts, q->n_typed_ciphertexts);
+	struct bytes extra = c->wrong_extra ? BYTES_LIT("\1") : protobuf_view(q->extra_data);
+
+	assert_int_equal(address_parse_checksum(&user, bytes_str(q->client_address)), ERR_OK);
+	user.b[0] ^= c->other_link ? 1 : 0;
+	const struct abi_value link_values[] = {abi_bytes(protobuf_view(q->enc_key)), list_value,
+						abi_address(user)};
+	assert_int_equal(eip712_digest(&link, c->domain, EIP712_USER_LINKER, link_values, 3),
+			 ERR_OK);
+	key_of(c, key);
+	for (size_t i = 0; i < n; i++) {
+		const Kms__V1__TypedCiphertext *ct =
+			q->typed_ciphertexts[i < q->n_typed_ciphertexts ? i : 0];
+
+		kms__v1__typed_signcrypted_ciphertext__init(&values[i]);
+		values[i].fhe_type = c->other_type ? 4 : ct->fhe_type;
+		values[i].signcrypted_ciphertext =
+			protobuf_borrow(c->empty_value ? BYTES_NONE : BYTES_LIT("sealed"));
+		values[i].external_handle = c->other_handle ? q->enc_key : ct->external_handle;
+		values[i].packing_factor = 1;
+		list[i] = &values[i];
+	}
+	payload.verification_key = protobuf_borrow(BYTES_OF(key));
+	payload.digest = protobuf_borrow(BYTES_OF(link.b));
+	payload.signcrypted_ciphertexts = list;
+	payload.n_signcrypted_ciphertexts = n;
+	payload.party_id = 1;
+	encode_payload(&share, &payload);
+	const struct abi_value sign_values[] = {abi_bytes(protobuf_view(q->enc_key)), list_value,
+						abi_bytes(buf_view(&share)), abi_bytes(extra)};
+	sign(c, &sig, EIP712_USER_RESPONSE, sign_values, ARRAY_LEN(sign_values));
+	m.payload = c->no_payload ? NULL : &payload;
+	m.external_signature = protobuf_borrow(BYTES_OF(sig.b));
+	m.extra_data = protobuf_borrow(extra);
+	assert_int_equal(protobuf_pack(out, &m.base), ERR_OK);
+}
+
+static enum grpc_status get_result(struct sim_core *c, bool user, struct bytes message,
+				   struct buf *out)
 {
 	struct arena memory CLEANUP(arena_free) = protobuf_arena(message);
 	ProtobufCMessage *base;
@@ -203,7 +312,11 @@ static enum grpc_status get_result(struct sim_core *c, struct bytes message, str
 	const struct sim_core_request *r = known(c, ((const Kms__V1__RequestId *)base)->request_id);
 	if (!r)
 		return GRPC_NOT_FOUND;
-	respond(c, r, out);
+	assert_int_equal(r->user, user);
+	if (user)
+		respond_user(c, r, out);
+	else
+		respond(c, r, out);
 	return GRPC_OK;
 }
 
@@ -214,7 +327,8 @@ static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
 {
 	struct sim_core *c = core_of(base);
 	struct sim_rpc *r = calloc(1, sizeof(*r));
-	bool send = strcmp(call->path, "/kms_service.v1.CoreServiceEndpoint/PublicDecrypt") == 0;
+	bool user = strstr(call->path, "User") != NULL;
+	bool send = strcmp(call->path, user ? CORE "UserDecrypt" : CORE "PublicDecrypt") == 0;
 	int64_t delay_ms = 1;
 
 	assert_non_null(r);
@@ -223,13 +337,12 @@ static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
 		.next = c->running, .core = c, .id = ++c->next_id, .done = done, .ctx = ctx};
 	r->reply = buf_make(GRPC_MESSAGE_MAX);
 	if (send) {
-		r->status = decrypt(c, call->message);
+		r->status = decrypt(c, call->message, user);
 	} else {
-		assert_string_equal(
-			call->path,
-			"/kms_service.v1.CoreServiceEndpoint/GetPublicDecryptionResult");
+		assert_string_equal(call->path, user ? CORE "GetUserDecryptionResult"
+						     : CORE "GetPublicDecryptionResult");
 		delay_ms = c->poll_delay_ms > 0 ? c->poll_delay_ms : 1;
-		r->status = get_result(c, call->message, &r->reply);
+		r->status = get_result(c, user, call->message, &r->reply);
 	}
 	if (delay_ms >= call->timeout_ms) {
 		delay_ms = call->timeout_ms;

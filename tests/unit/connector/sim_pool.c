@@ -80,8 +80,10 @@ static struct sim_pool_tx decode(const struct sim_pool *p, struct bytes raw)
 	out.priority = t.priority_fee_max.v;
 	out.answers = t.data.n > 0;
 	assert_true(address_eq(t.to, out.answers ? p->contract : p->account));
-	if (out.answers)
+	if (out.answers) {
 		out.id = number(bytes_sub(t.data, 4, 32));
+		memcpy(out.selector, t.data.p, sizeof(out.selector));
+	}
 	return out;
 }
 

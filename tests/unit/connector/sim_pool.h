@@ -19,6 +19,7 @@ struct sim_pool_tx {
 	struct u256 fee_max, priority;
 	bool answers; /* a call of the contract; else a transfer */
 	uint64_t id;
+	uint8_t selector[4];
 	bool waiting, mined, success;
 	uint64_t block;
 	unsigned sends; /* how often these bytes came */

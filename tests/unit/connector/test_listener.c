@@ -84,6 +84,36 @@ static void test_both_generations_are_one_row(void **state)
 		0);
 }
 
+/* One id, one row for each kind that a chain could give it. */
+static void test_user_decryptions(void **state)
+{
+	struct fixture *f = *state;
+	const struct user_entry entry = {.contract = {{1}}, .owner = {{2}}};
+	struct user_request user = {.user = {{7}}, .public_key = BYTES_LIT("key")};
+	const struct decryption_request r = {.handles = &f->handle,
+					     .handles_n = 1,
+					     .extra_data = BYTES_LIT("\0"),
+					     .user = &user};
+
+	request(f, 1, WORLD_LEGACY | WORLD_HANDLES);
+	world_request_user(&f->w, 1, &r, 3, BYTES_OF(body));
+	user.unified = true;
+	user.entries = &entry;
+	world_request_user(&f->w, 2, &r, 3, BYTES_OF(body));
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), 3);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE"
+						" kind = 'user_decryption_request'"
+						" AND length(materials) > 0"),
+			 2);
+	/* As they are counted: every event of fresh blocks. */
+	assert_int_equal(
+		f->w.metrics.cells[METRIC_LISTENER_EVENT_RECEIVED][METRIC_EVENT_USER_DECRYPTION],
+		4);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM quarantine"), 0);
+}
+
 static void test_materials_are_learnt_when_the_legacy_form_comes_second(void **state)
 {
 	struct fixture *f = *state;
@@ -446,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_both_generations_are_one_row),
+		T(test_user_decryptions),
 		T(test_materials_are_learnt_when_the_legacy_form_comes_second),
 		T(test_same_id_with_other_content_is_another_operation),
 		T(test_first_get_logs_comes_soon),

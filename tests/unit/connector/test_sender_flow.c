@@ -62,6 +62,59 @@ static void test_one_answer(void **state)
 	assert_int_equal(f->w.metrics.cells[METRIC_SENDER_GATEWAY_TX_SENT][0], 1);
 }
 
+static void assert_selector(const struct sim_pool_tx *t, const char *function)
+{
+	uint8_t selector[4];
+
+	abi_selector(selector, function);
+	assert_memory_equal(t->selector, selector, 4);
+}
+
+/* Each kind has its call, and its cells. */
+static void test_answer_to_a_user(void **state)
+{
+	struct sender_fixture *f = *state;
+	const struct connector_metrics *m = &f->w.metrics;
+
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 1000));
+	sender_user_answer(f, 2);
+	assert_true(sender_wait(f, "done", 2, 1000));
+	assert_selector(&f->pool.txs[0], "publicDecryptionResponse(uint256,bytes,bytes,bytes)");
+	assert_selector(&f->pool.txs[1], "userDecryptionResponse(uint256,bytes,bytes,bytes)");
+	assert_int_equal(f->pool.txs[1].id, 2);
+	for (unsigned k = 0; k < METRIC_EVENTS; k++) {
+		assert_int_equal(m->cells[METRIC_SENDER_RESPONSE_RECEIVED][k], 1);
+		assert_int_equal(m->cells[METRIC_SENDER_GATEWAY_TX_SENT][k], 1);
+		assert_int_equal(m->histograms[METRIC_EVENTS + k].count, 1);
+	}
+}
+
+static void test_answer_to_a_user_that_is_there_already(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.revert = "KmsNodeAlreadySigned(uint256,address)";
+	sender_begin(f);
+	sender_user_answer(f, 1);
+	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_int_equal(f->pool.sends, 0);
+}
+
+static void test_answer_to_a_user_that_is_never_taken(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.revert = "ECDSAInvalidSignature()";
+	sender_begin(f);
+	sender_user_answer(f, 1);
+	assert_true(sender_wait(f, "failed", 1, 1000));
+	assert_int_equal(f->w.metrics.cells[METRIC_SENDER_GATEWAY_TX_ERRORS]
+					   [METRIC_RESPONSE_USER_DECRYPTION],
+			 1);
+}
+
 static void test_local_latency(void **state)
 {
 	struct sender_fixture *f = *state;
@@ -420,6 +473,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_one_answer),
+		T(test_answer_to_a_user),
+		T(test_answer_to_a_user_that_is_there_already),
+		T(test_answer_to_a_user_that_is_never_taken),
 		T(test_local_latency),
 		T(test_pipelined_in_order),
 		T(test_the_nonce_continues_after_other_uses_of_the_key),

@@ -71,6 +71,27 @@ static void test_signed(void **state)
 	check_exactly_once(f, 1);
 }
 
+/* What is on its way after a restart is counted as what it is. */
+static void test_of_a_user(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.idle = true;
+	sender_begin(f);
+	sender_user_answer(f, 1);
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(sender_txs(f, "broadcast"), 1);
+	sender_kill(f);
+	f->pool.idle = false;
+	sender_begin(f);
+	sim_pool_mine(&f->pool);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	check_exactly_once(f, 1);
+	assert_int_equal(
+		f->w.metrics.cells[METRIC_SENDER_GATEWAY_TX_SENT][METRIC_RESPONSE_USER_DECRYPTION],
+		1);
+}
+
 static void test_mined_and_not_known(void **state)
 {
 	struct sender_fixture *f = *state;
@@ -251,10 +272,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_allocated),           T(test_signed),
-		T(test_mined_and_not_known), T(test_late_receipts),
-		T(test_a_chain_that_forgot), T(test_the_database_of_another_chain),
-		T(test_another_key),         cmocka_unit_test(test_any_moment),
+		T(test_allocated),
+		T(test_signed),
+		T(test_of_a_user),
+		T(test_mined_and_not_known),
+		T(test_late_receipts),
+		T(test_a_chain_that_forgot),
+		T(test_the_database_of_another_chain),
+		T(test_another_key),
+		cmocka_unit_test(test_any_moment),
 	};
 #undef T
 

@@ -113,6 +113,69 @@ static bool gateway_call(void *ctx, struct address to, struct bytes data, uint64
 	return true;
 }
 
+static struct address address_at(struct bytes data, size_t i)
+{
+	struct hash32 word = word_at(data, i);
+	struct address a;
+
+	memcpy(a.b, &word.b[12], sizeof(a.b));
+	return a;
+}
+
+/* An account without code answers nothing to any call. */
+static bool wallet_call(struct world *w, struct address to, struct buf *result)
+{
+	w->wallet_calls++;
+	w->wallet_gas = w->host.call_gas;
+	if (!address_eq(to, w->wallet))
+		return true;
+	if (!w->wallet_reverts)
+		assert_int_equal(buf_add(result, w->wallet_says), ERR_OK);
+	return !w->wallet_reverts;
+}
+
+static bool granted(const struct world *w, const struct world_grant *want)
+{
+	for (size_t i = 0; i < w->grants_n; i++) {
+		const struct world_grant *g = &w->grants[i];
+
+		if (hash32_eq(g->handle, want->handle) && g->delegated == want->delegated &&
+		    address_eq(g->account, want->account) &&
+		    address_eq(g->delegator, want->delegator) &&
+		    address_eq(g->contract, want->contract))
+			return true;
+	}
+	return false;
+}
+
+static bool user_call(struct world *w, struct bytes data, struct buf *result)
+{
+	struct world_grant want = {0};
+
+	if (is_call(data, "decryptionSignatureInvalidatedBefore(address)")) {
+		const struct abi_value value = abi_uint(w->void_before);
+
+		encode(result, "(uint256)", &value, 1);
+		return true;
+	}
+	w->acl_calls++;
+	if (is_call(data, "isAllowed(bytes32,address)")) {
+		want.handle = word_at(data, 0);
+		want.account = address_at(data, 1);
+	} else if (is_call(data,
+			   "isHandleDelegatedForUserDecryption(address,address,address,bytes32)")) {
+		want.delegated = true;
+		want.delegator = address_at(data, 0);
+		want.account = address_at(data, 1);
+		want.contract = address_at(data, 2);
+		want.handle = word_at(data, 3);
+	} else {
+		return false;
+	}
+	give_word(result, granted(w, &want) ? 1 : 0);
+	return true;
+}
+
 static bool host_call(void *ctx, struct address to, struct bytes data, uint64_t block,
 		      struct buf *result)
 {
@@ -120,7 +183,11 @@ static bool host_call(void *ctx, struct address to, struct bytes data, uint64_t 
 	bool allowed = false;
 
 	(void)block;
-	if (!address_eq(to, w->acl) || !is_call(data, "isAllowedForDecryption(bytes32)"))
+	if (is_call(data, "isValidSignature(bytes32,bytes)"))
+		return wallet_call(w, to, result);
+	if (address_eq(to, w->acl) && !is_call(data, "isAllowedForDecryption(bytes32)"))
+		return user_call(w, data, result);
+	if (!address_eq(to, w->acl))
 		return false;
 	w->acl_calls++;
 	for (size_t i = 0; i < w->allowed_n; i++)
@@ -164,6 +231,7 @@ static void config_init(struct world *w)
 		.s3_max_concurrent_heads_per_bucket = 64,
 		.s3_max_concurrent_gets = 16,
 		.copro_registry_refresh_ms = 60000,
+		.erc1271_gas_limit = 100000,
 		.acl_grace_ms = 600000,
 		.decryption_expiry_ms = 24 * 3600 * INT64_C(1000),
 	};
@@ -274,6 +342,21 @@ void world_allow(struct world *w, struct hash32 handle)
 {
 	assert_true(w->allowed_n < WORLD_HANDLES_MAX);
 	w->allowed[w->allowed_n++] = handle;
+}
+
+void world_grant(struct world *w, struct hash32 handle, struct address account)
+{
+	assert_true(w->grants_n < ARRAY_LEN(w->grants));
+	w->grants[w->grants_n++] = (struct world_grant){.handle = handle, .account = account};
+}
+
+void world_delegate(struct world *w, struct hash32 handle, struct address delegator,
+		    struct address delegate, struct address contract)
+{
+	world_grant(w, handle, delegate);
+	w->grants[w->grants_n - 1].delegated = true;
+	w->grants[w->grants_n - 1].delegator = delegator;
+	w->grants[w->grants_n - 1].contract = contract;
 }
 
 void world_attest(struct world *w, struct sim_object *o, unsigned coprocessor, struct hash32 handle,

@@ -16,7 +16,7 @@ enum {
 	WORLD_COPROCESSORS = 3,
 	WORLD_GATEWAY_CHAIN = 54321,
 	WORLD_HOST_CHAIN = 12345,
-	WORLD_HANDLES_MAX = 8
+	WORLD_HANDLES_MAX = 200
 };
 
 struct world {
@@ -37,6 +37,19 @@ struct world {
 	size_t threshold;
 	struct hash32 allowed[WORLD_HANDLES_MAX];
 	size_t allowed_n;
+	struct world_grant { /* isAllowed; with a delegator: delegated to `account` for `contract`
+			      */
+		struct hash32 handle;
+		struct address account, delegator, contract;
+		bool delegated;
+	} grants[32];
+	size_t grants_n;
+	struct u256 void_before;
+	struct address wallet; /* a contract that answers isValidSignature */
+	struct bytes wallet_says;
+	bool wallet_reverts;
+	unsigned wallet_calls;
+	uint64_t wallet_gas; /* of the last such call */
 	struct u256 valid_context;
 	struct address kms_signer; /* the core's, in the valid context */
 	bool kms_signers_unknown;  /* a GatewayConfig that has no such view */
@@ -85,6 +98,16 @@ void world_request(struct world *w, uint64_t id, const struct hash32 *handles, s
 /* Insert a row directly, as the listener would. */
 void world_insert(struct world *w, uint64_t id, const struct hash32 *handles, size_t n,
 		  struct bytes extra_data, unsigned committers, struct bytes body);
+
+/* The same of a user decryption; both forms of it. `committers` as above, 0: handles only. */
+void world_insert_user(struct world *w, uint64_t id, const struct decryption_request *request,
+		       unsigned committers, struct bytes body);
+/* Its logs in the gateway's head block, in both generations. */
+void world_request_user(struct world *w, uint64_t id, const struct decryption_request *request,
+			unsigned committers, struct bytes body);
+void world_grant(struct world *w, struct hash32 handle, struct address account);
+void world_delegate(struct world *w, struct hash32 handle, struct address delegator,
+		    struct address delegate, struct address contract);
 
 /* State of the only row, or of request `id`. */
 const char *world_state(struct world *w, uint64_t id);
