@@ -32,7 +32,8 @@ export class Requester {
 				}),
 			),
 		);
-		const hashes = await Promise.all(raw.map((transaction) => this.provider.send('eth_sendRawTransaction', [transaction])));
+		const hashes = [];
+		for (const transaction of raw) hashes.push(await this.provider.send('eth_sendRawTransaction', [transaction]));
 		for (const hash of hashes) {
 			const receipt = await this.provider.waitForTransaction(hash);
 			if (receipt.status !== 1) throw new Error(`request transaction ${hash} reverted`);
