@@ -61,7 +61,7 @@ static enum err url_check(struct pg_target *t)
 enum err pg_target_init(struct pg_target *ret_target, const char *url, const char *schema,
 			struct err_note *note)
 {
-	struct pg_target t = {0};
+	struct pg_target t = {.scrub = PG_SCRUB_INIT};
 
 	if (!schema_name_is_sound(schema))
 		return err_say(note, ERR_CONFIG_VALUE,
@@ -71,7 +71,11 @@ enum err pg_target_init(struct pg_target *ret_target, const char *url, const cha
 	memcpy(t.schema, schema, strlen(schema) + 1);
 	TRY(secret_copy(&t.url, bytes_from(url, strlen(url) + 1)));
 
+	pg_scrub_begin(&t.scrub);
+
 	enum err e = url_check(&t);
+
+	pg_scrub_end(&t.scrub, t.url.n);
 
 	if (e != ERR_OK) {
 		pg_target_free(&t);
@@ -310,14 +314,16 @@ static enum err settings_make(struct pg_conn *c, struct err_note *note)
 	const char *text = NULL;
 
 	TRY(buf_addf(&sql,
-		     "SET search_path = %s, pg_temp;"
+		     "SET search_path = \"%s\", pg_temp;"
 		     "SET client_min_messages = error;"
 		     "SET standard_conforming_strings = on;"
 		     "SET default_transaction_isolation = 'read committed';"
 		     "SET statement_timeout = %d;"
 		     "SET idle_in_transaction_session_timeout = 30000;"
+		     "SELECT set_config('idle_session_timeout', '0', false) WHERE "
+		     "current_setting('idle_session_timeout', true) IS NOT NULL;"
 		     "SELECT set_config('synchronous_commit', 'on', false) WHERE "
-		     "current_setting('synchronous_commit') = 'off';",
+		     "current_setting('synchronous_commit') = 'off'",
 		     c->target->schema, PG_STATEMENT_TIMEOUT_MS));
 	TRY(buf_cstr(&sql, &text));
 	return pg_conn_script(c, text, note);
@@ -364,7 +370,9 @@ static enum err conn_start(struct pg_conn *c, struct err_note *note)
 		"UTF8",    NULL,
 	};
 
+	pg_scrub_begin(&c->target->scrub);
 	c->pq = c->lib->connectdbParams(keys, values, 1);
+	pg_scrub_end(&c->target->scrub, c->target->url.n);
 	if (!c->pq)
 		return ERR_NOMEM;
 	if (c->lib->status(c->pq) != CONNECTION_OK)
@@ -386,7 +394,7 @@ static enum err conn_start(struct pg_conn *c, struct err_note *note)
 	return settings_make(c, note);
 }
 
-enum err pg_conn_open(struct pg_conn *c, const struct pg_target *t, struct err_note *note)
+enum err pg_conn_open(struct pg_conn *c, struct pg_target *t, struct err_note *note)
 {
 	struct pg_conn open = {.target = t, .lib = &t->lib, .silence_ms = PG_SILENCE_MS};
 	enum err e = conn_start(&open, note);
@@ -401,7 +409,10 @@ enum err pg_conn_open(struct pg_conn *c, const struct pg_target *t, struct err_n
 
 void pg_conn_close(struct pg_conn *c)
 {
-	if (c->pq)
+	if (c->pq) {
+		pg_scrub_begin(&c->target->scrub);
 		c->lib->finish(c->pq);
+		pg_scrub_end(&c->target->scrub, c->target->url.n);
+	}
 	*c = (struct pg_conn){0};
 }

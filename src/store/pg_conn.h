@@ -11,6 +11,7 @@
 
 #include "base/secret.h"
 #include "store/pg_lib.h"
+#include "store/pg_scrub.h"
 #include "store/store.h"
 
 enum {
@@ -28,6 +29,7 @@ struct pg_target {
 	struct secret url;      /* NUL-terminated */
 	struct secret password; /* as it stands in the URL, decoded; without NUL */
 	char schema[PG_SCHEMA_SIZE];
+	struct pg_scrub scrub;
 };
 
 /* ERR_CONFIG_VALUE: no PostgreSQL URL, or no name for a schema; the note repeats nothing of it. */
@@ -40,7 +42,7 @@ enum err pg_say(const struct pg_target *t, struct err_note *note, enum err e, co
 
 /* All-zero is a valid closed connection. */
 struct pg_conn {
-	const struct pg_target *target;
+	struct pg_target *target;
 	const struct pg_lib *lib;
 	PGconn *pq;
 	bool broken; /* to be closed: lost, silent, or in a state that nobody knows */
@@ -49,7 +51,7 @@ struct pg_conn {
 
 /* Connects and makes the settings that hold for every connection of ours. ERR_CONFIG_VALUE: name,
  * password or database are refused; ERR_UNAVAILABLE. */
-enum err pg_conn_open(struct pg_conn *c, const struct pg_target *t, struct err_note *note) MUST_USE;
+enum err pg_conn_open(struct pg_conn *c, struct pg_target *t, struct err_note *note) MUST_USE;
 void pg_conn_close(struct pg_conn *c);
 
 /*

@@ -14,7 +14,7 @@ enum {
 };
 
 struct pg_listener {
-	const struct pg_target *target;
+	struct pg_target *target;
 	struct store *store;
 	const atomic_int *own_pid;
 	pthread_t thread;
@@ -28,7 +28,7 @@ static enum err listen_open(struct pg_listener *l, struct err_note *note)
 	const char *text = NULL;
 
 	pg_conn_close(&l->conn);
-	TRY(buf_addf(&sql, "LISTEN %s", l->target->schema));
+	TRY(buf_addf(&sql, "LISTEN \"%s\"", l->target->schema));
 	TRY(buf_cstr(&sql, &text));
 	TRY(pg_conn_open(&l->conn, l->target, note));
 
@@ -115,7 +115,7 @@ static void listener_dispose(struct pg_listener *l)
 	free(l);
 }
 
-enum err pg_listener_start(struct pg_listener **ret_listener, const struct pg_target *target,
+enum err pg_listener_start(struct pg_listener **ret_listener, struct pg_target *target,
 			   struct store *store, const atomic_int *own_pid, struct err_note *note)
 {
 	struct pg_listener *l = calloc(1, sizeof(*l));

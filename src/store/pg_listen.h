@@ -19,7 +19,7 @@ struct pg_listener;
  * Listens when it returns. What the backend *own_pid sends is our own and known already. `target`,
  * `store` and `own_pid` outlive the listener.
  */
-enum err pg_listener_start(struct pg_listener **ret_listener, const struct pg_target *target,
+enum err pg_listener_start(struct pg_listener **ret_listener, struct pg_target *target,
 			   struct store *store, const atomic_int *own_pid,
 			   struct err_note *note) MUST_USE;
 

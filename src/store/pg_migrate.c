@@ -56,7 +56,7 @@ static enum err schema_make(struct pg_conn *c, struct err_note *note)
 
 	TRY(pg_schema_exists(c, &exists, note));
 	if (!exists) {
-		TRY(buf_addf(&sql, "CREATE SCHEMA %s", c->target->schema));
+		TRY(buf_addf(&sql, "CREATE SCHEMA \"%s\"", c->target->schema));
 		TRY(buf_cstr(&sql, &text));
 		TRY(pg_conn_script(c, text, note));
 	}

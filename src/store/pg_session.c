@@ -377,7 +377,7 @@ enum err pg_session_adopt(struct pg_session *s, struct pg_conn *conn, struct err
 	return ERR_OK;
 }
 
-enum err pg_session_open(struct pg_session *s, const struct pg_target *t, struct err_note *note)
+enum err pg_session_open(struct pg_session *s, struct pg_target *t, struct err_note *note)
 {
 	struct pg_conn conn = {0};
 

@@ -71,8 +71,7 @@ struct pg_session {
 };
 
 /* As pg_conn_open; the connection is in pipeline mode. */
-enum err pg_session_open(struct pg_session *s, const struct pg_target *t,
-			 struct err_note *note) MUST_USE;
+enum err pg_session_open(struct pg_session *s, struct pg_target *t, struct err_note *note) MUST_USE;
 void pg_session_close(struct pg_session *s);
 
 /* A connection whose work was done without a pipeline becomes a session's. Takes it in every case.

@@ -348,7 +348,7 @@ static const struct store_engine_ops engine_ops = {.run = engine_run, .free = en
 
 /* ---- opening ---- */
 
-static enum err connect_first(struct pg_conn *c, const struct pg_target *t, struct err_note *note)
+static enum err connect_first(struct pg_conn *c, struct pg_target *t, struct err_note *note)
 {
 	for (int i = 1;; i++) {
 		enum err e = pg_conn_open(c, t, note);

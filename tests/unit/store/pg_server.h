@@ -15,8 +15,8 @@ enum {
 };
 
 /* Something that is found nowhere else, with characters that a URL must encode. */
-#define PG_SERVER_PASSWORD     "canary/4f1d9a:c0ffee@77"
-#define PG_SERVER_PASSWORD_URL "canary%2F4f1d9a%3Ac0ffee%4077"
+#define PG_SERVER_PASSWORD     "canary/4f1d9a:the-longer-the-more-is-left:c0ffee@77"
+#define PG_SERVER_PASSWORD_URL "canary%2F4f1d9a%3Athe-longer-the-more-is-left%3Ac0ffee%4077"
 
 struct pg_server {
 	char bin[PG_SERVER_PATH_SIZE]; /* where postgres and initdb are */

@@ -246,6 +246,20 @@ static void test_refusals_do_not_tell_the_password(void **state)
 		       "No such file");
 }
 
+/* A word of the language is a name like any other. */
+static void test_schema_name_is_quoted(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)snprintf(f->db.schema, sizeof(f->db.schema), "select");
+	fixture_open(f);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
+	assert_int_equal(f->last, ERR_OK);
+	assert_int_equal(ask(f, "SELECT count(*) FROM pg_tables WHERE schemaname = 'select' AND "
+				"tablename = 'op'"),
+			 1);
+}
+
 /* ---- several processes ---- */
 
 enum {
@@ -683,6 +697,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_many_processes_migrate_at_once),
 		TEST(test_refusals_do_not_tell_the_password),
+		TEST(test_schema_name_is_quoted),
 		TEST(test_claimers_never_get_the_same_row),
 		TEST(test_claim_passes_a_held_row),
 		TEST(test_deadlocks_are_run_again),

@@ -182,6 +182,26 @@ static void test_names_are_not_interpreted(void **state)
 	assert_int_equal(chdir(here), 0);
 }
 
+/* Neither the library of the other engine nor what it brings along. */
+static void test_libpq_is_not_mapped(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = NULL;
+	char line[TEST_PATH_SIZE];
+	bool sqlite = false;
+
+	assert_int_equal(open_with(f, &s, f->path, 1), ERR_OK);
+	FILE *maps = fopen("/proc/self/maps", "re");
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		sqlite = sqlite || strstr(line, "sqlite");
+		assert_null(strstr(line, "libpq"));
+	}
+	assert_true(sqlite);
+	(void)fclose(maps);
+	store_free(s);
+}
+
 /* ---- versions ---- */
 
 static void test_migrations_go_on_where_they_stopped(void **state)
@@ -411,6 +431,7 @@ int main(void)
 		TEST(test_files_are_private_whatever_the_umask),
 		TEST(test_unusable_paths),
 		TEST(test_names_are_not_interpreted),
+		TEST(test_libpq_is_not_mapped),
 		TEST(test_migrations_go_on_where_they_stopped),
 		TEST(test_failed_step_leaves_the_one_before),
 		TEST(test_newer_file_is_refused_untouched),
