@@ -148,7 +148,7 @@ static void test_unified_log(void **state)
 static struct event_log with_materials(struct arena *a, const struct event_log *log,
 				       const char *type, const char *signature,
 				       const char *new_type, bool replaced, struct hash32 handle,
-				       struct buf *out)
+				       size_t rows_n, struct buf *out)
 {
 	const struct abi_type *t;
 	const struct abi_value *v;
@@ -157,8 +157,8 @@ static struct event_log with_materials(struct arena *a, const struct event_log *
 	const struct abi_value list = abi_address(coprocessor);
 	const struct abi_value fields[] = {abi_hash(&handle), abi_uint(u256_from_u64(4)),
 					   abi_hash(&digest), abi_items(&list, 1)};
-	const struct abi_value row = abi_items(fields, 4);
-	struct abi_value args[8] = {abi_items(&row, 1)};
+	const struct abi_value row = abi_items(fields, 4), rows[] = {row, row};
+	struct abi_value args[8] = {abi_items(rows, rows_n)};
 	size_t n = 1;
 	struct event_log other = *log;
 
@@ -205,17 +205,27 @@ static void test_both_generations_are_one_operation(void **state)
 	(void)state;
 	log = with_materials(&a, &pairs, "(bytes32[],address,bytes,bytes)",
 			     "UserDecryptionRequest(uint256," MATERIALS ",address,bytes,bytes)",
-			     "(" MATERIALS ",address,bytes,bytes)", true, handle, &out);
+			     "(" MATERIALS ",address,bytes,bytes)", true, handle, 1, &out);
 	assert_one_operation(&a, &pairs, &log);
 	log = with_materials(&a, &unified, "(" ENTRIES "," PAYLOAD ")",
 			     "UserDecryptionRequest(uint256," MATERIALS "," ENTRIES "," PAYLOAD ")",
-			     "(" MATERIALS "," ENTRIES "," PAYLOAD ")", false, handle, &out2);
+			     "(" MATERIALS "," ENTRIES "," PAYLOAD ")", false, handle, 1, &out2);
 	assert_one_operation(&a, &unified, &log);
 	/* Materials of another handle belong to nothing. */
 	log = with_materials(&a, &unified, "(" ENTRIES "," PAYLOAD ")",
 			     "UserDecryptionRequest(uint256," MATERIALS "," ENTRIES "," PAYLOAD ")",
-			     "(" MATERIALS "," ENTRIES "," PAYLOAD ")", false, other, &out3);
+			     "(" MATERIALS "," ENTRIES "," PAYLOAD ")", false, other, 1, &out3);
 	assert_int_equal(decode(&a, &op, &log), ERR_MALFORMED);
+	/* Nor do too few or too many. */
+	for (size_t n = 0; n <= 2; n += 2) {
+		struct buf some CLEANUP(buf_free) = {0};
+
+		log = with_materials(
+			&a, &unified, "(" ENTRIES "," PAYLOAD ")",
+			"UserDecryptionRequest(uint256," MATERIALS "," ENTRIES "," PAYLOAD ")",
+			"(" MATERIALS "," ENTRIES "," PAYLOAD ")", false, handle, n, &some);
+		assert_int_equal(decode(&a, &op, &log), ERR_MALFORMED);
+	}
 }
 
 /* Every truncation is malformed; every flipped bit gives malformed or another content. */

@@ -515,6 +515,50 @@ static void test_unified_no_named_contract_is_allowed(void **state)
 	assert_refused(f, "is not allowed for any of the 2 contracts that the user has named");
 }
 
+struct late {
+	struct fixture *f;
+	unsigned contracts_asked;
+	bool (*real)(void *ctx, struct address to, struct bytes data, uint64_t block,
+		     struct buf *result);
+};
+
+/* dapp is allowed only once both contracts have been asked about. */
+static bool late_call(void *ctx, struct address to, struct bytes data, uint64_t block,
+		      struct buf *result)
+{
+	struct late *l = ctx;
+	bool of_contract =
+		data.n == 68 && (data.p[36 + 12] == dapp.b[0] || data.p[36 + 12] == dapp2.b[0]);
+
+	if (of_contract && l->contracts_asked++ == 2)
+		world_grant(&l->f->w, l->f->handle, dapp);
+	return l->real(&l->f->w, to, data, block, result);
+}
+
+/* The second read asks everything again, from the first question on. */
+static void test_second_read_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct late late = {.f = f, .real = f->w.host.call};
+	struct asked q;
+
+	f->w.config.acl_grace_ms = 0;
+	ask_unified(f, &q);
+	q.allowed[1] = dapp2;
+	q.user.allowed_contracts_n = 2;
+	sign(f, &q, &user_key);
+	publish(f);
+	world_grant(&f->w, f->handle, q.user.user);
+	f->w.host.call = late_call;
+	f->w.host.call_ctx = &late;
+	insert_user(f, &q);
+	sim_run(&f->w.sim, 1500);
+	sim_chain_mine(&f->w.host, 1);
+	start(f);
+	assert_answered(f);
+	assert_int_equal(late.contracts_asked, 3);
+}
+
 static void test_unified_owner_did_not_delegate(void **state)
 {
 	struct fixture *f = *state;
@@ -593,6 +637,23 @@ static void test_contract_wallet(void **state)
 	assert_answered(f);
 	assert_int_equal(f->w.wallet_calls, 1);
 	assert_int_equal(f->w.wallet_gas, f->w.config.erc1271_gas_limit);
+}
+
+/* Its yes is one part; the rules, which take longer here, are another. */
+static void test_contract_wallet_is_not_all(void **state)
+{
+	struct fixture *f = *state;
+	struct asked q;
+
+	ask_wallet(f, &q);
+	f->w.wallet_says = BYTES_OF(magic);
+	q.allowed[0] = dapp2;
+	q.allowed[1] = dapp;
+	q.user.allowed_contracts_n = 2;
+	insert_user(f, &q);
+	start(f);
+	assert_answered(f);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
 }
 
 static void test_contract_wallet_says_no(void **state)
@@ -818,10 +879,12 @@ int main(void)
 		T(test_unified_mixed),
 		T(test_unified_without_named_contracts),
 		T(test_unified_no_named_contract_is_allowed),
+		T(test_second_read_begins_anew),
 		T(test_unified_owner_did_not_delegate),
 		T(test_signature_of_another_key),
 		T(test_signature_covers_the_request),
 		T(test_contract_wallet),
+		T(test_contract_wallet_is_not_all),
 		T(test_contract_wallet_says_no),
 		T(test_contract_wallet_says_little),
 		T(test_contract_wallet_reverts),

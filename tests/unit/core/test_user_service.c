@@ -171,12 +171,17 @@ static void leave_pending(struct fixture *f, struct store *store, const struct r
 }
 
 enum {
-	LEFT = 40
+	LEFT = 150
 };
 
-/* Both kinds, same ids, resumed as what they are. */
+/* Both kinds, same ids, resumed as what they are; asked for all at once, while they are computed.
+ */
 static void test_restart_resumes(void **state)
 {
+	static struct call calls[LEFT + 1][REQUEST_KINDS];
+	static const char *const paths[REQUEST_KINDS] = {[REQUEST_PUBLIC_DECRYPTION] = RPC_RESULT,
+							 [REQUEST_USER_DECRYPTION] =
+								 RPC_USER_RESULT};
 	struct fixture *f = *state;
 	struct store *store;
 	struct request q;
@@ -190,17 +195,34 @@ static void test_restart_resumes(void **state)
 	}
 	store_free(store);
 	node_up(f);
-	for (unsigned i = LEFT; i >= 1; i--) {
-		struct buf reply = {0}, public = {0};
+	for (unsigned i = LEFT; i >= 1; i--)
+		FOR_EACH_REQUEST_KIND(k)
+		{
+			struct buf id = id_pack(request_number(i));
 
-		request_init_user(&q, i, buf_view(&ciphertext), &user);
-		assert_int_equal(call_user_result(f, i, &reply), GRPC_OK);
-		user_answer_check(buf_view(&reply), &q, &user, VALUE_U64);
-		request_init(&q, i, buf_view(&ciphertext));
-		assert_int_equal(call_result(f, i, &public), GRPC_OK);
-		answer_check(buf_view(&public), &q, VALUE_U64);
-		buf_free(&reply);
-		buf_free(&public);
+			call_start(&calls[i][k], f->loop, f->channel, paths[k], buf_view(&id),
+				   60000);
+			buf_free(&id);
+		}
+	for (unsigned i = 1; i <= LEFT; i++) {
+		struct call *public = &calls[i][REQUEST_PUBLIC_DECRYPTION],
+			    *of_user = &calls[i][REQUEST_USER_DECRYPTION];
+
+		call_wait(public);
+		call_wait(of_user);
+		assert_int_equal(public->status, GRPC_OK);
+		assert_int_equal(of_user->status, GRPC_OK);
+		/* A sealed value alone is longer than an answer to everybody. */
+		assert_true(public->reply.n < SIGNCRYPT_OVERHEAD &&
+			    of_user->reply.n > SIGNCRYPT_OVERHEAD);
+		if (i % 50 == 0) {
+			request_init_user(&q, i, buf_view(&ciphertext), &user);
+			user_answer_check(buf_view(&of_user->reply), &q, &user, VALUE_U64);
+			request_init(&q, i, buf_view(&ciphertext));
+			answer_check(buf_view(&public->reply), &q, VALUE_U64);
+		}
+		call_free(public);
+		call_free(of_user);
 	}
 
 	const struct metrics_gauges g = core_service_gauges(node_service(f->node));
