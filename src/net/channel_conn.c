@@ -16,6 +16,7 @@ enum {
 };
 
 static const uint8_t ALIVE_PING[8] = "alive?";
+static const char NO_MORE_CALLS[] = "connection takes no more calls";
 
 static int64_t now_ms(const struct channel_conn *c)
 {
@@ -283,6 +284,20 @@ static void conn_settled(struct channel_conn *c)
 		conn_ready(c);
 }
 
+/* Calls that wait for their turn to leave. After GOAWAY none comes (RFC 9113, 6.8), and nghttp2
+ * would say so only when another call of the connection ends. */
+static void conn_fail_unsent(struct channel_conn *c)
+{
+	struct channel_call *call, *next;
+
+	for (call = c->channel->open.first; call; call = next) {
+		next = call->next;
+		if (call->conn == c && call->submitted &&
+		    !nghttp2_session_find_stream(c->io.session, call->stream.id))
+			channel_call_finish(call, GRPC_UNAVAILABLE, NO_MORE_CALLS);
+	}
+}
+
 /* gRFC A8: a server that finds our PINGs too many gets half as many. */
 static void conn_goaway(struct channel_conn *c, const nghttp2_goaway *goaway)
 {
@@ -293,6 +308,7 @@ static void conn_goaway(struct channel_conn *c, const nghttp2_goaway *goaway)
 	    bytes_eq_var(why, BYTES_LIT("too_many_pings")) && *keepalive_ms < KEEPALIVE_MAX_MS)
 		*keepalive_ms *= 2;
 	conn_retire(c);
+	conn_fail_unsent(c);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -309,8 +325,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 	return 0;
 }
 
-/* A request that HTTP/2 no longer lets out, after GOAWAY: its stream was never opened and closes
- * silently. */
+/* A request that HTTP/2 does not let out: the connection is ending. Its stream may be open within
+ * nghttp2, which then closes it: the call must be off it by then. */
 static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *ctx)
 {
 	struct h2_io *io = ctx;
@@ -324,8 +340,8 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
 	for (call = c->channel->open.first; call; call = call->next) {
 		if (call->conn != c || !call->submitted || call->stream.id != frame->hd.stream_id)
 			continue;
-		call->conn = NULL;
-		channel_call_finish(call, GRPC_UNAVAILABLE, "connection takes no more calls");
+		call->submitted = false; /* the peer has not heard of it */
+		channel_call_finish(call, GRPC_UNAVAILABLE, NO_MORE_CALLS);
 		break;
 	}
 	return 0;

@@ -55,7 +55,9 @@ void channel_call_finish(struct channel_call *call, enum grpc_status status, con
 	buf_free(&call->stream.out);
 	call->status = status;
 	if (text) {
-		/* Text is for people; without memory for it the status stands alone. */
+		/* Ours replaces what the peer said so far. It is for people; without memory for it
+		 * the status stands alone. */
+		buf_free(&call->text);
 		call->text = buf_make(GRPC_HEADER_BYTES_MAX);
 		if (buf_add_str(&call->text, text) != ERR_OK)
 			buf_free(&call->text);
