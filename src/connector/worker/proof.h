@@ -3,7 +3,7 @@
  * The proof without which the core is never called: for every handle, where and when the host chain
  * allowed its decryption, and what its ciphertext must hash to and why.
  *
- * It is opaque and starts empty. Only the checks fill it: permission.c calls proof_permit,
+ * It is opaque and starts empty. Only the checks fill it: acl.c calls proof_permit,
  * ciphertext.c calls proof_bind (lint keeps it so). The functions that talk to the core take a
  * proof and abort on one that is not complete or not of that very request. It is stored in the
  * operation's row, and read back after a restart.
