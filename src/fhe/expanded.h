@@ -2,11 +2,11 @@
 /*
  * Ciphertexts with one LWE ciphertext for each block:
  *
- *	small  FheBool, FheUint ("SmallExpanded"): 64-bit, one 2-bit block each, under the big
- *	       compute key
- *	big    SquashedNoiseFheBool, SquashedNoiseFheUint ("BigExpanded"): 128-bit, two 2-bit blocks
- *	       each (b0 + 4 b1; a Boolean stands alone), under the noise-squashing key, or under
- *that of its compression once the ciphertext has been through a list
+ * - small: FheBool, FheUint ("SmallExpanded"): 64-bit, one 2-bit block each, under the big compute
+ *   key
+ * - big: SquashedNoiseFheBool, SquashedNoiseFheUint ("BigExpanded"): 128-bit, two 2-bit blocks each
+ *   (b0 + 4 b1; a Boolean stands alone), under the noise-squashing key, or under that of its
+ *   compression once the ciphertext has been through a list
  *
  * The width of an integer shows in the number of its blocks only.
  */

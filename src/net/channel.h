@@ -43,25 +43,32 @@ struct rpc_call {
 	size_t reply_max;     /* <= GRPC_MESSAGE_MAX */
 };
 
-/* Transport failures are statuses too, as gRPC defines them: no connection = UNAVAILABLE, deadline
- * = DEADLINE_EXCEEDED. */
+/*
+ * Transport failures are statuses too, as gRPC defines them: no connection = UNAVAILABLE, deadline
+ * = DEADLINE_EXCEEDED; `text` is then ours. `text` and `message` are valid during the callback
+ * only.
+ */
 struct rpc_reply {
 	enum grpc_status status;
-	const char *text;     /* grpc-message, decoded, printable; "" if none */
-	struct bytes message; /* GRPC_OK only; valid during the callback */
+	const char *text;     /* grpc-message, decoded, printable; "" if none, never NULL */
+	struct bytes message; /* GRPC_OK only, otherwise empty */
 };
 
 typedef void rpc_done_fn(void *ctx, const struct rpc_reply *reply);
 
 struct channel;
 
+/* Identifies a running call for cancelling. All-zero stands for none. */
 struct rpc_ticket {
 	uint64_t id;
 };
 
 struct channel_ops {
+	/* path and message are copied. ret_ticket must not be NULL; it is written on success, and
+	 * before any `done`. */
 	enum err (*call)(struct channel *c, struct rpc_ticket *ret_ticket,
 			 const struct rpc_call *call, rpc_done_fn *done, void *ctx);
+	/* Unknown and finished tickets are fine, and so is 0: no call has it. */
 	void (*cancel)(struct channel *c, struct rpc_ticket ticket);
 	void (*free)(struct channel *c); /* cancels all; allowed inside a done */
 };
@@ -106,9 +113,10 @@ struct channel_grpc_options {
  *
  * A call: ERR_RANGE for a timeout, path or reply_max outside its bounds. When connections fail
  * twice in a row, calls fail UNAVAILABLE at once for a while (50 ms, growing to 1 s) instead of
- * trying again. Over TLS a call leaves when the server has accepted our certificate and spoken
- * HTTP/2, not before. When a server with calls open is silent for keepalive_ms it is asked by PING;
- * without an answer the connection is lost.
+ * trying again. After GOAWAY calls that have not left fail UNAVAILABLE at once, the others go on.
+ * Over TLS a call leaves when the server has accepted our certificate and spoken HTTP/2, not
+ * before. When a server with calls open is silent for keepalive_ms it is asked by PING; without an
+ * answer the connection is lost.
  */
 enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
 			   const struct channel_grpc_options *options,

@@ -3,9 +3,9 @@
  * Protocol buffers from outside, within bounds.
  *
  * protobuf-c alone lets a message of N bytes cost 60 N of memory (a repeated field of empty
- *messages), cuts strings at a NUL and takes any bytes for UTF-8. Therefore every message is first
- *scanned against its descriptor without allocating anything: nesting, number of fields, lengths,
- *text. Then it is unpacked into a capped arena.
+ * messages), cuts strings at a NUL and takes any bytes for UTF-8. Therefore every message is first
+ * scanned against its descriptor without allocating anything: nesting, number of fields, lengths,
+ * text. Then it is unpacked into a capped arena.
  *
  *	CLEANUP(arena_free) struct arena memory = protobuf_arena(in);
  *	ProtobufCMessage *m;
@@ -14,7 +14,7 @@
  *	const Kms__V1__RequestId *id = (const Kms__V1__RequestId *)m;
  *
  * Pure functions, any thread. What takes long is the caller's to place: above PROTOBUF_INLINE_MAX
- *bytes a message is unpacked on a pool thread, not on the loop.
+ * bytes a message is unpacked on a pool thread, not on the loop.
  */
 #ifndef NET_PROTOBUF_H
 #define NET_PROTOBUF_H

@@ -30,12 +30,17 @@ struct http_request {
 			    any byte */
 };
 
+/*
+ * With ERR_OK status, headers and body are there, whatever the status says. With any other error
+ * only `err` and `note` are: status 0, no headers, an empty body, and no `owner` to take from.
+ * Everything is valid during the callback only.
+ */
 struct http_reply {
-	enum err err; /* ERR_OK: status, headers and body are there, whatever the status says */
+	enum err err;
 	struct err_note note;
-	int status;        /* 200, 404, … */
-	struct bytes body; /* valid during the callback only; `take` below moves it out */
-	struct buf *owner; /* the buffer under body: a callback may buf_take it */
+	int status; /* 200, 404, … */
+	struct bytes body;
+	struct buf *owner; /* the buffer under body: a callback may buf_take it, to keep it */
 	const struct http_header *headers; /* names in lower case */
 	size_t headers_n;
 };
@@ -44,19 +49,22 @@ typedef void http_done_fn(void *ctx, const struct http_reply *reply);
 
 struct transport;
 
-/* Identifies a running request for cancelling; 0 is never used. */
+/* Identifies a running request for cancelling. All-zero stands for none. */
 struct http_ticket {
 	uint64_t id;
 };
 
 struct transport_ops {
-	/* Everything in `req` is copied. ERR_BUSY at HTTP_IN_FLIGHT_MAX, ERR_BAD_REQUEST for a URL
-	 * that is none. */
+	/*
+	 * Everything in `req` is copied. ret_ticket must not be NULL; it is written on success, and
+	 * before any `done`. ERR_BUSY at HTTP_IN_FLIGHT_MAX, ERR_RANGE without a timeout,
+	 * ERR_BAD_REQUEST for a URL, method or header that is none, ERR_NOMEM.
+	 */
 	enum err (*send)(struct transport *t, struct http_ticket *ret_ticket,
 			 const struct http_request *req, http_done_fn *done, void *ctx);
-	void (*cancel)(struct transport *t,
-		       struct http_ticket ticket); /* unknown or finished tickets are fine */
-	void (*free)(struct transport *t);         /* cancels all; allowed inside a done */
+	/* Unknown and finished tickets are fine, and so is 0: no request has it. */
+	void (*cancel)(struct transport *t, struct http_ticket ticket);
+	void (*free)(struct transport *t); /* cancels all; allowed inside a done */
 };
 
 struct transport {
