@@ -104,9 +104,9 @@ static enum err numeric_read(int64_t *ret_v, struct bytes b)
 
 	(void)u16_read(&r); /* digits shown behind the point */
 	if (sign != 0 && sign != NUMERIC_NEGATIVE)
-		return ERR_RANGE; /* not a number, infinity */
+		return ERR_INTERNAL; /* not a number, infinity */
 	if (weight > 4)
-		return ERR_RANGE;
+		return ERR_INTERNAL;
 	if ((int)digits_n > weight + 1)
 		return ERR_INTERNAL; /* a fraction */
 	for (int i = 0; i <= weight; i++) {
@@ -114,7 +114,7 @@ static enum err numeric_read(int64_t *ret_v, struct bytes b)
 
 		if (__builtin_mul_overflow(v, NUMERIC_BASE, &v) ||
 		    __builtin_add_overflow(v, sign ? -digit : digit, &v))
-			return ERR_RANGE;
+			return ERR_INTERNAL;
 	}
 	TRY(reader_end(&r));
 	*ret_v = v;

@@ -28,7 +28,7 @@ enum err pg_args_fill(struct pg_args *ret_args, const struct store_value *args,
 /*
  * Row `at` of a result in binary form; cells point into it. Integers of every width and numbers
  * without a fraction become INTEGER, as do booleans; character types TEXT; bytea BLOB. ERR_RANGE
- * for too many columns or a number that does not fit, ERR_INTERNAL for any other type.
+ * for too many columns, ERR_INTERNAL for any other type and for numbers past 64 bits.
  */
 enum err pg_row_read(const struct pg_lib *lib, const PGresult *r, int at,
 		     struct store_value cells[static PG_COLUMNS_MAX], size_t *ret_n) MUST_USE;

@@ -269,8 +269,9 @@ static void give_up(struct work *w, enum outcome o)
 {
 	if (o == UNSURE)
 		unsure_say(w);
-	else if (o != DONE)
-		store_jobs_fail(w->first, w->end, w->err, &w->note);
+	else if (o != DONE) /* ERR_TRANSIENT is kept for what nobody knows */
+		store_jobs_fail(w->first, w->end, w->err == ERR_TRANSIENT ? ERR_TIMEOUT : w->err,
+				&w->note);
 }
 
 /* One batch must not take its neighbours along. */

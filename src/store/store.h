@@ -105,7 +105,8 @@ struct store_rows {
 
 struct store_result {
 	/*
-	 * ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (locked), ERR_IO (disk full …), ERR_CORRUPT;
+	 * ERR_OK, ERR_STATE_MOVED, ERR_TRANSIENT (SQLite: locked; PostgreSQL: the commit may have
+	 * happened), ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_IO (disk full …), ERR_CORRUPT;
 	 * ERR_CONFLICT (a row of that unique key exists), ERR_RANGE (STORE_RESULT_BYTES_MAX),
 	 * ERR_NOMEM, ERR_INTERNAL (our SQL is wrong).
 	 */
