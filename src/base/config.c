@@ -6,45 +6,8 @@
 #include <strings.h>
 
 #include "base/arena.h"
+#include "base/config_tree.h"
 #include "base/config_value.h"
-#include "base/limits.h"
-#include "base/toml.h"
-
-enum {
-	KEY_SIZE_MAX = 128
-};
-
-struct document {
-	json_t *values; /* NULL: no file */
-	json_t *lines;
-};
-
-static void document_free(struct document *d)
-{
-	json_free_ptr(&d->values);
-	json_free_ptr(&d->lines);
-}
-
-static enum err document_read(struct document *ret_d, const struct config_source *src,
-			      struct err_note *note)
-{
-	struct document d = {0};
-
-	if (!src->file && src->text.n == 0) {
-		*ret_d = d;
-		return ERR_OK;
-	}
-
-	enum err e = toml_parse(&d.values, &d.lines, src->text, note);
-
-	if (e == ERR_NOMEM)
-		return e;
-	if (e != ERR_OK)
-		return err_prefix(note, ERR_CONFIG_FILE, "%s",
-				  src->file ? src->file : "configuration");
-	*ret_d = d;
-	return ERR_OK;
-}
 
 /* ---- where a value stands ---- */
 
@@ -55,7 +18,7 @@ struct found {
 	const char *env_name; /* as it stands in the environment; not ended, see env_name_n */
 	size_t env_name_n;
 	int line;
-	char path[KEY_SIZE_MAX]; /* of the node: the row's, or of what stands in its way */
+	char path[CONFIG_KEY_SIZE_MAX]; /* of the node: the row's, or of what stands in its way */
 	bool blocked; /* `node` is not the value but something that should have been a table */
 };
 
@@ -73,13 +36,8 @@ static struct bytes next_segment(struct bytes *path)
 	return segment;
 }
 
-static int line_of(const json_t *lines, const char *key)
-{
-	return (int)json_integer_value(json_object_get(json_object_get(lines, key), "line"));
-}
-
 /* Walk the document along the row's path. */
-static void find_in_file(struct found *f, const struct document *d, const char *path)
+static void find_in_file(struct found *f, const struct config_tree *d, const char *path)
 {
 	const json_t *at = d->values, *lines = d->lines;
 	struct bytes left = bytes_str(path);
@@ -87,14 +45,14 @@ static void find_in_file(struct found *f, const struct document *d, const char *
 
 	while (at && left.n > 0) {
 		struct bytes segment = next_segment(&left);
-		char key[KEY_SIZE_MAX];
+		char key[CONFIG_KEY_SIZE_MAX];
 
 		(void)snprintf(key, sizeof(key), "%.*s", (int)segment.n, (const char *)segment.p);
 		walked += segment.n + 1;
 		at = json_object_get(at, key);
 		if (!at)
 			return;
-		f->line = line_of(lines, key);
+		f->line = config_tree_line(lines, key);
 		lines = json_object_get(json_object_get(lines, key), "of");
 		if (left.n > 0 && !json_is_object(at)) {
 			f->blocked = true;
@@ -105,39 +63,13 @@ static void find_in_file(struct found *f, const struct document *d, const char *
 	(void)snprintf(f->path, sizeof(f->path), "%.*s", (int)walked - 1, path);
 }
 
-/* PREFIX and the path in upper case, dots doubled to underscores; in `out`, cut if it must be. */
-static void env_name(char out[KEY_SIZE_MAX], const char *prefix, const char *path)
-{
-	size_t at = 0;
-
-	for (const char *c = prefix; *c && at < KEY_SIZE_MAX - 1; c++)
-		out[at++] = *c;
-	for (const char *c = path; *c && at < KEY_SIZE_MAX - 2; c++) {
-		if (*c == '.') {
-			out[at++] = '_';
-			out[at++] = '_';
-		} else {
-			out[at++] = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
-		}
-	}
-	out[at] = '\0';
-}
-
-/* NAME=value: the length of NAME, 0 if it is not of this shape. */
-static size_t env_name_length(const char *entry)
-{
-	const char *eq = strchr(entry, '=');
-
-	return eq ? (size_t)(eq - entry) : 0;
-}
-
 /* Letter case of names does not matter (upstream folds it), but the exact spelling wins over
  * another. */
 static void find_in_env(struct found *f, const struct config_source *src, const char *name)
 {
 	for (size_t i = 0; src->env && src->env[i]; i++) {
 		const char *entry = src->env[i];
-		size_t n = env_name_length(entry);
+		size_t n = config_env_name_length(entry);
 
 		if (n != strlen(name) || strncasecmp(entry, name, n) != 0)
 			continue;
@@ -163,7 +95,7 @@ struct loader {
 	void *target;
 	struct arena *arena;
 	struct err_note *note;
-	struct document doc;
+	struct config_tree doc;
 };
 
 static bool is_read(const struct loader *l, const struct config_row *row)
@@ -231,9 +163,9 @@ static enum err store(struct loader *l, const struct config_row *row, const stru
 
 static enum err say_missing(struct loader *l, const struct config_row *row)
 {
-	char name[KEY_SIZE_MAX], expected[CONFIG_WORDS_SIZE];
+	char name[CONFIG_KEY_SIZE_MAX], expected[CONFIG_WORDS_SIZE];
 
-	env_name(name, l->table->env_prefix, row->path);
+	config_env_name(name, l->table->env_prefix, row->path);
 	config_value_expected(expected, row);
 	return err_say(l->note, ERR_CONFIG_VALUE,
 		       "%s: %s is required: found nothing there nor in %s, expected %s",
@@ -259,11 +191,11 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 
 	for (const struct config_row *r = first; r < end; r++) {
 		struct found f = {0};
-		char name[KEY_SIZE_MAX];
+		char name[CONFIG_KEY_SIZE_MAX];
 
 		if (!is_read(l, r) || r->offset != first->offset)
 			continue;
-		env_name(name, l->table->env_prefix, r->path);
+		config_env_name(name, l->table->env_prefix, r->path);
 		find_in_env(&f, l->src, name);
 		if (f.env) {
 			TRY(store(l, r, &f));
@@ -292,29 +224,12 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 	return required ? say_missing(l, required) : ERR_OK;
 }
 
-/* The file's copy of each secret is ours to wipe. What toml++ and the caller's text hold is not
- * within our reach. */
-static void wipe_secrets(const struct loader *l)
-{
-	for (size_t i = 0; i < l->table->rows_n; i++) {
-		const struct config_row *row = &l->table->rows[i];
-		struct found f = {0};
-
-		if (row->type != CONFIG_SECRET32)
-			continue;
-		find_in_file(&f, &l->doc, row->path);
-		if (json_is_string(f.node))
-			secret_wipe((char *)(uintptr_t)json_string_value(f.node),
-				    json_string_length(f.node));
-	}
-}
-
 enum err config_load(const struct config_table *table, unsigned services,
 		     const struct config_source *src, void *target, struct arena *arena,
 		     struct err_note *note)
 {
 	struct loader l = {table, src, services, target, arena, note, {0}};
-	enum err e = document_read(&l.doc, src, note);
+	enum err e = config_tree_read(&l.doc, table, src, NULL, NULL, note);
 
 	for (size_t i = 0; e == ERR_OK && i < table->rows_n; i++)
 		if (is_read(&l, &table->rows[i]) && is_first(&l, &table->rows[i]))
@@ -325,92 +240,24 @@ enum err config_load(const struct config_table *table, unsigned services,
 		config_value_clear(&table->rows[i], target);
 		set_present(&l, &table->rows[i], false);
 	}
-	wipe_secrets(&l);
-	document_free(&l.doc);
+	config_tree_free(&l.doc);
 	return e;
 }
 
-/* ---- unknown keys ---- */
-
-/* Does a row have this path, or begin with it and a dot? */
-static bool known_path(const struct config_table *table, const char *path, bool *ret_inner)
+void config_wipe_env(const struct config_table *table, char **env)
 {
-	size_t n = strlen(path);
-	bool inner = false;
+	for (size_t i = 0; env && env[i]; i++) {
+		size_t n = config_env_name_length(env[i]);
 
-	for (size_t i = 0; i < table->rows_n; i++) {
-		const char *row = table->rows[i].path;
+		for (size_t k = 0; k < table->rows_n; k++) {
+			const struct config_row *row = &table->rows[k];
+			char name[CONFIG_KEY_SIZE_MAX];
 
-		if (strcmp(row, path) == 0)
-			return true;
-		inner |= strncmp(row, path, n) == 0 && row[n] == '.';
-	}
-	*ret_inner = inner;
-	return false;
-}
-
-struct unknown_walk {
-	const struct config_table *table;
-	const char *file;
-	config_unknown_fn *fn;
-	void *ctx;
-};
-
-static void unknown_in_table(const struct unknown_walk *w, const json_t *values,
-			     const json_t *lines, const char *prefix)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach((json_t *)(uintptr_t)values, key, v)
-	{
-		char path[KEY_SIZE_MAX], where[KEY_SIZE_MAX];
-		bool inner = false;
-		int n = snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "." : "", key);
-
-		if (n >= 0 && (size_t)n < sizeof(path) && known_path(w->table, path, &inner))
-			continue;
-		if (inner && json_is_object(v)) {
-			unknown_in_table(w, v, json_object_get(json_object_get(lines, key), "of"),
-					 path);
-			continue;
+			if (row->type != CONFIG_SECRET32 && row->type != CONFIG_SECRET_TEXT)
+				continue;
+			config_env_name(name, table->env_prefix, row->path);
+			if (strlen(name) == n && strncasecmp(env[i], name, n) == 0)
+				secret_wipe(&env[i][n + 1], strlen(&env[i][n + 1]));
 		}
-		(void)snprintf(where, sizeof(where), "%s:%d", w->file, line_of(lines, key));
-		w->fn(w->ctx, where, path);
 	}
-}
-
-static bool known_env(const struct config_table *table, const char *entry, size_t n)
-{
-	for (size_t i = 0; i < table->rows_n; i++) {
-		char name[KEY_SIZE_MAX];
-
-		env_name(name, table->env_prefix, table->rows[i].path);
-		if (strlen(name) == n && strncasecmp(entry, name, n) == 0)
-			return true;
-	}
-	return false;
-}
-
-enum err config_unknown(const struct config_table *table, const struct config_source *src,
-			config_unknown_fn *fn, void *ctx)
-{
-	const struct unknown_walk w = {table, src->file ? src->file : "configuration", fn, ctx};
-	CLEANUP(document_free) struct document doc = {0};
-	size_t prefix_n = strlen(table->env_prefix);
-
-	TRY(document_read(&doc, src, NULL));
-	unknown_in_table(&w, doc.values, doc.lines, "");
-	for (size_t i = 0; src->env && src->env[i]; i++) {
-		const char *entry = src->env[i];
-		size_t n = env_name_length(entry);
-		char key[KEY_SIZE_MAX];
-
-		if (n < prefix_n || strncasecmp(entry, table->env_prefix, prefix_n) != 0 ||
-		    known_env(table, entry, n))
-			continue;
-		(void)snprintf(key, sizeof(key), "%.*s", (int)n, entry);
-		fn(ctx, "environment", key);
-	}
-	return ERR_OK;
 }

@@ -32,8 +32,10 @@ enum config_type {
 	CONFIG_URL,      /* char *; http or https with a host */
 	CONFIG_ENDPOINT, /* char *; "ip:port" to listen on */
 	CONFIG_SECRET32, /* struct secret32 + presence; 64 hex digits, optional 0x */
-	CONFIG_STRINGS,  /* struct config_strings; TOML array, or comma list in the environment */
-	CONFIG_JSON,     /* json_t *; TOML array/table, or JSON text in the environment */
+	CONFIG_SECRET_TEXT, /* struct secret; the text and a NUL, which n counts; empty = not given
+			     */
+	CONFIG_STRINGS, /* struct config_strings; TOML array, or comma list in the environment */
+	CONFIG_JSON,    /* json_t *; TOML array/table, or JSON text in the environment */
 };
 
 struct config_strings {
@@ -53,6 +55,9 @@ struct config_row {
 	unsigned services; /* bit set of those that read it */
 	bool required;
 	const char *doc; /* one sentence */
+	/* CONFIG_JSON: names that a table in the value may hold, ended by NULL; others that stand
+	 * there may have slipped. NULL: any name. */
+	const char *const *members;
 };
 
 struct config_table {
@@ -73,7 +78,8 @@ struct arena;
  * Fill `target` (zeroed by the caller) for the services in `services`. Every error is
  * ERR_CONFIG_VALUE or ERR_CONFIG_FILE and its note says file and line (or variable), key, what was
  * found, what is expected; secret values are never repeated (or ERR_NOMEM). Strings live in
- * `arena`, JSON values are owned by the target (json_decref). On failure all fields of the rows are
+ * `arena`, JSON values are owned by the target (json_decref), and so are secret texts
+ * (secret_free). On failure all fields of the rows are
  * released, wiped and zero again. The text of `src` may hold a key: wiping it is the caller's
  * (buf_wipe).
  */
@@ -81,7 +87,33 @@ enum err config_load(const struct config_table *table, unsigned services,
 		     const struct config_source *src, void *target, struct arena *arena,
 		     struct err_note *note) MUST_USE;
 
-/* Calls `fn` for each file key or prefixed variable that no row knows. */
+/*
+ * What a person should be told about the keys of a configuration that is otherwise sound. A key
+ * that slipped under a table counts as if it stood at the top; one that slipped twice is an error
+ * of config_load.
+ */
+enum config_oddity_kind {
+	CONFIG_UNKNOWN_KEY, /* no row knows it: it has no effect */
+	CONFIG_SLIPPED_KEY, /* it stands under a [table] that does not have it, and counts as if it
+			       stood at the top of the file */
+};
+struct config_oddity {
+	enum config_oddity_kind kind;
+	const char *where; /* "FILE:LINE" or "environment" */
+	const char *key;   /* as it stands: "aws_kms_config.gateway_url" */
+	const char *meant; /* slipped: what it counts as; unknown: a known key that is nearly it, or
+			      NULL */
+};
+typedef void config_oddity_fn(void *ctx, const struct config_oddity *o);
+enum err config_oddities(const struct config_table *table, const struct config_source *src,
+			 config_oddity_fn *fn, void *ctx) MUST_USE;
+
+/* Overwrites the values of all variables that name a secret: whoever has read them needs them no
+ * more, and they stay readable in the process's memory. */
+void config_wipe_env(const struct config_table *table, char **env);
+
+/* For programs that take no key they do not know. Calls `fn` for each slipped key and each file key
+ * or prefixed variable that no row knows. */
 typedef void config_unknown_fn(void *ctx, const char *where, const char *key);
 enum err config_unknown(const struct config_table *table, const struct config_source *src,
 			config_unknown_fn *fn, void *ctx) MUST_USE;

@@ -235,6 +235,24 @@ static enum err from_secret32(const struct config_row *row, void *to, struct are
 	return ERR_OK;
 }
 
+static enum err from_secret_text(const struct config_row *row, void *to, struct arena *arena,
+				 struct bytes text, struct err_note *why)
+{
+	struct secret s;
+
+	(void)arena;
+	if (text.n > 0 && memchr(text.p, 0, text.n))
+		return err_say(why, ERR_CONFIG_VALUE, "it holds a NUL");
+	if (!in_bounds(row, text.n))
+		return err_say(why, ERR_CONFIG_VALUE, "it has %zu characters", text.n);
+	TRY(secret_alloc(&s, text.n + 1));
+	if (text.n > 0)
+		memcpy(s.p, text.p, text.n);
+	secret_free(to);
+	*(struct secret *)to = s;
+	return ERR_OK;
+}
+
 static struct bytes trim(struct bytes s)
 {
 	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
@@ -325,6 +343,8 @@ static const struct {
 			     sizeof(char *), true},
 	[CONFIG_SECRET32] = {from_secret32, "secret, 32 bytes", "64 hexadecimal digits", "",
 			     sizeof(struct secret32), false},
+	[CONFIG_SECRET_TEXT] = {from_secret_text, "secret text", "text", "characters",
+				sizeof(struct secret), false},
 	[CONFIG_STRINGS] = {from_comma_list, "list of texts", "a list of texts", "members",
 			    sizeof(struct config_strings), false},
 	[CONFIG_JSON] = {from_json_text, "list or table",
@@ -382,8 +402,12 @@ enum err config_value_from_node(const struct config_row *row, void *target, stru
 		return json_is_array(node)
 			       ? from_string_array(row, field(row, target), arena, node, why)
 			       : ERR_CONFIG_VALUE;
-	if (row->type == CONFIG_JSON)
-		return store_json(row, field(row, target), (json_t *)(uintptr_t)node, why);
+	if (row->type == CONFIG_JSON) {
+		/* A copy: the tree's own texts are wiped with it. */
+		CLEANUP(json_free_ptr) json_t *copy = json_deep_copy(node);
+
+		return copy ? store_json(row, field(row, target), copy, why) : ERR_NOMEM;
+	}
 
 	switch (json_typeof(node)) {
 	case JSON_STRING:
@@ -411,6 +435,8 @@ void config_value_clear(const struct config_row *row, void *target)
 {
 	if (row->type == CONFIG_JSON)
 		json_decref(*(json_t **)field(row, target));
+	if (row->type == CONFIG_SECRET_TEXT)
+		secret_free(field(row, target));
 	secret_wipe(field(row, target), types[row->type].size);
 }
 
@@ -440,7 +466,7 @@ void config_value_found_text(char out[CONFIG_WORDS_SIZE], const struct config_ro
 	else if (types[row->type].shown && text.n <= SHOWN_MAX)
 		(void)snprintf(out, CONFIG_WORDS_SIZE, "\"%.*s\"", (int)text.n,
 			       (const char *)text.p);
-	else if (row->type == CONFIG_SECRET32)
+	else if (row->type == CONFIG_SECRET32 || row->type == CONFIG_SECRET_TEXT)
 		(void)snprintf(out, CONFIG_WORDS_SIZE, "something else (not shown)");
 	else
 		(void)snprintf(out, CONFIG_WORDS_SIZE, "text of %zu characters", text.n);

@@ -5,7 +5,9 @@
 #include "base/toml_shim.h"
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <malloc.h>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -13,6 +15,58 @@
 #include <string_view>
 
 #include <toml++/toml.h>
+
+/*
+ * A configuration holds keys and passwords, and the library copies its input many times. Whatever
+ * C++ gives back is overwritten first. These replace the operators of the whole program; nothing
+ * else in it is C++.
+ */
+static void *allocate(std::size_t n)
+{
+	void *p = std::malloc(n > 0 ? n : 1);
+
+	if (!p)
+		throw std::bad_alloc();
+	return p;
+}
+
+static void release(void *p) noexcept
+{
+	if (!p)
+		return;
+	explicit_bzero(p, malloc_usable_size(p));
+	std::free(p);
+}
+
+void *operator new(std::size_t n)
+{
+	return allocate(n);
+}
+
+void *operator new[](std::size_t n)
+{
+	return allocate(n);
+}
+
+void operator delete(void *p) noexcept
+{
+	release(p);
+}
+
+void operator delete[](void *p) noexcept
+{
+	release(p);
+}
+
+void operator delete(void *p, std::size_t) noexcept
+{
+	release(p);
+}
+
+void operator delete[](void *p, std::size_t) noexcept
+{
+	release(p);
+}
 
 namespace
 {
