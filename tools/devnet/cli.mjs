@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// What the command-line scripts share: options, and errors told to a person. Usage errors end with 2, others with 1.
+// What the command-line scripts share: options, interruption, and errors told to a person. A wrong command line ends with 2
+// and the usage, an interruption with 130, everything else with 1. DEBUG=1 shows where an error came from.
 import { parseArgs } from 'node:util';
 import { UsageError } from './types.mjs';
 
-export async function main(usage, options, body) {
+class Interrupted extends Error {}
+
+export async function main(usage, options, body, { positionals: most = 0 } = {}) {
 	try {
 		const parsed = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, ...options }, allowPositionals: true });
 		if (parsed.values.help) {
 			console.log(usage);
 			return;
 		}
+		if (parsed.positionals.length > most) throw new UsageError(`"${parsed.positionals[most]}" is one argument too many`);
 		await body(parsed.values, parsed.positionals);
 	} catch (error) {
-		const usual = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
-		console.error(usual ? `dev: ${error.message}\n${usage}` : error);
-		process.exitCode = usual ? 2 : 1;
+		const misused = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS');
+		const bug = error instanceof TypeError || error instanceof ReferenceError;
+		console.error(process.env.DEBUG || (bug && !misused) ? error : `dev: ${error.shortMessage ?? error.message}${misused ? `\n${usage}` : ''}`);
+		if (error instanceof Interrupted) process.exit(130); // what was interrupted is still waiting for something
+		process.exitCode = misused ? 2 : 1;
 	}
+}
+
+// The processes of a network have sessions of their own, so Ctrl-C does not reach them: body() is given up, and the caller
+// has to stop what it started.
+export function interruptible(body) {
+	const interrupted = new Promise((resolve, reject) => {
+		for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => reject(new Interrupted(`interrupted by ${signal}`)));
+	});
+	return Promise.race([body(), interrupted]);
 }
 
 export function parsePortBase(text = '8545') {

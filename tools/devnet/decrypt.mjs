@@ -20,18 +20,19 @@ async function outcome(devnet, request, look) {
 	for (const end = Date.now() + 60000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
 		const found = await look();
 		if (found !== undefined) return found;
-		if (terminal.has(await stateOf(devnet, request.idHex))) throw new UsageError(`not decrypted:\n${await inspect(devnet, request.idHex)}`);
+		if (terminal.has(await stateOf(devnet, request.idHex))) throw new Error(`not decrypted:\n${await inspect(devnet, request.idHex)}`);
 	}
 	throw new Error(`request ${request.idHex}: no answer within 60 s; kms-connector inspect ${request.idHex} says more`);
 }
 
-const sent = (promise) =>
+const sent = (relayer, promise) =>
 	promise.catch((error) => {
-		throw error.revert ? new UsageError(`the gateway refuses the request: ${error.revert.name}(${error.revert.args.join(', ')})`) : error;
+		const revert = error.revert ?? (error.data && relayer.decryption.interface.parseError(error.data));
+		throw revert ? new Error(`the gateway refuses the request: ${revert.name}(${revert.args.join(', ')})`) : error;
 	});
 
 async function decryptPublic(devnet, relayer, handle) {
-	const request = await sent(relayer.request([handle]));
+	const request = await sent(relayer, relayer.request([handle]));
 	const result = await outcome(devnet, request, async () => (await relayer.responses(request))[0]?.args.decryptedResult);
 	return AbiCoder.defaultAbiCoder().decode(['uint256'], result)[0];
 }
@@ -39,7 +40,7 @@ async function decryptPublic(devnet, relayer, handle) {
 async function decryptPrivate(devnet, relayer, entries, wallet) {
 	const client = new PrivateClient(devnet, wallet);
 	const signed = await client.sign('direct', entries);
-	const request = await sent(relayer.requestUser(signed));
+	const request = await sent(relayer, relayer.requestUser(signed));
 	const answers = await outcome(devnet, request, async () => {
 		const { reached, answers: found } = await relayer.userResponses(request);
 		return reached ? found : undefined;
@@ -55,8 +56,8 @@ function parseUser({ user, contract }) {
 	return { wallet: new Wallet(user), contract: parseAddress(contract ?? exampleContract) };
 }
 
-await main(usage, options, async (values, [handle, ...rest]) => {
-	if (!/^0x[0-9a-fA-F]{64}$/.test(handle ?? '') || rest.length > 0) throw new UsageError('one handle is needed: 0x and 64 hexadecimal digits');
+await main(usage, options, async (values, [handle]) => {
+	if (!/^0x[0-9a-fA-F]{64}$/.test(handle ?? '')) throw new UsageError('one handle is needed: 0x and 64 hexadecimal digits');
 	const type = typeByNumber(getBytes(handle)[30]);
 	if (!type) throw new UsageError(`${handle} has a type that cannot be decrypted (byte 30)`);
 	const { wallet, contract } = parseUser(values);
@@ -68,4 +69,4 @@ await main(usage, options, async (values, [handle, ...rest]) => {
 	} finally {
 		relayer.close();
 	}
-});
+}, { positionals: 1 });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // From nothing to a decrypted value and a refusal, with a transcript. Exits 0 only if everything matched.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Wallet } from 'ethers';
-import { main, parsePortBase } from './cli.mjs';
+import { interruptible, main, parsePortBase } from './cli.mjs';
 import { Coprocessor } from './coprocessor.mjs';
 import { inspect, stateOf } from './inspect.mjs';
 import { Network } from './network.mjs';
@@ -18,6 +18,7 @@ import { verify } from './verify.mjs';
 const usage = `usage: ./dev demo [--value V --type T] [--json FILE] [--port-base N] [--keep]
   --value, --type   what to encrypt (default: one value each of bool, uint8, uint64, uint256, address)
   --json FILE       write the same facts as JSON
+  --port-base N     use ports N to N+5 (default: 18545)
   --keep            do not delete the network's files afterwards
   T: ${types.map((type) => type.name).join(', ')}, or with an "e" in front`;
 
@@ -181,13 +182,24 @@ async function demo(t, network, items) {
 	}
 }
 
+// Better told now than after the demo.
+function checkWritable(file) {
+	try {
+		closeSync(openSync(file, 'a'));
+	} catch (error) {
+		throw new UsageError(`--json: ${error.message}`);
+	}
+}
+
 await main(usage, options, async (values) => {
 	const items = parseItems(values);
+	if (values.json !== undefined) checkWritable(values.json);
+	const portBase = parsePortBase(values['port-base'] ?? '18545');
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-demo-'));
-	const network = new Network({ dir, portBase: parsePortBase(values['port-base'] ?? '18545') });
+	const network = new Network({ dir, portBase });
 	const t = new Transcript();
 	try {
-		const { decryption, forUser, refused } = await demo(t, network, items);
+		const { decryption, forUser, refused } = await interruptible(() => demo(t, network, items));
 		if (values.json) {
 			const facts = { decryption, forUser, refused, hops: t.hops };
 			writeFileSync(values.json, `${JSON.stringify(facts, (key, value) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`);

@@ -9,7 +9,6 @@ import { promisify } from 'node:util';
 import { HDNodeWallet, Mnemonic } from 'ethers';
 import { addHostChain, deployGateway, deployHost } from './deploy.mjs';
 import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
-import { UsageError } from './types.mjs';
 
 const run = promisify(execFile);
 
@@ -39,11 +38,11 @@ function accountsByRole() {
 }
 
 export function readDevnet(dir = defaultDir) {
-	if (!existsSync(devnetFile(dir))) throw new UsageError('the local network is not running: start it with ./dev up');
+	if (!existsSync(devnetFile(dir))) throw new Error('the local network is not running: start it with ./dev up');
 	const devnet = JSON.parse(readFileSync(devnetFile(dir), 'utf8'));
 	const gone = devnet.processes.filter((entry) => !isRunning(entry));
 	if (gone.length > 0)
-		throw new UsageError(`the local network is broken: ${gone.map((entry) => entry.name).join(', ')} ended; ./dev down, then ./dev up (logs: ${devnet.logs})`);
+		throw new Error(`the local network is broken: ${gone.map((entry) => entry.name).join(', ')} ended; ./dev down, then ./dev up (logs: ${devnet.logs})`);
 	return devnet;
 }
 
@@ -57,6 +56,7 @@ export class Network {
 			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring'].map((name, index) => [name, portBase + index]),
 		);
 		this.processes = [];
+		this.stopped = false;
 		this.accounts = accountsByRole();
 	}
 
@@ -66,6 +66,7 @@ export class Network {
 
 	// Starts everything; on failure stops what it had started. Returns what devnet.json says.
 	async start() {
+		this.stopped = false;
 		rmSync(this.dir, { recursive: true, force: true });
 		for (const part of ['log', 'config', 'objects', 'node-1']) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
 		try {
@@ -82,12 +83,15 @@ export class Network {
 		}
 	}
 
+	// A start that is still under way starts nothing more.
 	async stop() {
+		this.stopped = true;
 		for (const entry of [...this.processes].reverse()) await stop(entry);
 		this.processes = [];
 	}
 
 	#start(name, program, args, options = {}) {
+		if (this.stopped) throw new Error(`${name}: the network has been stopped`);
 		const entry = start(name, program, args, { log: this.path('log', `${name}.log`), ...options });
 		this.processes.push(entry);
 		return entry;
@@ -95,7 +99,7 @@ export class Network {
 
 	async #freePorts() {
 		for (const [name, port] of Object.entries(this.ports))
-			if (await portOpen(port)) throw new UsageError(`port ${port} (${name}) is in use: stop what listens there, or choose other ports with --port-base`);
+			if (await portOpen(port)) throw new Error(`port ${port} (${name}) is in use: stop what listens there, or choose other ports with --port-base`);
 	}
 
 	// Blocks at once for transactions and one every second besides, so that time passes on chain as well. Without automine

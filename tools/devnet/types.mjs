@@ -3,6 +3,7 @@ import { getAddress, isAddress, toBeHex } from 'ethers';
 
 // The value types that can be decrypted end to end, and how a person writes a value of each.
 
+// What is wrong with a command line.
 export class UsageError extends Error {}
 
 const row = (name, fheType, bits, push) => ({ name, fheType, bits, push });
