@@ -27,7 +27,7 @@
 	X(GRPC_MESSAGE_MAX, 100 << 20, "one gRPC message (upstream's grpc_max_message_size)")      \
 	X(GRPC_CONNECTIONS_MAX, 256, "connections to a gRPC server")                               \
 	X(GRPC_STREAMS_MAX, 256, "calls at once on a gRPC connection")                             \
-	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "bytes of calls held by a gRPC server")              \
+	X(GRPC_IN_FLIGHT_BYTES_MAX, 256 << 20, "bytes of calls held by a gRPC server")             \
 	X(GRPC_HEADER_BYTES_MAX, 16 << 10, "header bytes of one gRPC call")                        \
 	X(GRPC_HANDSHAKE_TIMEOUT_MS, 10000, "from accept to the HTTP/2 preface")                   \
 	X(GRPC_IDLE_TIMEOUT_MS, 1800000, "an idle server connection")                              \
