@@ -8,7 +8,7 @@
 
 struct sqlite_engine {
 	struct store_engine engine;
-	struct sqlite_conn conn;
+	struct sqlite_conn conn; /* closed after a ROLLBACK that failed */
 	struct sqlite_file file;
 };
 
@@ -44,13 +44,23 @@ static enum err statements_run(struct sqlite_conn *c, struct store_job *job, str
 	return ERR_OK;
 }
 
-static void batch_undo(struct sqlite_conn *c)
+/* Nothing of the transaction stays, even when ROLLBACK fails (it may, without memory): closing the
+ * connection rolls back as well, and the next transaction opens another. */
+static void transaction_undo(struct sqlite_conn *c)
 {
 	if (!sqlite_conn_in_transaction(c))
 		return; /* SQLite has undone everything already */
+	if (run_plain(c, "ROLLBACK", NULL) != ERR_OK && sqlite_conn_in_transaction(c))
+		sqlite_conn_close(c);
+}
+
+static void batch_undo(struct sqlite_conn *c)
+{
+	if (!sqlite_conn_in_transaction(c))
+		return;
 	if (run_plain(c, "ROLLBACK TO batch", NULL) != ERR_OK ||
 	    run_plain(c, "RELEASE batch", NULL) != ERR_OK)
-		(void)run_plain(c, "ROLLBACK", NULL);
+		transaction_undo(c);
 }
 
 /* One batch in its savepoint. The answer is always left in the job; the result says whether the
@@ -72,16 +82,24 @@ static bool job_run(struct sqlite_conn *c, struct store_job *job)
 	return sqlite_conn_in_transaction(c);
 }
 
+static enum err transaction_begin(struct sqlite_engine *s, struct err_note *note)
+{
+	if (!s->conn.db)
+		TRY(sqlite_conn_open(&s->conn, s->file.path, false, note));
+	return run_plain(&s->conn, "BEGIN IMMEDIATE", note);
+}
+
 /*
  * The jobs from `first` up to `end` in one transaction. False when the whole transaction went down
  * for one of them (disk full, I/O error in a statement): then nothing is stored, and each is worth
  * a try alone.
  */
-static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
+static bool transaction_run(struct sqlite_engine *s, struct store_job *first,
 			    const struct store_job *end)
 {
+	struct sqlite_conn *c = &s->conn;
 	struct err_note note = {0};
-	enum err e = run_plain(c, "BEGIN IMMEDIATE", &note);
+	enum err e = transaction_begin(s, &note);
 
 	if (e != ERR_OK) {
 		store_jobs_fail(first, end, e, &note);
@@ -95,8 +113,7 @@ static bool transaction_run(struct sqlite_conn *c, struct store_job *first,
 		return true;
 	bool full = sqlite_conn_is_full(c);
 
-	if (sqlite_conn_in_transaction(c))
-		(void)run_plain(c, "ROLLBACK", NULL);
+	transaction_undo(c);
 	/* What was read may rest on what is now not stored: every answer is void. */
 	store_jobs_fail(first, end, e, &note);
 	return !full;
@@ -110,11 +127,11 @@ static bool engine_run(struct store_engine *e, struct store_job *first, const ch
 
 	(void)topics;
 	(void)topics_n;
-	if (!first || transaction_run(&s->conn, first, NULL) || !first->next)
+	if (!first || transaction_run(s, first, NULL) || !first->next)
 		return true;
 	/* One batch must not take its neighbours along: each has a transaction of its own. */
 	for (struct store_job *job = first; job; job = job->next)
-		(void)transaction_run(&s->conn, job, job->next);
+		(void)transaction_run(s, job, job->next);
 	return true;
 }
 

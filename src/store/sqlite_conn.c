@@ -261,7 +261,7 @@ enum err sqlite_conn_exec(struct sqlite_conn *c, const char *sql, struct err_not
 
 bool sqlite_conn_in_transaction(const struct sqlite_conn *c)
 {
-	return sqlite3_get_autocommit(c->db) == 0;
+	return c->db && sqlite3_get_autocommit(c->db) == 0;
 }
 
 bool sqlite_conn_is_full(const struct sqlite_conn *c)

@@ -35,7 +35,8 @@ enum err sqlite_conn_open(struct sqlite_conn *c, const char *path, bool read_onl
 			  struct err_note *note) MUST_USE;
 void sqlite_conn_close(struct sqlite_conn *c);
 
-/* Whether a transaction is open: SQLite ends one by itself after some failures. */
+/* Whether a transaction is open: SQLite ends one by itself after some failures. None on a closed
+ * connection. */
 bool sqlite_conn_in_transaction(const struct sqlite_conn *c);
 
 /* Whether the last call failed because the disk is full. Then nothing of the transaction is stored;
