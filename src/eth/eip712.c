@@ -82,6 +82,22 @@ static struct bytes element_name(struct bytes type)
 	return bytes_sub(type, 0, find(type, 0, '['));
 }
 
+/* What follows the name of an array's element: "[2][]". */
+static enum err check_brackets(struct bytes text)
+{
+	unsigned length;
+
+	for (size_t at = 0; at < text.n;) {
+		size_t close = find(text, at, ']');
+
+		if (text.p[at] != '[' || close == text.n)
+			return ERR_MALFORMED;
+		TRY(abi_length_parse(&length, bytes_sub(text, at + 1, close - at - 1)));
+		at = close + 1;
+	}
+	return ERR_OK;
+}
+
 /* The struct and all that it refers to, as a mask. */
 static enum err collect(const struct typed *typed, uint32_t *set, size_t index)
 {
@@ -95,6 +111,7 @@ static enum err collect(const struct typed *typed, uint32_t *set, size_t index)
 		struct bytes name = element_name(m.type);
 		size_t i = find_struct(typed, name);
 
+		TRY(check_brackets(bytes_sub(m.type, name.n, m.type.n - name.n)));
 		if (i == typed->n)
 			TRY(abi_leaf_parse(&leaf, name));
 		else if (!(*set >> i & 1))

@@ -166,6 +166,9 @@ static void test_bad_type_strings(void **state)
 		"1A(uint256 x)",
 		"A(uint256] x)",
 		"A([] x)",
+		"A(uint256[3]y[] x)",
+		"A(uint256[x][] x)",
+		"A(uint256[3 x)",
 		"A(B b)",                             /* missing */
 		"A(uint256 x)B(uint256 x)",           /* not referred to */
 		"A(C c,B b)C(uint256 x)B(uint256 x)", /* order */
