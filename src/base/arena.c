@@ -17,16 +17,23 @@ struct arena_block {
 };
 
 /* What the arena counts is what was asked for, rounded up to alignment; block overhead is not
- * counted. */
+ * counted. n == 0 still gets a place of its own. */
+static size_t rounded(size_t n)
+{
+	return ((n == 0 ? 1 : n) + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+}
+
+bool arena_fits(const struct arena *a, size_t n)
+{
+	return n <= SIZE_MAX - ARENA_ALIGN - sizeof(struct arena_block) && a->used <= a->size_max &&
+	       rounded(n) <= a->size_max - a->used;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
-	if (n > SIZE_MAX - ARENA_ALIGN - sizeof(struct arena_block))
-		return NULL;
+	size_t want = rounded(n);
 
-	/* n == 0 still gets a place of its own. */
-	size_t want = ((n == 0 ? 1 : n) + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-
-	if (a->used > a->size_max || want > a->size_max - a->used)
+	if (!arena_fits(a, n))
 		return NULL;
 	if (!a->head || want > a->head->cap - a->head->used) {
 		size_t cap = want < ARENA_BLOCK_MIN ? ARENA_BLOCK_MIN : want;

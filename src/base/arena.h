@@ -25,6 +25,10 @@ static inline struct arena arena_make(size_t size_max)
  * a valid pointer. */
 void *arena_alloc(struct arena *a, size_t n);
 
+/* Is there room for n more bytes below the maximum? If so, a NULL from arena_alloc means that
+ * memory is out. */
+bool arena_fits(const struct arena *a, size_t n);
+
 /* n elements of `size`; NULL on overflow as well. */
 void *arena_alloc_array(struct arena *a, size_t n, size_t size);
 

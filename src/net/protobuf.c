@@ -143,7 +143,7 @@ static void *arena_hook(void *ctx, size_t n)
 	void *p = arena_alloc(a->memory, n);
 
 	if (!p)
-		a->err = n > a->memory->size_max - a->memory->used ? ERR_TOO_BIG : ERR_NOMEM;
+		a->err = arena_fits(a->memory, n) ? ERR_NOMEM : ERR_TOO_BIG;
 	return p;
 }
 
