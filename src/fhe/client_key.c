@@ -258,11 +258,10 @@ enum err fhe_client_key_read(struct fhe_client_key **ret_key, struct bytes seria
 		return err_say(note, ERR_TOO_BIG, "ClientKey: %zu bytes", serialized.n);
 	TRY(safe_serialize_open(&r, names, &index, note));
 	k = fhe_client_key_read_body(&r, note);
-	e = reader_end(&r);
+	e = layout_end(&r, "ClientKey", note);
 	if (e != ERR_OK) {
 		fhe_client_key_free(k);
-		return r.err != ERR_OK ? e
-				       : err_say(note, e, "ClientKey: bytes left over at the end");
+		return e;
 	}
 	*ret_key = k;
 	return ERR_OK;

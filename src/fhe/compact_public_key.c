@@ -40,7 +40,7 @@ enum err fhe_compact_public_key_read(struct fhe_compact_public_key *ret_key,
 
 	TRY(safe_serialize_open(&r, names, &index, note));
 	layout_read(&r, &key_layout, &k, note);
-	TRY(reader_end(&r));
+	TRY(layout_end(&r, "CompactPublicKey", note));
 	if (k.polynomial_size != k.params.dimension || k.words.n != 16 * k.polynomial_size)
 		return err_say(note, ERR_MALFORMED,
 			       "CompactPublicKey: %zu bytes of polynomials, dimension %llu",

@@ -156,10 +156,7 @@ enum err fhe_compressed_list_read(struct fhe_compressed_list *ret_list, const st
 		return err_say(note, ERR_UNSUPPORTED, "the key has no compression part");
 	TRY(safe_serialize_open(&r, names, &index, note));
 	list_read_body(&r, &list, note);
-	if (reader_end(&r) != ERR_OK)
-		return note && note->text[0] ? reader_end(&r)
-					     : err_say(note, reader_end(&r),
-						       "CompressedCiphertextList: malformed");
+	TRY(layout_end(&r, "CompressedCiphertextList", note));
 	TRY(list_check(&list, &p->compression, note));
 	*ret_list = list;
 	return ERR_OK;

@@ -169,10 +169,7 @@ static enum err value_read(struct fhe_expanded *ret_value, const struct fhe_para
 	TRY(safe_serialize_open(&r, names, &index, note));
 	v.boolean = index == 0;
 	body(&r, &v, note);
-	if (reader_end(&r) != ERR_OK)
-		return note && note->text[0]
-			       ? reader_end(&r)
-			       : err_say(note, reader_end(&r), "%s: malformed", names[index]);
+	TRY(layout_end(&r, names[index], note));
 	TRY(value_check(&v, p, width, note));
 	*ret_value = v;
 	return ERR_OK;

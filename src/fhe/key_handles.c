@@ -82,7 +82,7 @@ enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct by
 		reader_fail(&r,
 			    err_say(note, ERR_UNSUPPORTED, "KmsFheKeyHandles: a DecompressionKey"));
 	metadata_read(&r, &h.metadata, note);
-	TRY(reader_end(&r));
+	TRY(layout_end(&r, "KmsFheKeyHandles", note));
 	*ret_handles = h;
 	h.client_key = NULL; /* handed over */
 	return ERR_OK;

@@ -197,6 +197,16 @@ void layout_read(struct reader *r, const struct layout *l, void *object, struct 
 	}
 }
 
+enum err layout_end(const struct reader *r, const char *object, struct err_note *note)
+{
+	enum err e = reader_end(r);
+
+	if (e != ERR_OK && note && note->text[0] == '\0')
+		(void)err_say(note, e, "%s: %s", object,
+			      r->err != ERR_OK ? "malformed" : "bytes left over at the end");
+	return e;
+}
+
 /* ---- writing ---- */
 
 static void write_f64(struct bincode_writer *w, double v)

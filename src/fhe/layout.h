@@ -67,6 +67,11 @@ struct fhe_key_part {
  */
 void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note);
 
+/*
+ * The end of `object`: as reader_end. The note gets words if nothing more exact was said.
+ */
+enum err layout_end(const struct reader *r, const char *object, struct err_note *note) MUST_USE;
+
 /* The object's values must satisfy the rows. */
 void layout_write(struct bincode_writer *w, const struct layout *l, const void *object);
 

@@ -122,7 +122,7 @@ enum err fhe_squashed_list_read(struct fhe_squashed_list *ret_list, const struct
 			       "the key has no noise-squashing-compression part");
 	TRY(safe_serialize_open(&r, names, &index, note));
 	list_read_body(&r, &list, note);
-	TRY(reader_end(&r));
+	TRY(layout_end(&r, "CompressedSquashedNoiseCiphertextList", note));
 	TRY(list_check(&list, &p->sns_compression, note));
 	*ret_list = list;
 	return ERR_OK;

@@ -77,7 +77,7 @@ enum err fhe_compact_list_read(struct fhe_compact_list *ret_list, struct bytes s
 	l.items = fhe_items_read(&r, note);
 	bincode_expect_u32(&r, 0); /* Tag */
 	l.tag = bincode_vec(&r, FHE_TAG_SIZE_MAX);
-	TRY(reader_end(&r));
+	TRY(layout_end(&r, "CompactCiphertextList", note));
 	TRY(list_check(&l, note));
 	*ret_list = l;
 	return ERR_OK;
