@@ -236,10 +236,6 @@ static enum err served_check(struct decryption_request *r, const struct fields *
 			return err_say(note, ERR_UNSUPPORTED,
 				       "this node signs with ECDSA256K1 only");
 	r->wants_ecdsa = f->schemes_n > 0;
-	for (size_t i = 0; i < r->items_n; i++)
-		if (r->items[i].format != FHE_BIG_COMPRESSED)
-			return err_say(note, ERR_UNSUPPORTED,
-				       "this node decrypts BigCompressed ciphertexts only");
 	return ERR_OK;
 }
 

@@ -438,8 +438,8 @@ static void signatures_check(const Kms__V1__PublicDecryptionResponse *m, const s
 	test_signer(&signer, ecdsa);
 	OK(decryption_request_read(&request, r->kind, &keys, buf_view(&message), &memory, NULL));
 	for (size_t i = 0; i < n; i++) {
-		values[i].n = 8;
-		memcpy(values[i].le, &value, 8);
+		values[i].n = fhe_type_find((unsigned)r->items[i].fhe_type)->size;
+		memcpy(values[i].le, &value, values[i].n);
 	}
 	OK(public_decryption_digest(&digest, &request, values));
 	OK(ecdsa_recover(ecdsa, &who, protobuf_view(m->external_signature), digest));
@@ -474,9 +474,11 @@ void answer_check(struct bytes reply, const struct request *r, uint64_t value)
 	for (size_t i = 0; i < m->payload->n_plaintexts; i++) {
 		const Kms__V1__TypedPlaintext *p = m->payload->plaintexts[i];
 
-		assert_int_equal(p->fhe_type, FHE_UINT64);
-		assert_int_equal(p->bytes.len, 8);
-		assert_memory_equal(p->bytes.data, &value, 8);
+		const struct fhe_type_row *type = fhe_type_find((unsigned)r->items[i].fhe_type);
+
+		assert_int_equal(p->fhe_type, type->type);
+		assert_int_equal(p->bytes.len, type->size);
+		assert_memory_equal(p->bytes.data, &value, type->size);
 	}
 	assert_string_equal(m->payload->request_id->request_id, r->id_text);
 	assert_int_equal(m->payload->verification_key.len, 41);

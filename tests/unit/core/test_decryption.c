@@ -149,27 +149,54 @@ static enum err answer_make(struct world *w, enum key_set set, const struct requ
 	return e;
 }
 
-static void real_ciphertext(struct world *w, enum key_set set, const char *vector)
+/* A ciphertext that tfhe-rs or node-tfhe made. */
+struct real {
+	enum key_set set;
+	const char *vector;
+	Kms__V1__CiphertextFormat format;
+	enum fhe_type type;
+	uint64_t value;
+};
+
+#define FORMAT(name) KMS__V1__CIPHERTEXT_FORMAT__##name
+
+static const struct real reals[] = {
+	{KEY_TEST, "tfhe/nat_test_csq64.bin", FORMAT(BigCompressed), FHE_UINT64, VALUE_U64},
+	{KEY_FULL, "tfhe/nat_full_csq64.bin", FORMAT(BigCompressed), FHE_UINT64, VALUE_U64},
+	{KEY_TEST, "tfhe/nat_test_sq8.bin", FORMAT(BigExpanded), FHE_UINT8, 0x5a},
+	{KEY_TEST, "tfhe/nat_test_sqbool.bin", FORMAT(BigExpanded), FHE_BOOL, 1},
+	{KEY_FULL, "tfhe/nat_full_sq8.bin", FORMAT(BigExpanded), FHE_UINT8, 0x5a},
+	{KEY_TEST, "tfhe/nat_test_ccl.bin", FORMAT(SmallCompressed), FHE_UINT64, VALUE_U64},
+	{KEY_FULL, "tfhe/nat_full_ccl.bin", FORMAT(SmallCompressed), FHE_UINT64, VALUE_U64},
+	{KEY_TEST, "tfhe/nat_test_u64.bin", FORMAT(SmallExpanded), FHE_UINT64, VALUE_U64},
+	{KEY_FULL, "tfhe/ck_full_u8.bin", FORMAT(SmallExpanded), FHE_UINT8, 0x5a},
+};
+
+static void real_ciphertext(struct world *w, const struct real *real)
 {
-	struct buf ciphertext = vector_read(vector), answer = {0};
+	struct buf ciphertext = vector_read(real->vector), answer = {0};
 	struct err_note note = {0};
 	struct request q;
 
 	request_init(&q, 3, buf_view(&ciphertext));
 	q.m.n_ciphertexts = 3;
+	for (size_t i = 0; i < q.m.n_ciphertexts; i++) {
+		q.items[i].ciphertext_format = real->format;
+		q.items[i].fhe_type = (int32_t)real->type;
+	}
 	q.m.extra_data = protobuf_borrow(BYTES_LIT("\0"));
 	q.m.n_signing_schemes = 1;
-	if (answer_make(w, set, &q, &answer, &note) != ERR_OK)
-		fail_msg("%s", note.text);
-	answer_check(buf_view(&answer), &q, VALUE_U64);
+	if (answer_make(w, real->set, &q, &answer, &note) != ERR_OK)
+		fail_msg("%s: %s", real->vector, note.text);
+	answer_check(buf_view(&answer), &q, real->value);
 	buf_free(&ciphertext);
 	buf_free(&answer);
 }
 
 static void test_real_ciphertexts(void **state)
 {
-	real_ciphertext(*state, KEY_TEST, "tfhe/nat_test_csq64.bin");
-	real_ciphertext(*state, KEY_FULL, "tfhe/nat_full_csq64.bin");
+	for (size_t i = 0; i < ARRAY_LEN(reals); i++)
+		real_ciphertext(*state, &reals[i]);
 }
 
 /* RFC 6979: the same request has the same answer, byte for byte. */

@@ -184,8 +184,6 @@ static const struct {
 	BAD(negative_scheme, "signing_schemes"),
 	UNSERVED(ed25519, "ECDSA256K1"),
 	UNSERVED(ecdsa_and_mldsa, "ECDSA256K1"),
-	UNSERVED(small_compressed, "BigCompressed"),
-	UNSERVED(big_expanded, "BigCompressed"),
 	UNKNOWN(unknown_context, "context_id"),
 	UNKNOWN(unknown_epoch, "epoch_id"),
 	UNKNOWN(unknown_key, "key_id"),
@@ -199,6 +197,8 @@ static const struct {
 	GOOD(wide_chain_id),
 	GOOD(full_extra),
 	GOOD(salt),
+	GOOD(small_compressed),
+	GOOD(big_expanded),
 };
 
 static void test_each_rule(void **state)
