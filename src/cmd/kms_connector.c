@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * kms-connector: listener, worker and sender of one KMS node. Exit code 0 after a clean stop, 1 for
- * what an operator must change or look at, 2 for bad usage.
+ * kms-connector: listener, worker and sender of one KMS node; under other names, one of them. Exit
+ * code 0 after a clean stop, 1 for what an operator must change or look at, 2 for bad usage.
  */
 #include <getopt.h>
 #include <malloc.h>
@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "connector/config_file.h"
 #include "connector/inspect.h"
+#include "connector/probe.h"
 #include "connector/service_run.h"
 
 extern char **environ;
@@ -22,15 +24,25 @@ enum {
 	BAD_USAGE = 2
 };
 
+enum {
+	PATH_TEXT_MAX = 8192,
+	HEALTH_TIMEOUT_MS = 10000
+};
+
 /* What a program name runs. The name that argv[0] ends with counts; the first row is the default.
  */
 struct personality {
 	const char *program;
 	const char *service; /* default of --name */
 	unsigned services;
+	const char *what; /* it runs */
 };
 static const struct personality personalities[] = {
-	{"kms-connector", "kms-connector", SERVICE_ALL},
+	{"kms-connector", "kms-connector", SERVICE_ALL, "listener, worker and sender"},
+	{"gw-listener", "kms-connector-gw-listener", SERVICE_LISTENER, "listener"},
+	{"kms-worker", "kms-connector-kms-worker", SERVICE_WORKER, "worker"},
+	{"tx-sender", "kms-connector-tx-sender", SERVICE_SENDER, "sender"},
+	{"transaction-sender", "kms-connector-tx-sender", SERVICE_SENDER, "sender"},
 };
 
 struct command {
@@ -66,6 +78,29 @@ static int failed(const struct personality *who, const struct err_note *note, en
 	return FAILED;
 }
 
+static const char *const *environment(void)
+{
+	return (const char *const *)environ;
+}
+
+/* The file that -c names; `path` owns it. */
+static int find_config(const struct personality *who, const char **ret_file, struct buf *path,
+		       const char *name)
+{
+	enum err e = connector_config_path(path, name, environment());
+
+	if (e == ERR_OK)
+		e = buf_cstr(path, ret_file);
+	if (e != ERR_OK)
+		(void)fprintf(stderr, "%s: %s: %s\n", who->program, name, err_name(e));
+	return e == ERR_OK ? OK : FAILED;
+}
+
+static int print(const struct buf *out)
+{
+	return fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0 ? OK : FAILED;
+}
+
 /* ---- start ---- */
 
 static int start_help(const struct personality *who, const struct command *self)
@@ -93,8 +128,9 @@ static int start(const struct personality *who, const struct command *self, int 
 		.name = who->service,
 		.version = CLAVIGER_VERSION,
 		.build = CLAVIGER_BUILD,
-		.env = (const char *const *)environ,
+		.env = environ,
 	};
+	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
 	struct err_note note = {0};
 
 	for (int c; (c = getopt_long(argc, argv, "c:n:hV", long_options, NULL)) != -1;) {
@@ -109,6 +145,8 @@ static int start(const struct personality *who, const struct command *self, int 
 	}
 	if (optind != argc)
 		return usage_error(who, self);
+	if (o.config_file && find_config(who, &o.config_file, &path, o.config_file) != OK)
+		return FAILED;
 	enum err e = service_run(&o, &note);
 
 	if (e == ERR_OK)
@@ -116,32 +154,152 @@ static int start(const struct personality *who, const struct command *self, int 
 	return err_class(e) == ERR_CLASS_CONFIG ? failed(who, &note, e) : FAILED;
 }
 
+/* ---- validate ---- */
+
+static void warn(void *ctx, const struct config_oddity *o)
+{
+	const struct personality *who = ctx;
+
+	if (o->kind == CONFIG_SLIPPED_KEY)
+		(void)fprintf(stderr,
+			      "%s: %s: %s stands under a table; it is taken for %s, which belongs "
+			      "above the first table\n",
+			      who->program, o->where, o->key, o->meant);
+	else
+		(void)fprintf(stderr, "%s: %s: %s is not known and has no effect%s%s%s\n",
+			      who->program, o->where, o->key, o->meant ? ", did you mean " : "",
+			      o->meant ? o->meant : "", o->meant ? "?" : "");
+}
+
+static int validate(const struct personality *who, const struct command *self, int argc,
+		    char **argv)
+{
+	static const struct option long_options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	CLEANUP(arena_free) struct arena arena = arena_make(4 << 20);
+	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
+	CLEANUP(connector_config_free) struct connector_config config = {0};
+	struct connector_config_source source = {
+		.env = environment(), .oddity = warn, .ctx = (void *)(uintptr_t)who};
+	struct err_note note = {0};
+
+	for (int c; (c = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1;) {
+		if (c == 'c')
+			source.file = optarg;
+		else if (c == 'V')
+			return version(who);
+		else
+			return c == 'h' ? help(who, self) : usage_error(who, self);
+	}
+	if (optind != argc || !source.file)
+		return usage_error(who, self);
+	if (find_config(who, &source.file, &path, source.file) != OK)
+		return FAILED;
+
+	enum err e = connector_config_read(&config, who->services, &source, &arena, &note);
+
+	if (e != ERR_OK)
+		return failed(who, &note, e);
+	(void)printf("%s: valid for %s\n", source.file, who->what);
+	return OK;
+}
+
+/* ---- list ---- */
+
+static int list(const struct personality *who, const struct command *self, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"full-path", no_argument, NULL, 'f'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	CLEANUP(buf_free) struct buf out = buf_make(32 << 20);
+	struct err_note note = {0};
+	bool full = false;
+
+	for (int c; (c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1;) {
+		if (c == 'f')
+			full = true;
+		else if (c == 'V')
+			return version(who);
+		else
+			return c == 'h' ? help(who, self) : usage_error(who, self);
+	}
+	if (optind != argc)
+		return usage_error(who, self);
+
+	enum err e = connector_config_list(&out, environment(), full, &note);
+
+	return e == ERR_OK ? print(&out) : failed(who, &note, e);
+}
+
+/* ---- health ---- */
+
+static int health(const struct personality *who, const struct command *self, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"endpoint", required_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	CLEANUP(buf_free) struct buf url = buf_make(PATH_TEXT_MAX);
+	CLEANUP(buf_free) struct buf out = buf_make(1 << 20);
+	const char *endpoint =
+		connector_env_get(environment(), "KMS_CONNECTOR_MONITORING_ENDPOINT");
+	struct err_note note = {0};
+	const char *text = NULL;
+
+	for (int c; (c = getopt_long(argc, argv, "e:hV", long_options, NULL)) != -1;) {
+		if (c == 'e')
+			endpoint = optarg;
+		else if (c == 'V')
+			return version(who);
+		else
+			return c == 'h' ? help(who, self) : usage_error(who, self);
+	}
+	if (optind != argc)
+		return usage_error(who, self);
+
+	enum err e = probe_url(&url, endpoint ? endpoint : "127.0.0.1:9100");
+
+	if (e == ERR_OK)
+		e = buf_cstr(&url, &text);
+	if (e == ERR_OK)
+		e = probe_health(&out, text, HEALTH_TIMEOUT_MS, &note);
+	if (out.n > 0 && buf_add_u8(&out, '\n') == ERR_OK && print(&out) != OK)
+		return FAILED;
+	if (e == ERR_OK)
+		return OK;
+	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : "",
+		      note.text[0] ? note.text : err_name(e));
+	return FAILED;
+}
+
 /* ---- inspect ---- */
 
-/* The database that the configuration names: nothing else of it is looked at. */
-static enum err database_of(const char **ret_path, const char *config_file, struct arena *arena,
-			    struct err_note *note)
+/* The database of the configuration, or in the file that -d names. */
+static enum err find_database(struct secret *ret_url, const char *config_file, const char *file,
+			      struct err_note *note)
 {
-	struct settings {
-		const char *database_url;
-	} settings = {0};
-	static const struct config_row row = {
-		.path = "database_url",
-		.type = CONFIG_STRING,
-		.offset = offsetof(struct settings, database_url),
-		.present_offset = SIZE_MAX,
-		.services = 1,
-	};
-	const struct config_table table = {
-		.env_prefix = connector_config.env_prefix, .rows = &row, .rows_n = 1};
-	CLEANUP(buf_wipe) struct buf text = buf_make(CONFIG_FILE_SIZE_MAX);
-	struct config_source source = {.file = config_file, .env = (const char *const *)environ};
+	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
+	const char *found = NULL;
 
-	if (config_file)
-		TRY(config_read_file(&text, config_file, note));
-	source.text = buf_view(&text);
-	TRY(config_load(&table, 1, &source, &settings, arena, note));
-	return connector_database_path(ret_path, settings.database_url, note);
+	if (file) {
+		TRY(buf_addf(&path, "sqlite:%s", file));
+		TRY(buf_add_u8(&path, '\0'));
+		return secret_copy(ret_url, buf_view(&path));
+	}
+	if (config_file) {
+		TRY(connector_config_path(&path, config_file, environment()));
+		TRY(buf_cstr(&path, &found));
+	}
+	return connector_database_of(ret_url, found, environment(), note);
 }
 
 static int inspect(const struct personality *who, const struct command *self, int argc, char **argv)
@@ -153,12 +311,10 @@ static int inspect(const struct personality *who, const struct command *self, in
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
-	CLEANUP(arena_free) struct arena arena = arena_make(1 << 20);
 	CLEANUP(buf_free) struct buf out = buf_make(64 << 20);
+	CLEANUP(secret_free) struct secret url = {0};
 	const char *config_file = NULL, *database = NULL;
 	struct err_note note = {0};
-	struct u256 id;
-	enum err e = ERR_OK;
 
 	for (int c; (c = getopt_long(argc, argv, "c:d:hV", long_options, NULL)) != -1;) {
 		if (c == 'c')
@@ -172,18 +328,21 @@ static int inspect(const struct personality *who, const struct command *self, in
 	}
 	if (optind + 1 != argc || (config_file && database))
 		return usage_error(who, self);
-	if (request_id_parse(&id, bytes_str(argv[optind])) != ERR_OK) {
-		(void)fprintf(stderr, "%s: \"%s\" is not a request id\n", who->program,
-			      argv[optind]);
+
+	struct bytes what = bytes_str(argv[optind]);
+	struct u256 number;
+
+	if (request_id_parse(&number, what) != ERR_OK) {
+		(void)fprintf(stderr, "%s: \"%s\" is no request id, handle or transaction hash\n",
+			      who->program, argv[optind]);
 		return usage_error(who, self);
 	}
-	if (!database)
-		e = database_of(&database, config_file, &arena, &note);
+
+	enum err e = find_database(&url, config_file, database, &note);
+
 	if (e == ERR_OK)
-		e = inspect_request(&out, database, id, &note);
-	if (e != ERR_OK)
-		return failed(who, &note, e);
-	return fwrite(out.p, 1, out.n, stdout) == out.n ? OK : FAILED;
+		e = inspect_operations(&out, (const char *)url.p, what, &note);
+	return e == ERR_OK ? print(&out) : failed(who, &note, e);
 }
 
 /* ---- all commands ---- */
@@ -192,10 +351,16 @@ static const struct command commands[] = {
 	{
 		.name = "start",
 		.usage = "start [-c FILE] [-n NAME]",
-		.help = "Runs listener, worker and sender in one process until SIGTERM or SIGINT.\n"
+		.help = "Runs until SIGTERM or SIGINT: kms-connector the listener, the worker and "
+			"the "
+			"sender in one\n"
+			"process, the others one of them each, on one PostgreSQL database.\n"
 			"\n"
 			"  -c, --config FILE  configuration, TOML; without it the environment "
-			"alone\n"
+			"alone.\n"
+			"                     A name without / is looked for in "
+			"KMS_CONNECTOR_CONFIG_DIR\n"
+			"                     (config/environments), then here\n"
 			"  -n, --name NAME    name of the service in logs and in /version\n"
 			"  -h, --help         this text and all configuration keys\n"
 			"\n"
@@ -205,15 +370,54 @@ static const struct command commands[] = {
 		.run = start,
 	},
 	{
+		.name = "validate",
+		.usage = "validate -c FILE",
+		.help = "Reads a configuration as start does, and does nothing else.\n"
+			"\n"
+			"  -c, --config FILE  as for start\n"
+			"  -h, --help         this text\n"
+			"\n"
+			"Exit code 1: it cannot be used; the first error is said with file, line "
+			"and key.\n",
+		.run = validate,
+	},
+	{
+		.name = "list",
+		.usage = "list [--full-path]",
+		.help = "The configuration files in KMS_CONNECTOR_CONFIG_DIR "
+			"(config/environments), "
+			"each a name for -c.\n"
+			"\n"
+			"      --full-path    with their paths\n"
+			"  -h, --help         this text\n",
+		.run = list,
+	},
+	{
+		.name = "health",
+		.usage = "health [-e URL]",
+		.help = "Asks a running service whether it is well, and prints its answer.\n"
+			"\n"
+			"  -e, --endpoint URL its /healthz, or an address and port; without it\n"
+			"                     KMS_CONNECTOR_MONITORING_ENDPOINT, else "
+			"127.0.0.1:9100\n"
+			"  -h, --help         this text\n"
+			"\n"
+			"Exit code 1: it is not, or does not answer.\n",
+		.run = health,
+	},
+	{
 		.name = "inspect",
-		.usage = "inspect ID [-c FILE | -d DATABASE]",
-		.help = "Says what became of a request, also while the connector runs.\n"
+		.usage = "inspect ID|HANDLE|TX [-c FILE | -d DATABASE]",
+		.help = "Says what became of a request, also while the connector runs; of all "
+			"requests, if several are meant.\n"
 			"\n"
 			"  ID                 the request's id: hexadecimal with 0x, or all its "
 			"64\n"
 			"                     digits, or decimal\n"
+			"  HANDLE             one that it asks for\n"
+			"  TX                 hash of its transaction, or of one that answers it\n"
 			"  -c, --config FILE  the configuration that names the database\n"
-			"  -d, --database F   the database file itself\n"
+			"  -d, --database F   the SQLite file itself\n"
 			"  -h, --help         this text\n"
 			"\n"
 			"Exit code 1: no such request, or no database.\n",
@@ -223,8 +427,8 @@ static const struct command commands[] = {
 
 static int main_help(const struct personality *who)
 {
-	(void)printf("usage: %s COMMAND [OPTIONS]\n\nThe connector of a KMS node.\n\n",
-		     who->program);
+	(void)printf("usage: %s COMMAND [OPTIONS]\n\nThe connector of a KMS node: %s.\n\n",
+		     who->program, who->what);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		(void)printf("  %s\n", commands[i].usage);
 	(void)printf("\n  -h, --help     this text; also after a command\n"

@@ -50,13 +50,18 @@ enum {
 	ALL = SERVICE_ALL
 };
 
+static const char *const host_chain_members[] = {
+	"url", "chain_id", "chainId", "acl_address", "aclAddress", NULL,
+};
+
 static const struct config_row rows[] = {
 	/* ---- all services ---- */
 	{.path = "database_url",
-	 .type = CONFIG_STRING,
+	 .type = CONFIG_SECRET_TEXT,
 	 FIELD(database_url),
 	 .services = ALL,
-	 .doc = "Where state is kept: sqlite:PATH. Without it ./kms-connector.db."},
+	 .doc = "Where state is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE. "
+		"Without it kms-connector.db in $STATE_DIRECTORY or the working directory."},
 	{.path = "gateway_url",
 	 .type = CONFIG_URL,
 	 FIELD(gateway_url),
@@ -168,7 +173,8 @@ static const struct config_row rows[] = {
 	 FIELD(host_chains_json),
 	 .services = W,
 	 .required = true,
-	 .doc = "List of {url, chain_id, acl_address}: the host chains whose ACLs are asked."},
+	 .doc = "List of {url, chain_id, acl_address}: the host chains whose ACLs are asked.",
+	 .members = host_chain_members},
 	{.path = "kms_core_endpoints",
 	 .type = CONFIG_STRINGS,
 	 FIELD(kms_core_endpoints),
@@ -479,6 +485,7 @@ void connector_config_free(struct connector_config *c)
 	if (!c)
 		return;
 	secret32_wipe(&c->private_key);
+	secret_free(&c->database_url);
 	if (c->host_chains_json)
 		json_decref(c->host_chains_json);
 	*c = (struct connector_config){0};

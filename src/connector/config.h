@@ -31,7 +31,7 @@ struct host_chain_config {
 
 struct connector_config {
 	/* all services */
-	const char *database_url; /* "sqlite:PATH"; NULL = ./kms-connector.db */
+	struct secret database_url; /* a text and a NUL; empty: connector_database_url decides */
 	const char *gateway_url;
 	uint64_t gateway_chain_id;
 	const char *ethereum_url;
@@ -88,6 +88,6 @@ extern const struct config_table connector_config;
 enum err connector_config_load(struct connector_config *ret_config, unsigned services,
 			       const struct config_source *src, struct arena *arena,
 			       struct err_note *note) MUST_USE;
-void connector_config_free(struct connector_config *c); /* wipes the key */
+void connector_config_free(struct connector_config *c); /* wipes the secrets */
 
 #endif

@@ -6,12 +6,14 @@
 
 #include "base/hex.h"
 #include "connector/adapters/decryption.h"
+#include "connector/config_file.h"
 #include "connector/worker/proof.h"
 #include "eth/text.h"
 
 enum {
 	PROOF_TEXT_MAX = 1 << 20,
-	CONTENT_ARENA_MAX = 4 << 20
+	CONTENT_ARENA_MAX = 4 << 20,
+	RESULTS_MAX = 1000 /* by one handle: the newest */
 };
 
 enum err request_id_parse(struct u256 *ret_id, struct bytes text)
@@ -156,8 +158,8 @@ static void on_tx(void *ctx, const struct store_value *cells, size_t n)
 static void print_transactions(struct printer *p, int64_t operation)
 {
 	const struct store_value arg = store_int(operation);
-	enum err e = store_sqlite_query(
-		p->database,
+	enum err e = store_query(
+		p->database, CONNECTOR_SCHEMA,
 		"SELECT nonce, hash, state, block FROM tx WHERE operation = $1 ORDER BY nonce",
 		&arg, 1, on_tx, p, p->note);
 
@@ -202,25 +204,91 @@ static void on_operation(void *ctx, const struct store_value *cells, size_t n)
 	print_transactions(p, op.id);
 }
 
-enum err inspect_request(struct buf *out, const char *database, struct u256 id,
-			 struct err_note *note)
+/* ---- finding ---- */
+
+/* Rows whose content holds a handle. No index knows handles: the whole table is read. */
+struct handle_search {
+	struct hash32 handle;
+	int64_t ids[RESULTS_MAX];
+	size_t n;
+};
+
+static bool has_handle(enum op_kind kind, struct bytes content, struct hash32 handle)
+{
+	CLEANUP(arena_free) struct arena arena = arena_make(CONTENT_ARENA_MAX);
+	struct decryption_request request;
+
+	if (content.n == 0 || !memmem(content.p, content.n, handle.b, sizeof(handle.b)) ||
+	    decryption_request_decode(&arena, &request, kind, content) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < request.handles_n; i++)
+		if (memcmp(request.handles[i].b, handle.b, sizeof(handle.b)) == 0)
+			return true;
+	return false;
+}
+
+static void on_content(void *ctx, const struct store_value *cells, size_t n)
+{
+	struct handle_search *s = ctx;
+	enum op_kind kind;
+
+	CHECK(n == 3);
+	if (s->n < RESULTS_MAX && op_kind_from_name(&kind, cells[1].b) == ERR_OK &&
+	    has_handle(kind, cells[2].b, s->handle))
+		s->ids[s->n++] = cells[0].i;
+}
+
+static enum err print_where(struct printer *p, const char *condition,
+			    const struct store_value *args, size_t args_n)
 {
 	CLEANUP(buf_free) struct buf sql = buf_make(4096);
-	struct printer p = {.out = out, .database = database, .note = note};
-	char text[HASH_TEXT_SIZE];
-	struct hash32 be;
 	const char *statement;
 
-	u256_to_be(be.b, id);
+	TRY(buf_addf(&sql, "%s WHERE %s ORDER BY id", op_select_sql, condition));
+	TRY(buf_cstr(&sql, &statement));
+	TRY(store_query(p->database, CONNECTOR_SCHEMA, statement, args, args_n, on_operation, p,
+			p->note));
+	if (p->err != ERR_OK)
+		return err_prefix(p->note, p->err, "a row cannot be shown (%s)", err_name(p->err));
+	return ERR_OK;
+}
+
+static enum err print_by_handle(struct printer *p, struct hash32 handle)
+{
+	struct handle_search s = {.handle = handle};
+
+	TRY(store_query(p->database, CONNECTOR_SCHEMA,
+			"SELECT id, kind, content FROM operation ORDER BY id DESC", NULL, 0,
+			on_content, &s, p->note));
+	while (s.n > 0) { /* oldest first */
+		const struct store_value id = store_int(s.ids[--s.n]);
+
+		TRY(print_where(p, "id = $1", &id, 1));
+	}
+	return ERR_OK;
+}
+
+enum err inspect_operations(struct buf *out, const char *database, struct bytes text,
+			    struct err_note *note)
+{
+	struct printer p = {.out = out, .database = database, .note = note};
+	struct u256 number;
+	char shown[HASH_TEXT_SIZE];
+	struct hash32 be;
+
+	TRY(request_id_parse(&number, text));
+	u256_to_be(be.b, number);
 	const struct store_value arg = store_blob(BYTES_OF(be.b));
 
-	TRY(buf_addf(&sql, "%s WHERE request_id = $1 ORDER BY id", op_select_sql));
-	TRY(buf_cstr(&sql, &statement));
-	TRY(store_sqlite_query(database, statement, &arg, 1, on_operation, &p, note));
-	if (p.err != ERR_OK)
-		return err_prefix(note, p.err, "a row cannot be shown (%s)", err_name(p.err));
+	TRY(print_where(&p,
+			"request_id = $1 OR tx_hash = $1 OR id IN"
+			" (SELECT operation FROM tx WHERE hash = $1)",
+			&arg, 1));
+	if (p.rows == 0 && text.n >= 64)
+		TRY(print_by_handle(&p, be));
 	if (p.rows > 0)
 		return ERR_OK;
-	hash_to_text(text, be);
-	return err_say(note, ERR_NOT_FOUND, "no operation with request id %s", text);
+	hash_to_text(shown, be);
+	return err_say(note, ERR_NOT_FOUND, "no operation has %s as its request id%s", shown,
+		       text.n >= 64 ? ", handle or transaction" : "");
 }

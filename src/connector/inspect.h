@@ -12,10 +12,12 @@
 enum err request_id_parse(struct u256 *ret_id, struct bytes text) MUST_USE;
 
 /*
- * Lines "key  value", one operation after the other. ERR_NOT_FOUND with a note; the store's errors.
- * Reads beside a running connector.
+ * Every operation that `text` names: a request id as above, or 32 bytes in hexadecimal that are the
+ * hash of the request's transaction or of one of ours, or a handle. Lines "key  value", a blank
+ * line between two operations. `database` is an URL of store_open. ERR_MALFORMED: `text` is none of
+ * these; ERR_NOT_FOUND with a note; the store's errors. Reads beside a running connector.
  */
-enum err inspect_request(struct buf *out, const char *database, struct u256 id,
-			 struct err_note *note) MUST_USE;
+enum err inspect_operations(struct buf *out, const char *database, struct bytes text,
+			    struct err_note *note) MUST_USE;
 
 #endif

@@ -40,6 +40,8 @@ struct connector_env {
 	struct connector_metrics *metrics; /* shared by the three; never NULL */
 	struct inflight *inflight; /* shared by the three; freed after store and providers */
 	const char *owner;         /* unique per process start: the lease owner */
+	bool store_shared; /* other processes work on the same rows: a lease of another owner may
+			      be alive */
 	void (*fatal)(void *ctx, enum err err,
 		      const char *why); /* the process should end with exit 1 */
 	void *fatal_ctx;

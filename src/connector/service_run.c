@@ -7,6 +7,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "connector/config_file.h"
 #include "connector/service_monitoring.h"
 #include "eth/text.h"
 
@@ -21,6 +22,7 @@ struct process {
 	const struct service_options *options;
 	struct arena arena; /* configuration, lists of providers and channels */
 	struct connector_config config;
+	struct secret database_url; /* until the store is open */
 	struct log_state log_state;
 	struct log log;
 
@@ -47,58 +49,48 @@ struct process {
 
 /* ---- configuration ---- */
 
-static void on_unknown(void *ctx, const char *where, const char *key)
+static void on_oddity(void *ctx, const struct config_oddity *o)
 {
 	const struct process *p = ctx;
 
-	LOG_WARN(&p->log, "A configuration key is not known and has no effect", log_s("key", key),
-		 log_s("where", where));
+	if (o->kind == CONFIG_SLIPPED_KEY)
+		LOG_WARN(&p->log,
+			 "A configuration key stands under a table, and is taken as if it stood "
+			 "above the first one",
+			 log_s("key", o->key), log_s("where", o->where),
+			 log_s("taken_for", o->meant));
+	else if (o->meant)
+		LOG_WARN(&p->log, "A configuration key is not known and has no effect",
+			 log_s("key", o->key), log_s("where", o->where),
+			 log_s("similar", o->meant));
+	else
+		LOG_WARN(&p->log, "A configuration key is not known and has no effect",
+			 log_s("key", o->key), log_s("where", o->where));
 }
 
-static enum err log_setup(struct process *p, struct err_note *note)
+static void on_config(void *ctx, const struct connector_config *c)
 {
-	const struct connector_config *c = &p->config;
+	struct process *p = ctx;
 
-	if (log_level_parse(&p->log.level, c->log_level) != ERR_OK)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "log_level: expected error, warn, info or debug");
-	if (strcmp(c->log_format, "json") == 0)
-		p->log.format = LOG_FORMAT_JSON;
-	else if (strcmp(c->log_format, "text") != 0)
-		return err_say(note, ERR_CONFIG_VALUE, "log_format: expected text or json");
-	return ERR_OK;
+	(void)(log_level_parse(&p->log.level, c->log_level) == ERR_OK); /* it was checked */
+	p->log.format = strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
 static enum err config_read(struct process *p, struct err_note *note)
 {
-	CLEANUP(buf_wipe) struct buf text = buf_make(CONFIG_FILE_SIZE_MAX);
-	struct config_source source = {.file = p->options->config_file, .env = p->options->env};
+	const char *const *env = (const char *const *)p->options->env;
+	const struct connector_config_source source = {
+		.file = p->options->config_file,
+		.env = env,
+		.loaded = on_config,
+		.oddity = on_oddity,
+		.ctx = p,
+	};
 
-	if (source.file)
-		TRY(config_read_file(&text, source.file, note));
-	source.text = buf_view(&text);
-	TRY(connector_config_load(&p->config, p->options->services, &source, &p->arena, note));
-	TRY(log_setup(p, note));
-	return config_unknown(&connector_config, &source, on_unknown, p);
-}
-
-enum err connector_database_path(const char **ret_path, const char *url, struct err_note *note)
-{
-	static const char scheme[] = "sqlite:";
-	const char *path = "./kms-connector.db";
-
-	if (url && strncmp(url, scheme, strlen(scheme)) != 0)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "database_url: expected sqlite:PATH (PostgreSQL is not supported)");
-	if (url) {
-		path = url + strlen(scheme);
-		if (strncmp(path, "//", 2) == 0)
-			path += 2;
-	}
-	if (path[0] == '\0')
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "database_url: expected a path after sqlite:");
-	*ret_path = path;
+	TRY(connector_config_read(&p->config, p->options->services, &source, &p->arena, note));
+	TRY(connector_database_url(&p->database_url, &p->config.database_url, env, note));
+	secret_free(&p->config.database_url);
+	config_wipe_env(&connector_config, p->options->env);
 	return ERR_OK;
 }
 
@@ -109,22 +101,53 @@ static enum err store_post(void *loop, void (*fn)(void *ctx), void *ctx)
 	return loop_post(loop, fn, ctx);
 }
 
-static enum err database_open(struct process *p, struct err_note *note)
+/* SQLite serves one process, and three services are three. */
+static enum err database_refused(const struct process *p, enum err e, struct err_note *note)
 {
-	const struct store_executor executor = {.post = store_post, .loop = p->loop};
+	const struct err_note why = *note;
+
+	if (err_class(e) != ERR_CLASS_CONFIG)
+		return e;
+	if (p->options->services != SERVICE_ALL && !p->env.store_shared)
+		return err_say(note, e,
+			       "database_url: %s; services in processes of their own share a "
+			       "postgres:// database",
+			       why.text);
+	return err_prefix(note, e, "database_url");
+}
+
+static enum err leases_release(struct process *p)
+{
 	struct store_batch b = store_batch_make(1 << 16);
-	const char *path;
-
-	TRY(connector_database_path(&path, p->config.database_url, note));
-	TRY(store_sqlite_open(&p->store, &executor, path, &connector_migrations, note));
-	LOG_INFO(&p->log, "Database", log_s("path", path));
-
-	/* We hold the file's lock: whoever had leases is dead. */
 	enum err e = op_add_release_all(&b);
+
 	if (e == ERR_OK)
 		e = store_submit(p->store, &b, NULL, NULL);
 	store_batch_free(&b);
 	return e;
+}
+
+static enum err database_open(struct process *p, struct err_note *note)
+{
+	const struct store_executor executor = {.post = store_post, .loop = p->loop};
+	const char *url = (const char *)p->database_url.p;
+	char shown[STORE_URL_SHOWN_SIZE];
+	enum err e;
+
+	p->env.store_shared = store_url_shared(url);
+	store_url_show(shown, url);
+	LOG_INFO(&p->log, "Database", log_s("url", shown));
+	e = store_open(&p->store, &executor, url, CONNECTOR_SCHEMA, &connector_migrations, note);
+	secret_free(&p->database_url);
+	if (e != ERR_OK)
+		return database_refused(p, e, note);
+	if (p->env.store_shared) /* who holds a lease may be alive: its time ends it */
+		return ERR_OK;
+	if (p->options->services != SERVICE_ALL)
+		LOG_WARN(&p->log, "SQLite serves one process: no other service can run beside this "
+				  "one; for separate services use postgres://");
+	/* We hold the file's lock: whoever had leases is dead. */
+	return leases_release(p);
 }
 
 static enum err provider_open(struct process *p, struct provider **ret, const char *url,
@@ -245,6 +268,7 @@ static void env_fill(struct process *p)
 		.metrics = &p->metrics,
 		.inflight = &p->inflight,
 		.owner = p->owner,
+		.store_shared = p->env.store_shared,
 		.fatal = on_fatal,
 		.fatal_ctx = p,
 	};
@@ -295,6 +319,7 @@ static void process_stop(struct process *p)
 	ecdsa_free(p->ecdsa);
 	loop_free(p->loop);
 	connector_config_free(&p->config);
+	secret_free(&p->database_url);
 	arena_free(&p->arena);
 }
 

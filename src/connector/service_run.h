@@ -10,8 +10,8 @@ struct service_options {
 	const char *name;  /* of the service, in logs and /version */
 	const char *version;
 	const char *build;       /* of what source */
-	const char *config_file; /* NULL: environment only */
-	const char *const *env;  /* environ */
+	const char *config_file; /* a path; NULL: environment only */
+	char **env;              /* environ: secrets in it are overwritten once they are read */
 };
 
 /*
@@ -19,12 +19,5 @@ struct service_options {
  * already, unless it is ERR_CONFIG_….
  */
 enum err service_run(const struct service_options *options, struct err_note *note) MUST_USE;
-
-/*
- * The path in a database_url: "sqlite:PATH", also in sqlx's spelling "sqlite://PATH"; NULL stands
- * for the default. ERR_CONFIG_VALUE for what is not supported.
- */
-enum err connector_database_path(const char **ret_path, const char *url,
-				 struct err_note *note) MUST_USE;
 
 #endif

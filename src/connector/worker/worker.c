@@ -202,7 +202,7 @@ static void look(void *ctx)
 	clock_timer_cancel(w->env.clock, &w->poll);
 	look_within(w, w->env.config->db_fast_event_polling_ms);
 	w->claim_again = false;
-	if (!w->released)
+	if (!w->released && !w->env.store_shared)
 		release_others(w);
 
 	struct store_batch b = store_batch_make(CLAIM_BYTES_MAX);

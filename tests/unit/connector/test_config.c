@@ -112,7 +112,7 @@ static void test_file(void **state)
 	const struct connector_config *c = &f->c;
 
 	expect_ok(f, SERVICE_ALL, good);
-	assert_string_equal(c->database_url, "sqlite:/var/lib/x.db");
+	assert_string_equal((const char *)c->database_url.p, "sqlite:/var/lib/x.db");
 	assert_int_equal(c->gateway_chain_id, 54321);
 	assert_int_equal(c->decryption_contract.address.b[0], 0xde);
 	assert_string_equal(c->decryption_contract.domain_name, "Decryption");
@@ -182,7 +182,7 @@ static void test_environment_alone(void **state)
 	assert_int_equal(f->c.kms_core_endpoints.n, 2);
 	assert_int_equal(f->c.host_chains_n, 1);
 	assert_int_equal(f->c.host_chains[0].chain_id.v, 5);
-	assert_null(f->c.database_url);
+	assert_null(f->c.database_url.p);
 }
 
 static void test_environment_wins(void **state)

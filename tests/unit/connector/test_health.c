@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "connector/service_health.h"
-#include "connector/service_run.h"
 #include "world.h"
 
 /* A core that only knows how it feels. */
@@ -179,39 +178,6 @@ static void test_free_in_the_middle(void **state)
 	assert_int_equal(f->reports, 0);
 }
 
-static void test_database_path(void **state)
-{
-	static const struct {
-		const char *url, *path;
-	} rows[] = {
-		{NULL, "./kms-connector.db"},
-		{"sqlite:/var/lib/c.db", "/var/lib/c.db"},
-		{"sqlite:c.db", "c.db"},
-		{"sqlite://c.db", "c.db"},
-		{"sqlite:///var/lib/c.db", "/var/lib/c.db"},
-		{"postgres://user:secret@host/db", NULL},
-		{"sqlite:", NULL},
-		{"", NULL},
-	};
-	(void)state;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct err_note note = {0};
-		const char *path = NULL;
-		enum err e = connector_database_path(&path, rows[i].url, &note);
-
-		if (rows[i].path) {
-			assert_int_equal(e, ERR_OK);
-			assert_string_equal(path, rows[i].path);
-		} else {
-			assert_int_equal(e, ERR_CONFIG_VALUE);
-			assert_null(path);
-			assert_non_null(strstr(note.text, "database_url"));
-			assert_null(strstr(note.text, "secret"));
-		}
-	}
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -221,7 +187,6 @@ int main(void)
 		T(test_a_core_that_does_not_serve),
 		T(test_silence_ends),
 		T(test_free_in_the_middle),
-		cmocka_unit_test(test_database_path),
 	};
 #undef T
 

@@ -43,15 +43,34 @@ static void test_ids(void **state)
 	}
 }
 
-static const char *inspect(struct sender_fixture *f, uint64_t id, struct buf *out)
+static enum err look_for(struct sender_fixture *f, const char *what, struct buf *out,
+			 struct err_note *note)
+{
+	char url[512];
+
+	(void)snprintf(url, sizeof(url), "sqlite:%s", f->w.sim.path);
+	buf_clear(out);
+	return inspect_operations(out, url, bytes_str(what), note);
+}
+
+static const char *inspect(struct sender_fixture *f, const char *what, struct buf *out)
 {
 	struct err_note note = {0};
 	const char *text;
 
-	buf_clear(out);
-	assert_int_equal(inspect_request(out, f->w.sim.path, u256_from_u64(id), &note), ERR_OK);
+	assert_int_equal(look_for(f, what, out, &note), ERR_OK);
 	assert_int_equal(buf_cstr(out, &text), ERR_OK);
 	return text;
+}
+
+/* The value behind `key`, a line's beginning. */
+static void copy_value(char *to, size_t size, const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	assert_non_null(at);
+	(void)snprintf(to, size, "%s", &at[strlen(key)]);
+	to[strcspn(to, "\n")] = '\0';
 }
 
 static void test_a_life(void **state)
@@ -67,7 +86,7 @@ static void test_a_life(void **state)
 	sender_setup(f, 1);
 	sender_answers(f, 17, 1);
 	sim_run(&f->w.sim, 100);
-	text = inspect(f, 17, &out);
+	text = inspect(f, "17", &out);
 	assert_non_null(strstr(text, "id            0x00000000000000000000000000000000000000000000"
 				     "00000000000000000011\n"));
 	assert_non_null(strstr(text, "\nstate         answered\n"));
@@ -81,11 +100,27 @@ static void test_a_life(void **state)
 
 	sender_begin(f);
 	assert_true(sender_wait(f, "done", 1, 5000));
-	text = inspect(f, 17, &out);
+	text = inspect(f, "17", &out);
 	assert_non_null(strstr(text, "\nstate         done\n"));
 	assert_non_null(strstr(text, "\ntx state      mined\n"));
 	assert_non_null(strstr(text, "\ntx nonce      0\n"));
 	assert_non_null(strstr(text, "\ntx block      1\n"));
+
+	/* By handle and by both transactions; all that are meant, the oldest first. */
+	char handle[65], event_tx[67], own_tx[67];
+
+	copy_value(handle, sizeof(handle), text, "handle        0x");
+	copy_value(event_tx, sizeof(event_tx), text, "event tx      ");
+	copy_value(own_tx, sizeof(own_tx), text, "tx hash       ");
+	assert_non_null(strstr(inspect(f, handle, &out), "\ndecimal id    17\n"));
+	assert_non_null(strstr(inspect(f, event_tx, &out), "\ndecimal id    17\n"));
+	assert_non_null(strstr(inspect(f, own_tx, &out), "\ndecimal id    17\n"));
+	sender_answers(f, 19, 1);
+	sim_run(&f->w.sim, 100);
+	text = inspect(f, handle, &out);
+	assert_non_null(strstr(text, "\ndecimal id    17\n"));
+	assert_non_null(strstr(strstr(text, "\ndecimal id    17\n"), "\n\nid   "));
+	assert_non_null(strstr(strstr(text, "\ndecimal id    17\n"), "\ndecimal id    19\n"));
 
 	/* What others wrote does not draw on the terminal. */
 	assert_int_equal(STORE_ADD(&b, STORE_ANY, "UPDATE operation SET reason = $1, proof = x'ff'",
@@ -94,14 +129,12 @@ static void test_a_life(void **state)
 	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
 	store_batch_free(&b);
 	sim_run(&f->w.sim, 100);
-	text = inspect(f, 17, &out);
+	text = inspect(f, "17", &out);
 	assert_non_null(strstr(text, "\nreason        a?[2Jb?state  done\n"));
 	assert_non_null(strstr(text, "\nproof         cannot be read\n"));
 
-	buf_clear(&out);
-	assert_int_equal(inspect_request(&out, f->w.sim.path, u256_from_u64(18), &note),
-			 ERR_NOT_FOUND);
-	assert_non_null(strstr(note.text, "no operation with request id 0x00"));
+	assert_int_equal(look_for(f, "18", &out, &note), ERR_NOT_FOUND);
+	assert_non_null(strstr(note.text, "no operation has 0x00"));
 	assert_int_equal(out.n, 0);
 	sender_teardown(f);
 	free(f);
