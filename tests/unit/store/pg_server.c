@@ -80,7 +80,8 @@ static void child_become(const struct passwd *user, const char *log)
 		_exit(126);
 }
 
-static pid_t spawn(const struct pg_server *s, const char *program, char *const argv[])
+/* argv[0] becomes the whole path: PostgreSQL's programs look for each other beside it. */
+static pid_t spawn(const struct pg_server *s, const char *program, char *argv[])
 {
 	char path[PATH_SIZE], log[PATH_SIZE];
 	const struct passwd *user = server_user();
@@ -91,6 +92,7 @@ static pid_t spawn(const struct pg_server *s, const char *program, char *const a
 	(void)snprintf(path, sizeof(path), "%s/%s", s->bin, program);
 	(void)snprintf(log, sizeof(log), "%s/log", s->dir);
 	child_become(user, log);
+	argv[0] = path;
 	(void)execv(path, argv);
 	_exit(127);
 }
