@@ -71,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	const char *name = fuzz_u8(&in) % 2 ? "tfhe/list_unpacked.bin" : "tfhe/list_packed.bin";
 	struct fhe_compact_list l;
 	struct err_note note = {0};
+	const struct fhe_type_row *type;
+	struct fhe_plaintext v;
 	struct fhe_item item;
 	size_t start = 0;
 
@@ -89,6 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 				check_item(key, &l, i, item, start);
 			start += item.blocks;
 		}
+		/* one past the last */
+		CHECK(fhe_compact_list_decrypt(key, &l, l.items.n, &type, &v, NULL) != ERR_OK);
 		CHECK(l.count == (l.degree == 15 ? (start + 1) / 2 : start));
 	}
 	fuzz_free(object);

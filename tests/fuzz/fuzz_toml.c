@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/toml.h"
 #include "fuzz.h"
 
@@ -95,12 +96,15 @@ static void check_lines(const json_t *v, const json_t *lines, size_t max)
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	static const char too_long[CONFIG_FILE_SIZE_MAX + 1];
 	CLEANUP(json_free_ptr) json_t *doc = NULL, *lines = NULL, *doc2 = NULL, *lines2 = NULL;
 	CLEANUP(buf_free) struct buf text = buf_make(1 << 20);
 	struct err_note note = {0};
 
 	if (n > 1 << 14)
 		return 0;
+	CHECK(toml_parse(&doc, &lines, BYTES_OF(too_long), &note) == ERR_TOO_BIG);
+	note = (struct err_note){0};
 	if (toml_parse(&doc, &lines, bytes_from(p, n), &note) != ERR_OK) {
 		CHECK(!doc && !lines && note.text[0]);
 		return 0;

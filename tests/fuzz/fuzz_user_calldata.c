@@ -42,7 +42,10 @@ static void check_of(struct arena *a, const struct user_calldata *c)
 {
 	struct hash32 *handles = arena_alloc_array(a, c->pairs_n, sizeof(*handles));
 	struct user_request u = {.user = c->user, .public_key = c->public_key};
-	struct decryption_request r = {.handles = handles, .handles_n = c->pairs_n, .user = &u};
+	struct decryption_request r = {.handles = handles,
+				       .handles_n = c->pairs_n,
+				       .extra_data = c->extra_data,
+				       .user = &u};
 
 	CHECK(handles);
 	for (size_t i = 0; i < c->pairs_n; i++)

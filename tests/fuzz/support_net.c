@@ -12,7 +12,8 @@
 
 enum {
 	ROUNDS = 4,
-	FRAME_MAX = 16384
+	FRAME_MAX = 16384,
+	OUT_MAX = 1 << 17
 };
 
 static const struct {
@@ -92,7 +93,7 @@ void fuzz_frames(struct buf *out, struct bytes in, bool client)
 	if (client)
 		FUZZ_OK(buf_add_str(out, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
 	put_frame(out, NGHTTP2_SETTINGS, 0, 0, BYTES_NONE);
-	while (in.n > 0) {
+	while (in.n > 0 && out->n < OUT_MAX) {
 		uint8_t what = fuzz_u8(&in), flags, stream;
 
 		if (what >= 0x80) {
