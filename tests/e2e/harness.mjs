@@ -13,7 +13,8 @@ import { encryptList } from '../../tools/devnet/user.mjs';
 // Runs body({network, devnet, coprocessor, relayer, publish}) on a fresh network and takes it down, whatever happens.
 export async function withNetwork(options, body) {
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-e2e-'));
-	const network = new Network({ dir, ...options });
+	// Not mining at once: see Network; a test must not hang for a fault of the chain's.
+	const network = new Network({ dir, automine: false, ...options });
 	let keep = true;
 	try {
 		const devnet = await network.start();

@@ -17,7 +17,7 @@ const outstanding = (devnet, requests) => requests - terminal.reduce((sum, state
 
 test('20 kills with at least 50 operations outstanding', { timeout: 600000 }, async (t) => {
 	const random = seeded(t);
-	await withNetwork({ portBase: 31100, automine: false }, async ({ network, devnet, publish }) => {
+	await withNetwork({ portBase: 31100 }, async ({ network, devnet, publish }) => {
 		const handles = (await publish([['uint64', '1'], ['uint8', '2'], ['bool', 'true']])).map(({ handle }) => handle);
 		const requester = new Requester(devnet);
 		const hits = Object.fromEntries(mustHit.map((state) => [state, 0]));

@@ -47,13 +47,15 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {} } = {}) {
 		this.dir = dir;
 		this.automine = automine;
+		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
+		this.connectorEnv = connectorEnv;
 		this.report = report;
 		this.connectorOptions = connector;
 		this.ports = Object.fromEntries(
-			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring'].map((name, index) => [name, portBase + index]),
+			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : [])].map((name, index) => [name, portBase + index]),
 		);
 		this.processes = [];
 		this.stopped = false;
@@ -179,7 +181,7 @@ export class Network {
 			ethereum_chain_id: host.chainId,
 			monitoring_endpoint: `127.0.0.1:${this.ports.connectorMonitoring}`,
 			kms_core_endpoints: [`http://127.0.0.1:${this.ports.core}`],
-			private_key: this.accounts.connector.privateKey,
+			...(this.connectorEnv.KMS_CONNECTOR_PRIVATE_KEY ? {} : { private_key: this.accounts.connector.privateKey }),
 			decryption_polling: '100ms',
 			decryption_from_block_number: 0,
 			acl_grace: '2s',
@@ -189,7 +191,6 @@ export class Network {
 			decryption_contract: gateway.contracts.Decryption,
 			gateway_config_contract: gateway.contracts.GatewayConfig,
 			protocol_config_contract: host.contracts.ProtocolConfig,
-			kms_generation_contract: host.contracts.ProtocolConfig,
 		};
 		const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
@@ -198,18 +199,31 @@ export class Network {
 	}
 
 	async startConnector() {
-		const entry = this.startConnectorProcess();
+		if (this.separate) {
+			for (const [name, port] of Object.entries(this.#services())) await this.#healthy(this.startConnectorProcess(name, port), port);
+			return;
+		}
 		const port = this.ports.connectorMonitoring;
-		await waitFor('kms-connector', async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry });
+		await this.#healthy(this.startConnectorProcess(), port);
 		this.report(`kms-connector (listener, worker, sender; SQLite) monitored on port ${port}`);
+	}
+
+	async #healthy(entry, port) {
+		await waitFor(entry.name, async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry });
+	}
+
+	#services() {
+		const { connectorMonitoring, workerMonitoring, senderMonitoring } = this.ports;
+		return { 'gw-listener': connectorMonitoring, 'kms-worker': workerMonitoring, 'tx-sender': senderMonitoring };
 	}
 
 	// ---- for tests: kill and start again ----
 
-	startConnectorProcess() {
+	startConnectorProcess(name = 'kms-connector', port = this.ports.connectorMonitoring) {
 		const file = this.path('config', 'kms-connector.toml');
 		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
-		return this.#start('kms-connector', join(programs, 'kms-connector'), ['start', '-c', file], { cwd: this.path('node-1') });
+		const env = { KMS_CONNECTOR_MONITORING_ENDPOINT: `127.0.0.1:${port}`, ...this.connectorEnv };
+		return this.#start(name, join(programs, name), ['start', '-c', file], { cwd: this.path('node-1'), env });
 	}
 
 	async killConnector(entry = this.processes.findLast(({ name }) => name === 'kms-connector')) {
