@@ -6,7 +6,7 @@
 
 case ${1:-} in
 -h | --help)
-	say "usage: ./dev bench [NAME]   NAME: fhe, crypto, store, connector, build; all without a name"
+	say "usage: ./dev bench [NAME]   NAME: crypto, fhe, net, store, connector, build; all without a name"
 	exit 0
 	;;
 esac
@@ -15,7 +15,7 @@ wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
 
 setup
 build_release
-compile bench -- -Dbuildtype=release -Dtests=true
+compile bench benchmarks -- -Dbuildtype=release -Dtests=true
 
 printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
 printf 'compiler: %s\n' "$(cc --version | head -n 1)"
