@@ -35,7 +35,7 @@ static double rate(struct bytes data, bool baseline)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		double begun = now_s();
-		uint8_t sum = 0;
+		volatile uint8_t last = 0; /* so that the work is done */
 
 		for (int i = 0; i < TIMES; i++) {
 			struct hash32 h = {0};
@@ -44,12 +44,13 @@ static double rate(struct bytes data, bool baseline)
 				h = keccak256(data);
 			else if (sha3_256(&h, &data, 1) != ERR_OK)
 				abort();
-			sum ^= h.b[0];
+			last = h.b[0];
 		}
 
 		double mb_per_s = (double)data.n * TIMES / 1e6 / (now_s() - begun);
 
-		if (mb_per_s > best && sum != 0)
+		(void)last;
+		if (mb_per_s > best)
 			best = mb_per_s;
 	}
 	return best;
