@@ -65,6 +65,7 @@
 	X(FHE_KEY_DIGESTS_MAX, 16, "public objects that belong to one key")                        \
 	X(FHE_KEY_EXTRA_SIZE_MAX, 4096, "extra data stored with a key")                            \
 	X(FHE_KEY_SIGNATURE_SIZE_MAX, 128, "the external signature stored with a key")             \
+	X(TX_GAS_MAX, 10000000, "gas of one transaction that we sign")                             \
 	X(COPROCESSORS_MAX, 64, "registered coprocessors")                                         \
 	X(HOST_CHAINS_MAX, 64, "configured host chains")                                           \
 	X(VAULT_OBJECT_SIZE_MAX, 4 << 20, "one object of the vault")                               \

@@ -75,6 +75,7 @@ struct connector_config {
 	bool private_key_given;
 	uint64_t responses_batch_size;
 	uint64_t gas_multiplier_percent;
+	uint64_t max_fee_per_gas_gwei; /* ours: more is a gateway that lies */
 	int64_t tx_retry_interval_ms;
 };
 

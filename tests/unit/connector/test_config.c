@@ -159,6 +159,7 @@ static void test_defaults_are_upstreams(void **state)
 	assert_int_equal(c->decryption_expiry_ms, 24 * 3600 * 1000);
 	assert_int_equal(c->responses_batch_size, 50);
 	assert_int_equal(c->gas_multiplier_percent, 115);
+	assert_int_equal(c->max_fee_per_gas_gwei, 500);
 	assert_int_equal(c->tx_retry_interval_ms, 10);
 	assert_int_equal(c->decryption_polling_ms, 500);
 }
