@@ -164,6 +164,34 @@ static void on_used(void *ctx, const struct store_result *r)
 		begin_failed(s, r->err, "storing nonces", r->note.text);
 }
 
+/*
+ * A false count would be a nonce that is never mined, and ours for ever. So one that takes nonces
+ * from us is read twice, and the lower of the two is believed. One that is too low does no harm:
+ * its nonce is used already, the node says so.
+ */
+static bool count_is_sure(struct sender *s, uint64_t *count)
+{
+	uint64_t lowest;
+	bool takes = *count > s->nonces.next ||
+		     (nonces_lowest_free(&s->nonces, &lowest) && lowest < *count);
+	bool again = takes && !s->count_read;
+
+	if (again)
+		s->count_first = *count;
+	else if (takes && s->count_first < *count)
+		*count = s->count_first;
+	s->count_read = again;
+	if (takes)
+		LOG_WARN(s->env.log,
+			 again ? "The gateway knows transactions of this account that the "
+				 "database does not, reading their number again"
+			       : "Nonces go on after transactions that are not in the database",
+			 log_i("transactions", (int64_t)*count),
+			 log_i("next_nonce", (int64_t)s->nonces.next),
+			 log_hex("account", BYTES_OF(s->account.b)));
+	return !again;
+}
+
 /* Transactions that the chain has and we do not, or the other way round. */
 static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
 {
@@ -176,6 +204,10 @@ static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
 		return;
 	if (e->err != ERR_OK) {
 		begin_failed(s, e->err, "eth_getTransactionCount", e->note.text);
+		return;
+	}
+	if (!count_is_sure(s, &count)) {
+		clock_timer_set(s->env.clock, &s->begin_timer, COUNT_AGAIN_MS, sender_prepare, s);
 		return;
 	}
 	now_ms = sender_wall_ms(s);
@@ -219,27 +251,42 @@ void sender_prepare(void *ctx)
 
 /* ---- divergence while running ---- */
 
+static void raise_ask(void *ctx);
+
 static void on_raise(void *ctx, const struct provider_error *e, uint64_t count)
 {
 	struct sender *s = ticket_close(ctx, NULL);
 
 	if (!s)
 		return;
-	s->raising = false;
+	if (e->err == ERR_OK && !count_is_sure(s, &count)) {
+		clock_timer_set(s->env.clock, &s->raise_timer, COUNT_AGAIN_MS, raise_ask, s);
+		return;
+	}
+	s->raising = s->count_read = false;
 	if (e->err == ERR_OK)
 		nonces_raise(&s->nonces, count);
+	sender_claim(s);
+}
+
+static void raise_ask(void *ctx)
+{
+	struct sender *s = ctx;
+	struct ticket *t = scope_open(&s->calls, s->env.inflight, s, 0);
+
+	s->raising = t && provider_nonce(s->env.gateway, s->account,
+					 (struct block_tag){.kind = BLOCK_PENDING}, on_raise,
+					 t) == ERR_OK;
+	if (s->raising)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	s->count_read = false;
+	sender_claim(s);
 }
 
 void sender_raise(struct sender *s)
 {
-	struct ticket *t;
-
-	if (s->raising)
-		return;
-	t = scope_open(&s->calls, s->env.inflight, s, 0);
-	s->raising = t && provider_nonce(s->env.gateway, s->account,
-					 (struct block_tag){.kind = BLOCK_PENDING}, on_raise,
-					 t) == ERR_OK;
-	if (t && !s->raising)
-		(void)ticket_close(t, NULL);
+	if (!s->raising)
+		raise_ask(s);
 }

@@ -3,6 +3,9 @@
  * Before a nonce is used: would the gateway take the answer, for how much gas, at what price? Also
  * the transaction that fills a gap, which answers nothing.
  */
+#include <inttypes.h>
+
+#include "base/limits.h"
 #include "connector/sender/internal.h"
 
 /* ---- how the check ends ---- */
@@ -38,21 +41,28 @@ static void finish(struct job *j, enum op_state to, enum err e, const char *reas
 	job_free(j);
 }
 
+/*
+ * One node that lags or lies must not end an answer: what would end it is read again by another
+ * attempt, some time later, and has to be the same. The first reading is the reason stored with the
+ * operation, so it counts over a restart.
+ */
 static void on_revert(struct job *j, const struct provider_error *e)
 {
 	struct err_note reason = {0};
 	const char *name;
 	enum err class = decryption_classify_revert(&name, e->revert_data);
+	bool done = class == ERR_ALREADY_DONE;
 
-	if (class == ERR_ALREADY_DONE) {
-		finish(j, OP_DONE, class, "already answered");
-		return;
-	}
-	class = err_say(&reason, class, "the gateway reverts the answer: %s", name);
-	if (err_class(class) == ERR_CLASS_REFUSED)
-		finish(j, OP_FAILED, class, reason.text);
+	if (done)
+		class = err_say(&reason, class, "already answered");
 	else
+		class = err_say(&reason, class, "the gateway reverts the answer: %s", name);
+	if (!done && err_class(class) != ERR_CLASS_REFUSED)
 		job_defer(j, class, true, reason.text);
+	else if (strcmp(j->last_reason.text, reason.text) == 0 || job_expired(j))
+		finish(j, done ? OP_DONE : OP_FAILED, class, reason.text);
+	else
+		job_defer_for(j, class, !done, reason.text, END_AGAIN_MS);
 }
 
 /* ---- fees ---- */
@@ -62,18 +72,61 @@ static bool fees_fresh(const struct sender *s)
 	return s->fee_known && sender_mono_ms(s) - s->fee_ms <= FEE_FRESH_MS;
 }
 
+/*
+ * A transaction whose fee the account cannot pay, or whose gas no block has, is never mined, and
+ * nothing after its nonce is: what only a false reply explains is not signed.
+ */
+static enum err fee_check(const struct sender *s, const struct fee_history *fee,
+			  struct wei *ret_max, struct err_note *note)
+{
+	uint64_t cap_gwei = s->env.config->max_fee_per_gas_gwei;
+	const struct u256 cap = u256_from_u64(cap_gwei * WEI_PER_GWEI);
+	char said[U256_DEC_SIZE] = "over 2^256";
+	struct u256 twice, max;
+	bool over = u256_add(&twice, fee->base_fee_next.v, fee->base_fee_next.v);
+
+	over |= u256_add(&max, twice, fee->priority.v);
+	if (!over && u256_cmp(max, cap) <= 0) {
+		ret_max->v = max;
+		return ERR_OK;
+	}
+	if (!over)
+		u256_to_dec(said, max);
+	return err_say(note, ERR_TRANSIENT,
+		       "eth_feeHistory: %s wei per gas, the limit max_fee_per_gas_gwei is %" PRIu64
+		       " gwei",
+		       said, cap_gwei);
+}
+
+static enum err gas_check(uint64_t gas, uint64_t percent, uint64_t *ret_gas, struct err_note *note)
+{
+	if (gas > UINT64_MAX / percent)
+		return err_say(note, ERR_TRANSIENT, "eth_estimateGas: absurd, %" PRIu64, gas);
+	if (gas * percent / 100 > TX_GAS_MAX)
+		return err_say(note, ERR_TRANSIENT,
+			       "eth_estimateGas: %" PRIu64 " gas for an answer, the limit is %d",
+			       gas * percent / 100, (int)TX_GAS_MAX);
+	*ret_gas = gas * percent / 100;
+	return ERR_OK;
+}
+
 static void on_fees(void *ctx, const struct provider_error *e, const struct fee_history *fee)
 {
 	struct sender *s = ticket_close(ctx, NULL);
-	struct u256 twice;
+	struct err_note note = e->note;
+	enum err err = e->err;
 
 	if (!s)
 		return;
+	if (err == ERR_OK) {
+		err = fee_check(s, fee, &s->fee_max, &note);
+		if (err != ERR_OK)
+			LOG_ERROR(s->env.log, "The gateway's fees are too high, nothing is signed",
+				  log_s("detail", note.text));
+	}
 	s->fee_asked = false;
-	s->fee_known = e->err == ERR_OK;
+	s->fee_known = err == ERR_OK;
 	if (s->fee_known) {
-		(void)u256_add(&twice, fee->base_fee_next.v, fee->base_fee_next.v);
-		(void)u256_add(&s->fee_max.v, twice, fee->priority.v);
 		s->priority = fee->priority;
 		s->fee_ms = sender_mono_ms(s);
 	}
@@ -83,7 +136,7 @@ static void on_fees(void *ctx, const struct provider_error *e, const struct fee_
 		if (j->estimated && s->fee_known)
 			job_allocate(j);
 		else if (j->estimated)
-			job_defer(j, e->err, false, e->note.text);
+			job_defer(j, err, false, note.text);
 	}
 }
 
@@ -105,7 +158,8 @@ static void ask_fees(struct sender *s)
 static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 {
 	struct job *j = ticket_close(ctx, NULL);
-	uint64_t percent;
+	struct err_note note = {0};
+	enum err err;
 
 	if (!j)
 		return;
@@ -113,10 +167,15 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		on_revert(j, e);
 		return;
 	}
-	percent = j->s->env.config->gas_multiplier_percent;
-	if (e->err != ERR_OK || gas > INT64_MAX / percent) {
-		job_defer(j, e->err != ERR_OK ? e->err : ERR_MALFORMED, false,
-			  e->err != ERR_OK ? e->note.text : "eth_estimateGas: absurd");
+	if (e->err != ERR_OK) {
+		job_defer(j, e->err, false, e->note.text);
+		return;
+	}
+	err = gas_check(gas, j->s->env.config->gas_multiplier_percent, &j->gas, &note);
+	if (err != ERR_OK) {
+		LOG_ERROR(j->s->env.log, "The gateway's estimate is too high, nothing is signed",
+			  log_s("detail", note.text), log_u256("request", j->request_id));
+		job_defer(j, err, false, note.text);
 		return;
 	}
 	if (j->reverts >= REVERTS_MAX) {
@@ -125,7 +184,6 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		       "said it would not be");
 		return;
 	}
-	j->gas = gas * percent / 100;
 	j->estimated = true;
 	ask_fees(j->s);
 	if (fees_fresh(j->s))

@@ -21,11 +21,14 @@ enum {
 	RECEIPTS_MAX = 16,      /* eth_getTransactionReceipt at once: the lowest nonces */
 	RECEIPT_FIRST_MS = 50,
 	RECEIPT_MAX_MS = 1000,
-	LOST_AFTER_MS = 5000, /* nonce used, and for so long no receipt of ours … */
-	LOST_READS = 3,       /* … read so often */
-	GAP_FILL_MS = 2000,   /* a free nonce below open ones waits so long for an operation */
-	REVERTS_MAX = 4,      /* reverted transactions of one operation; upstream's tx_retries */
-	REOPEN_MAX = 64,      /* mined transactions that a chain may forget and get again */
+	LOST_AFTER_MS = 5000,  /* nonce used, and for so long no receipt of ours … */
+	LOST_READS = 3,        /* … read so often */
+	GAP_FILL_MS = 2000,    /* a free nonce below open ones waits so long for an operation */
+	REVERTS_MAX = 4,       /* reverted transactions of one operation; upstream's tx_retries */
+	END_AGAIN_MS = 1000,   /* before a revert that ends an answer is read a second time */
+	COUNT_AGAIN_MS = 2000, /* before a count above ours is read a second time */
+	WEI_PER_GWEI = 1000000000,
+	REOPEN_MAX = 64, /* mined transactions that a chain may forget and get again */
 };
 
 /* ---- the words of nodes ---- */
@@ -73,6 +76,7 @@ struct job {
 	enum op_kind kind;
 	struct u256 request_id;
 	int64_t deferrals, created_ms, reverts;
+	struct err_note last_reason; /* why it was not sent the last time; as stored */
 
 	/* The call; freed once it is signed. */
 	struct address to;
@@ -124,6 +128,8 @@ struct sender {
 	int64_t begin_failures;
 	uint64_t ended_end; /* highest nonce that was used up, + 1 */
 	struct timer begin_timer;
+	bool count_read; /* once, as count_first: it takes nonces from us and is not sure */
+	uint64_t count_first;
 
 	struct nonces nonces;
 	struct job_list checking; /* STAGE_CHECK */
@@ -152,7 +158,8 @@ struct sender {
 	/* gaps */
 	bool gap;
 	int64_t gap_since_ms;
-	bool raising; /* the chain is asked how many transactions it knows */
+	bool raising; /* the chain is asked how many transactions it knows; no nonce is taken */
+	struct timer raise_timer;
 };
 
 static inline int64_t sender_wall_ms(const struct sender *s)
@@ -191,7 +198,11 @@ enum err sender_submit(struct sender *s, struct scope *scope, void *owner, size_
 /* Give the operation back, to be tried later (a pause by `e` and its deferrals), and forget the
  * job. */
 void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reason);
+/* After a pause of this length. */
+void job_defer_for(struct job *j, enum err e, bool attempt_failed, const char *reason,
+		   int64_t pause_ms);
 int64_t job_due_ms(const struct job *j, enum err e);
+bool job_expired(const struct job *j);
 
 /* ---- check.c ---- */
 

@@ -149,19 +149,25 @@ int64_t job_due_ms(const struct job *j, enum err e)
 	return sender_wall_ms(j->s) + delay_ms;
 }
 
+bool job_expired(const struct job *j)
+{
+	return sender_wall_ms(j->s) - j->created_ms > j->s->env.config->decryption_expiry_ms;
+}
+
 /* Nothing waits for the result: should it not reach the disk, the lease ends and the row is found
  * again. */
-void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reason)
+static void give_back(struct job *j, enum err e, bool attempt_failed, const char *reason,
+		      int64_t due_ms)
 {
 	struct sender *s = j->s;
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
-	int64_t now_ms = sender_wall_ms(s), age_ms = now_ms - j->created_ms;
-	bool expired = age_ms > s->env.config->decryption_expiry_ms;
+	int64_t now_ms = sender_wall_ms(s);
+	bool expired = job_expired(j);
 	struct op_change change = {
 		.to = expired ? OP_EXPIRED : OP_ANSWERED,
 		.error = bytes_str(err_name(e)),
 		.reason = bytes_str(reason),
-		.due_ms = expired ? 0 : job_due_ms(j, e),
+		.due_ms = expired ? 0 : due_ms,
 		.refused_since_ms = -1,
 		.attempt_failed = attempt_failed,
 		.deferred = true,
@@ -188,6 +194,17 @@ void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reaso
 	}
 	store_batch_free(&b);
 	job_free(j);
+}
+
+void job_defer(struct job *j, enum err e, bool attempt_failed, const char *reason)
+{
+	give_back(j, e, attempt_failed, reason, job_due_ms(j, e));
+}
+
+void job_defer_for(struct job *j, enum err e, bool attempt_failed, const char *reason,
+		   int64_t pause_ms)
+{
+	give_back(j, e, attempt_failed, reason, sender_wall_ms(j->s) + pause_ms);
 }
 
 /* ---- claiming ---- */
@@ -249,6 +266,8 @@ static void take_row(struct sender *s, const struct operation *op, int64_t rever
 	j->deferrals = op->deferrals;
 	j->created_ms = op->created_ms;
 	j->reverts = reverts;
+	(void)err_say(&j->last_reason, ERR_OK, "%.*s", (int)op->reason.n,
+		      op->reason.n > 0 ? (const char *)op->reason.p : "");
 	j->to = op->key.contract;
 	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED, metric_of_kind(j->kind));
 
@@ -323,7 +342,7 @@ void sender_claim(void *ctx)
 	uint64_t batch = s->env.config->responses_batch_size, limit = s->env.config->task_limit;
 	uint64_t busy = s->open.n + s->checking.n;
 
-	if (!s->placed || s->claiming) {
+	if (!s->placed || s->claiming || s->raising) {
 		s->claim_more = true;
 		return;
 	}
@@ -379,6 +398,7 @@ void sender_stop(struct sender *s)
 		job_free(s->open.first);
 	clock_timer_cancel(s->env.clock, &s->claim_timer);
 	clock_timer_cancel(s->env.clock, &s->pump_timer);
+	clock_timer_cancel(s->env.clock, &s->raise_timer);
 	clock_timer_cancel(s->env.clock, &s->receipts_timer);
 	nonces_free(&s->nonces);
 	free(s);

@@ -238,6 +238,10 @@ void job_allocate(struct job *j)
 		job_free(j);
 		return;
 	}
+	if (s->raising) {
+		job_defer(j, ERR_TRANSIENT, false, "the chain is asked which nonces are used");
+		return;
+	}
 	enum err e = nonces_take(&s->nonces, &j->nonce);
 	if (e != ERR_OK) {
 		job_defer(j, e, false, "out of memory");

@@ -70,6 +70,7 @@ void sender_setup(struct sender_fixture *f, uint64_t seed)
 	f->w.env.signer = &f->stalling;
 	f->w.config.responses_batch_size = 50;
 	f->w.config.gas_multiplier_percent = 115;
+	f->w.config.max_fee_per_gas_gwei = 500;
 	f->w.config.tx_retry_interval_ms = 10;
 }
 

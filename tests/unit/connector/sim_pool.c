@@ -233,8 +233,10 @@ static json_t *estimate(struct sim_pool *p, const json_t *params, const char **r
 		return quantity(21000);
 	if (sim_pool_answered(p, number(bytes_sub(buf_view(&data), 4, 32))))
 		revert = "KmsNodeAlreadySigned(uint256,address)";
+	else if (revert && p->revert_n > 0 && --p->revert_n == 0)
+		p->revert = NULL;
 	if (!revert)
-		return quantity(100000);
+		return quantity(p->gas_said ? p->gas_said : 100000);
 	abi_selector(selector, revert);
 	*ret_data = hex(BYTES_OF(selector));
 	*ret_error = "execution reverted";
@@ -265,6 +267,10 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 	if (strcmp(method, "eth_getTransactionCount") == 0) {
 		p->counts++;
 		assert_string_equal(json_string_value(json_array_get(params, 1)), "pending");
+		if (p->count_said_n > 0) {
+			p->count_said_n--;
+			return quantity(p->count_said);
+		}
 		return quantity(pending_count(p));
 	}
 	if (strcmp(method, "eth_estimateGas") == 0)
@@ -272,7 +278,8 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 	if (strcmp(method, "eth_feeHistory") == 0) {
 		p->fees++;
 		return json_pack("{s:o,s:[oo],s:[[o]]}", "oldestBlock", quantity(1),
-				 "baseFeePerGas", quantity(p->base_fee), quantity(p->base_fee),
+				 "baseFeePerGas", quantity(p->base_fee),
+				 p->fee_said ? json_string(p->fee_said) : quantity(p->base_fee),
 				 "reward", quantity(3));
 	}
 	if (strcmp(method, "eth_sendRawTransaction") == 0)

@@ -98,7 +98,7 @@ static void test_answer_to_a_user_that_is_there_already(void **state)
 	f->pool.revert = "KmsNodeAlreadySigned(uint256,address)";
 	sender_begin(f);
 	sender_user_answer(f, 1);
-	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_true(sender_wait(f, "done", 1, 3000));
 	assert_int_equal(f->pool.sends, 0);
 }
 
@@ -109,7 +109,7 @@ static void test_answer_to_a_user_that_is_never_taken(void **state)
 	f->pool.revert = "ECDSAInvalidSignature()";
 	sender_begin(f);
 	sender_user_answer(f, 1);
-	assert_true(sender_wait(f, "failed", 1, 1000));
+	assert_true(sender_wait(f, "failed", 1, 3000));
 	assert_int_equal(f->w.metrics.cells[METRIC_SENDER_GATEWAY_TX_ERRORS]
 					   [METRIC_RESPONSE_USER_DECRYPTION],
 			 1);
@@ -157,8 +157,57 @@ static void test_the_nonce_continues_after_other_uses_of_the_key(void **state)
 	f->pool.count = 17;
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_true(sender_wait(f, "done", 1, 5000));
 	assert_int_equal(f->pool.txs[0].nonce, 17);
+	assert_int_equal(f->pool.counts, 2);
+}
+
+/* A nonce that is too high would be ours for ever, and nothing after it be mined. */
+static void test_one_false_count_is_not_believed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.count = 17;
+	f->pool.count_said = 0x100000;
+	f->pool.count_said_n = 1;
+	sender_begin(f);
+	sender_answers(f, 1, 2);
+	assert_true(sender_wait(f, "done", 2, 5000));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT min(nonce) FROM tx"), 17);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT max(nonce) FROM tx"), 18);
+}
+
+/* Believed after all: what is below it is not filled by transactions that answer nothing. */
+static void test_a_false_count_is_no_flood(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.count_said = 0x100000;
+	f->pool.count_said_n = 2;
+	sender_begin(f);
+	sender_answers(f, 1, 2);
+	sim_run(&f->w.sim, 50000);
+	assert_int_equal(f->pool.sends, 2);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx"), 2);
+}
+
+static void test_one_false_count_while_running_is_not_believed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sim_run(&f->w.sim, 100);
+	f->pool.refuse = "internal error";
+	f->pool.refuse_n = 2;
+	sender_answers(f, 1, 1);
+	for (int i = 0; i < 100 && f->pool.sends == 0; i++)
+		sim_run(&f->w.sim, 1);
+	sim_pool_foreign(&f->pool);
+	f->pool.count_said = 0x100000;
+	f->pool.count_said_n = 1;
+	assert_true(sender_wait(f, "done", 1, 60000));
+	assert_int_equal(f->pool.count_said_n, 0);
+	assert_int_equal(f->pool.txs[0].nonce, 1);
 }
 
 static void test_wrong_chain_sends_nothing(void **state)
@@ -199,9 +248,106 @@ static void test_already_answered_is_success(void **state)
 	f->pool.revert = "KmsNodeAlreadySigned(uint256,address)";
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_true(sender_wait(f, "done", 1, 3000));
 	assert_string_equal(world_reason(&f->w, 1), "already answered");
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx"), 0);
+	assert_int_equal(f->pool.estimates, 2);
+}
+
+/* One node that lies or is wrong ends nothing: an end is read twice. */
+static void one_false_revert(struct sender_fixture *f, const char *revert)
+{
+	f->pool.revert = revert;
+	f->pool.revert_n = 1;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	sim_run(&f->w.sim, 500);
+	assert_int_equal(f->pool.estimates, 1);
+	assert_int_equal(sender_ops(f, "answered"), 1);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	assert_int_equal(sim_pool_count(&f->pool, 1, true), 1);
+}
+
+static void test_one_false_already_answered(void **state)
+{
+	one_false_revert(*state, "KmsNodeAlreadySigned(uint256,address)");
+}
+
+static void test_one_false_refusal(void **state)
+{
+	one_false_revert(*state, "ECDSAInvalidSignature()");
+}
+
+/* The first look counts although another process makes the second one. */
+static void test_an_end_is_read_twice_over_a_restart(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.revert = "ECDSAInvalidSignature()";
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	sim_run(&f->w.sim, 500);
+	sender_kill(f);
+	sender_begin(f);
+	assert_true(sender_wait(f, "failed", 1, 3000));
+	assert_int_equal(f->pool.estimates, 2);
+}
+
+/* ---- what a transaction may cost ---- */
+
+static void expect_too_much(struct sender_fixture *f, const char *reason)
+{
+	sender_begin(f);
+	sender_answers(f, 1, 2);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(sender_ops(f, "answered"), 2);
+	assert_int_equal(f->pool.sends, 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx"), 0);
+	assert_string_equal(world_reason(&f->w, 1), reason);
+	f->pool.fee_said = NULL;
+	f->pool.gas_said = 0;
+	assert_true(sender_wait(f, "done", 2, 60000));
+	assert_int_equal(f->pool.txs[0].nonce, 0);
+}
+
+static void test_a_false_gas_estimate_is_not_signed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.gas_said = 0x4000000000;
+	expect_too_much(f,
+			"eth_estimateGas: 316109592985 gas for an answer, the limit is 10000000");
+}
+
+static void test_a_false_fee_is_not_signed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.fee_said = "0x84595161401484a000000"; /* 1e25 */
+	expect_too_much(f, "eth_feeHistory: 20000000000000000000000003 wei per gas, the limit "
+			   "max_fee_per_gas_gwei is 500 gwei");
+}
+
+static void test_a_fee_beyond_all_numbers_is_not_signed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.fee_said = "0x8000000000000000000000000000000000000000000000000000000000000000";
+	expect_too_much(f, "eth_feeHistory: over 2^256 wei per gas, the limit "
+			   "max_fee_per_gas_gwei is 500 gwei");
+}
+
+static void test_the_highest_fee_is_signed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.max_fee_per_gas_gwei = 1;
+	f->pool.base_fee = 499999998; /* twice that and 3 is 1 wei below the cap */
+	f->pool.gas_said = 8695652;   /* 9999999 */
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_int_equal(f->pool.txs[0].gas, 9999999);
 }
 
 static void test_a_lagging_node_is_asked_again(void **state)
@@ -228,7 +374,7 @@ static void test_a_bad_answer_fails_with_its_reason(void **state)
 	f->pool.revert = "ECDSAInvalidSignature()";
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	assert_true(sender_wait(f, "failed", 1, 1000));
+	assert_true(sender_wait(f, "failed", 1, 3000));
 	assert_string_equal(world_reason(&f->w, 1),
 			    "the gateway reverts the answer: ECDSAInvalidSignature");
 	assert_int_equal(f->pool.sends, 0);
@@ -479,9 +625,19 @@ int main(void)
 		T(test_local_latency),
 		T(test_pipelined_in_order),
 		T(test_the_nonce_continues_after_other_uses_of_the_key),
+		T(test_one_false_count_is_not_believed),
+		T(test_a_false_count_is_no_flood),
+		T(test_one_false_count_while_running_is_not_believed),
 		T(test_wrong_chain_sends_nothing),
 		T(test_stop_is_stop),
 		T(test_already_answered_is_success),
+		T(test_one_false_already_answered),
+		T(test_one_false_refusal),
+		T(test_an_end_is_read_twice_over_a_restart),
+		T(test_a_false_gas_estimate_is_not_signed),
+		T(test_a_false_fee_is_not_signed),
+		T(test_a_fee_beyond_all_numbers_is_not_signed),
+		T(test_the_highest_fee_is_signed),
 		T(test_a_lagging_node_is_asked_again),
 		T(test_a_bad_answer_fails_with_its_reason),
 		T(test_nothing_is_tried_for_ever),
