@@ -47,8 +47,8 @@ struct user_request {
 
 	/*
 	 * The unified form says everything; its signature was not checked on chain. Of the older
-	 * one (false) the gateway has checked signature and validity, and the contracts stand in
-	 * the calldata only: user_calldata_decode.
+	 * one (false) contracts, validity and signature stand in the calldata only:
+	 * user_calldata_decode.
 	 */
 	bool unified;
 	const struct user_entry {

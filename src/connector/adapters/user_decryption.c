@@ -14,10 +14,19 @@
 static const struct {
 	const char *name, *type;
 	bool delegated;
-	size_t public_key; /* which argument */
+	size_t accounts, contracts; /* which argument */
 } calls[] = {
-	{"userDecryptionRequest" DIRECT, DIRECT, false, 4},
-	{"delegatedUserDecryptionRequest" DELEGATED, DELEGATED, true, 4},
+	{"userDecryptionRequest" DIRECT, DIRECT, false, 3, 2},
+	{"delegatedUserDecryptionRequest" DELEGATED, DELEGATED, true, 2, 3},
+};
+
+/* In both at the same place. */
+enum {
+	ARG_PAIRS,
+	ARG_VALIDITY,
+	ARG_PUBLIC_KEY = 4,
+	ARG_SIGNATURE,
+	ARG_EXTRA_DATA
 };
 
 static enum err pairs_of(struct arena *a, struct user_calldata *c, const struct abi_value *list)
@@ -35,6 +44,25 @@ static enum err pairs_of(struct arena *a, struct user_calldata *c, const struct 
 	}
 	c->pairs = pairs;
 	c->pairs_n = list->items_n;
+	return ERR_OK;
+}
+
+/* The chain, and the contracts on it. */
+static enum err contracts_of(struct arena *a, struct user_calldata *c, const struct abi_value *info)
+{
+	const struct abi_value *list = &info->items[1];
+	struct address *contracts;
+
+	if (list->items_n > USER_CONTRACTS_MAX)
+		return ERR_TOO_BIG;
+	contracts = arena_alloc_array(a, list->items_n, sizeof(*contracts));
+	if (!contracts)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < list->items_n; i++)
+		contracts[i] = abi_as_address(&list->items[i]);
+	c->chain_id = info->items[0].word;
+	c->contracts = contracts;
+	c->contracts_n = list->items_n;
 	return ERR_OK;
 }
 
@@ -61,13 +89,18 @@ enum err user_calldata_decode(struct arena *a, struct user_calldata *ret, struct
 	TRY(abi_decode(a, &args, type, bytes_sub(input, 4, input.n - 4)));
 	c.delegated = calls[i].delegated;
 	if (c.delegated) {
-		c.delegator = abi_as_address(&args->items[2].items[0]);
-		c.user = abi_as_address(&args->items[2].items[1]);
+		c.delegator = abi_as_address(&args->items[calls[i].accounts].items[0]);
+		c.user = abi_as_address(&args->items[calls[i].accounts].items[1]);
 	} else {
-		c.user = abi_as_address(&args->items[3]);
+		c.user = abi_as_address(&args->items[calls[i].accounts]);
 	}
-	c.public_key = args->items[calls[i].public_key].bytes;
-	TRY(pairs_of(a, &c, &args->items[0]));
+	c.public_key = args->items[ARG_PUBLIC_KEY].bytes;
+	c.signature = args->items[ARG_SIGNATURE].bytes;
+	c.extra_data = args->items[ARG_EXTRA_DATA].bytes;
+	c.start_s = args->items[ARG_VALIDITY].items[0].word;
+	c.duration_days = args->items[ARG_VALIDITY].items[1].word;
+	TRY(pairs_of(a, &c, &args->items[ARG_PAIRS]));
+	TRY(contracts_of(a, &c, &args->items[calls[i].contracts]));
 	*ret = c;
 	return ERR_OK;
 }
@@ -75,12 +108,42 @@ enum err user_calldata_decode(struct arena *a, struct user_calldata *ret, struct
 bool user_calldata_is_of(const struct user_calldata *c, const struct decryption_request *r)
 {
 	if (!r->user || c->pairs_n != r->handles_n || !address_eq(c->user, r->user->user) ||
-	    !bytes_eq_var(c->public_key, r->user->public_key))
+	    !bytes_eq_var(c->public_key, r->user->public_key) ||
+	    !bytes_eq_var(c->extra_data, r->extra_data))
 		return false;
 	for (size_t i = 0; i < c->pairs_n; i++)
 		if (!hash32_eq(c->pairs[i].handle, r->handles[i]))
 			return false;
 	return true;
+}
+
+enum err user_calldata_digest(struct hash32 *ret_digest, const struct eip712_domain *domain,
+			      const struct user_calldata *c)
+{
+	struct abi_value contracts[USER_CONTRACTS_MAX], values[6];
+	size_t n = 0;
+
+	if (c->contracts_n > ARRAY_LEN(contracts))
+		return ERR_TOO_BIG;
+	for (size_t i = 0; i < c->contracts_n; i++)
+		contracts[i] = abi_address(c->contracts[i]);
+	values[n++] = abi_bytes(c->public_key);
+	values[n++] = abi_items(contracts, c->contracts_n);
+	if (c->delegated)
+		values[n++] = abi_address(c->delegator);
+	values[n++] = abi_uint(c->start_s);
+	values[n++] = abi_uint(c->duration_days);
+	values[n++] = abi_bytes(c->extra_data);
+	return eip712_digest(ret_digest, domain,
+			     c->delegated ? "DelegatedUserDecryptRequestVerification("
+					    "bytes publicKey,address[] contractAddresses,"
+					    "address delegatorAddress,uint256 startTimestamp,"
+					    "uint256 durationDays,bytes extraData)"
+					  : "UserDecryptRequestVerification("
+					    "bytes publicKey,address[] contractAddresses,"
+					    "uint256 startTimestamp,uint256 durationDays,"
+					    "bytes extraData)",
+			     values, n);
 }
 
 /* ---- the unified form ---- */

@@ -19,6 +19,13 @@ struct user_calldata {
 		struct address contract;
 	} * pairs;
 	size_t pairs_n;
+
+	/* What the signature covers, beside key and delegator. */
+	struct u256 chain_id; /* of all handles */
+	const struct address *contracts;
+	size_t contracts_n;
+	struct u256 start_s, duration_days;
+	struct bytes signature, extra_data;
 };
 
 /*
@@ -28,9 +35,14 @@ struct user_calldata {
 enum err user_calldata_decode(struct arena *a, struct user_calldata *ret,
 			      struct bytes input) MUST_USE;
 
-/* Is this the call that emitted the event? The contract takes handles, user and key from it as they
- * stand there. */
+/* Is this the call that emitted the event? The contract takes handles, user, key and extra data
+ * from it as they stand there. */
 bool user_calldata_is_of(const struct user_calldata *c, const struct decryption_request *r);
+
+/* What the user, or the delegate, has signed. `domain`: the gateway's contract with the chain id of
+ * the call. ERR_NOMEM, ERR_TOO_BIG. */
+enum err user_calldata_digest(struct hash32 *ret_digest, const struct eip712_domain *domain,
+			      const struct user_calldata *c) MUST_USE;
 
 /* ---- the unified form ---- */
 

@@ -4,7 +4,8 @@
  * without a complete one: that would be a bug of ours, never of input.
  *
  * Statuses by one table. NOT_FOUND at a poll is a core that was restarted and forgot: the request
- * is sent again.
+ * is sent again. FAILED_PRECONDITION at the send is a core that has the id already, for other
+ * content: what it would say at a poll answers another request, and this one it never will.
  */
 #include "connector/worker/ciphertext.h"
 #include "net/protobuf.h"
@@ -31,7 +32,7 @@ static const struct {
 	[GRPC_ALREADY_EXISTS] = {ERR_ALREADY_DONE, ERR_REMOTE},
 	[GRPC_PERMISSION_DENIED] = {ERR_REMOTE, ERR_REMOTE},
 	[GRPC_RESOURCE_EXHAUSTED] = {ERR_UNAVAILABLE, ERR_NOT_READY},
-	[GRPC_FAILED_PRECONDITION] = {ERR_REMOTE, ERR_REMOTE},
+	[GRPC_FAILED_PRECONDITION] = {ERR_STATE_MOVED, ERR_REMOTE},
 	[GRPC_ABORTED] = {ERR_REMOTE, ERR_STATE_MOVED},
 	[GRPC_OUT_OF_RANGE] = {ERR_BAD_REQUEST, ERR_BAD_REQUEST},
 	[GRPC_UNIMPLEMENTED] = {ERR_BAD_REQUEST, ERR_BAD_REQUEST},
@@ -94,10 +95,15 @@ static void on_sent(void *ctx, const struct rpc_reply *r)
 
 	j->rpc_channel = NULL;
 	ciphertexts_drop(j);
-	if (e != ERR_OK && err_class(e) != ERR_CLASS_CONFLICT) {
+	if (e != ERR_OK && e != ERR_ALREADY_DONE) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_SENT_ERRORS,
 			    metric_of_kind(j->op.key.kind));
-		failed(j, e, "request", r);
+		if (e == ERR_STATE_MOVED)
+			work_end(j, OP_FAILED, e,
+				 "the core has answered this request id for other content: %s %s",
+				 grpc_status_name(r->status), r->text);
+		else
+			failed(j, e, "request", r);
 		return;
 	}
 	if (e == ERR_OK)

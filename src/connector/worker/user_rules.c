@@ -2,10 +2,12 @@
 /*
  * Whose yes a user decryption needs.
  *
- * The older form: the gateway's contract has checked the user's signature and its validity. Through
- * which contract each handle is asked for stands in the calldata only, so that the transaction must
- * go straight to the Decryption contract: otherwise anybody could put another calldata around it.
- * The user and the contract must both be allowed, or, if delegated, the ACL says it all.
+ * The older form: the contracts, the validity and the user's signature stand in the calldata only.
+ * The gateway's contract has checked them, but that it did is one node's word, which could make up
+ * log and transaction: all of it is checked again here, as the contract does, down to the signature
+ * (by key only, it knows no contract wallets). The transaction must go straight to the Decryption
+ * contract: otherwise anybody could put another calldata around it. The user and the contract must
+ * both be allowed, or, if delegated, the ACL says it all.
  *
  * The unified form: the event says everything and the contract has checked nothing of it. Validity,
  * the user's signature (its own, or of a contract wallet at its address by ERC-1271), whether it
@@ -19,7 +21,148 @@
 #include "connector/worker/acl.h"
 #include "eth/text.h"
 
+enum {
+	DAYS_MAX = 365, /* of the Decryption contract */
+	DAY_S = 86400,
+	V_EVEN = 27, /* what the contract takes, though the library takes more */
+	V_ODD
+};
+
+static bool address_in(struct address a, const struct address *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (address_eq(a, list[i]))
+			return true;
+	return false;
+}
+
+/* What users sign is for the gateway's contract, but of the host chain. */
+static struct eip712_domain signed_domain(const struct job *j)
+{
+	const struct connector_config *c = j->worker->env.config;
+
+	return (struct eip712_domain){
+		.name = bytes_str(c->decryption_contract.domain_name),
+		.version = bytes_str(c->decryption_contract.domain_version),
+		.chain_id = u256_from_u64(j->hosts[0]->chain.v),
+		.verifying_contract = j->op.key.contract,
+	};
+}
+
+/* Both ends belong to the time in which the signature holds; our clock decides, as everybody's
+ * does. False: the job has ended. */
+static bool in_time(struct job *j, struct u256 start_s, struct u256 duration_s)
+{
+	struct u256 now = u256_from_u64((uint64_t)clock_wall_ms(j->worker->env.clock) / 1000);
+	struct u256 end;
+	char text[U256_DEC_SIZE];
+
+	if (u256_cmp(now, start_s) < 0) {
+		u256_to_dec(text, start_s);
+		work_retry(j, ERR_NOT_READY, "the user's signature holds from %s on", text);
+		return false;
+	}
+	if (!u256_add(&end, start_s, duration_s) && u256_cmp(now, end) > 0) {
+		u256_to_dec(text, end);
+		work_end(j, OP_REFUSED, ERR_EXPIRED, "the user's signature held until %s", text);
+		return false;
+	}
+	return true;
+}
+
+/* False: the job has ended. */
+static bool not_its_own_contract(struct job *j, struct address user, const struct address *list,
+				 size_t n)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!address_in(user, list, n))
+		return true;
+	address_to_text(text, user);
+	work_end(j, OP_REFUSED, ERR_BAD_REQUEST, "user %s is one of its allowed contracts", text);
+	return false;
+}
+
 /* ---- the older form ---- */
+
+/* What is signed is about these handles, through these contracts. False: the job has ended. */
+static bool signed_for_pairs(struct job *j, const struct user_calldata *c)
+{
+	char chain[U256_DEC_SIZE], contract[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < c->pairs_n; i++) {
+		if (!u256_eq(u256_from_u64(j->hosts[i]->chain.v), c->chain_id)) {
+			u256_to_dec(chain, c->chain_id);
+			work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				 "handle %zu is of chain %" PRIu64 ", the signature for chain %s",
+				 i, j->hosts[i]->chain.v, chain);
+			return false;
+		}
+		if (!address_in(c->pairs[i].contract, c->contracts, c->contracts_n)) {
+			address_to_text(contract, c->pairs[i].contract);
+			work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+				 "contract %s of handle %zu is not one that the user has signed "
+				 "for",
+				 contract, i);
+			return false;
+		}
+	}
+	return not_its_own_contract(j, c->delegated ? c->delegator : c->user, c->contracts,
+				    c->contracts_n);
+}
+
+/* False: the job has ended. */
+static bool holds_now(struct job *j, const struct user_calldata *c)
+{
+	char text[U256_DEC_SIZE];
+	uint64_t days;
+
+	if (u256_to_u64(&days, c->duration_days) != ERR_OK || days < 1 || days > DAYS_MAX) {
+		u256_to_dec(text, c->duration_days);
+		work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+			 "the user's signature is for %s days, not for 1 to %d", text, DAYS_MAX);
+		return false;
+	}
+	return in_time(j, c->start_s, u256_from_u64(days * DAY_S));
+}
+
+static bool is_signed_by(const struct job *j, struct bytes signature, const struct hash32 *digest,
+			 struct address user)
+{
+	struct address signer;
+
+	if (signature.n != sizeof(struct signature65) ||
+	    (signature.p[signature.n - 1] != V_EVEN && signature.p[signature.n - 1] != V_ODD))
+		return false;
+	return ecdsa_recover(j->worker->env.ecdsa, &signer, signature, *digest) == ERR_OK &&
+	       address_eq(signer, user);
+}
+
+/* ERR_BAD_REQUEST: the job has ended. */
+static enum err calldata_signed(struct job *j, const struct user_calldata *c)
+{
+	const struct eip712_domain domain = signed_domain(j);
+	char user[ADDRESS_TEXT_SIZE];
+	struct hash32 digest;
+
+	TRY(user_calldata_digest(&digest, &domain, c));
+	if (is_signed_by(j, c->signature, &digest, c->user))
+		return ERR_OK;
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_SIGNATURE);
+	address_to_text(user, c->user);
+	work_end(j, OP_REFUSED, ERR_BAD_REQUEST,
+		 "the signature in the calldata is not user %s's of this request", user);
+	return ERR_BAD_REQUEST;
+}
+
+/* In this order: what time it is matters only to what is truly signed. Errors as above. */
+static enum err calldata_check(struct job *j, const struct user_calldata *c)
+{
+	if (!signed_for_pairs(j, c))
+		return ERR_BAD_REQUEST;
+	TRY(calldata_signed(j, c));
+	return holds_now(j, c) ? ERR_OK : ERR_BAD_REQUEST;
+}
 
 static enum err pair_rules(struct job *j, const struct user_calldata *c)
 {
@@ -88,6 +231,8 @@ static void on_transaction(void *ctx, const struct provider_error *e, const stru
 		return;
 	}
 	enum err err = calldata_read(&calldata, j, tx);
+	if (err == ERR_OK)
+		err = calldata_check(j, &calldata);
 	if (err == ERR_BAD_REQUEST)
 		return;
 	if (err == ERR_OK)
@@ -114,40 +259,9 @@ static void ask_transaction(struct job *j)
 
 /* ---- the unified form ---- */
 
-static bool address_in(struct address a, const struct address *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (address_eq(a, list[i]))
-			return true;
-	return false;
-}
-
-/* Both ends belong to the time in which the signature holds; our clock decides, as everybody's
- * does. False: the job has ended. */
-static bool in_time(struct job *j)
-{
-	const struct user_request *u = j->request.user;
-	struct u256 now = u256_from_u64((uint64_t)clock_wall_ms(j->worker->env.clock) / 1000);
-	struct u256 end;
-	char text[U256_DEC_SIZE];
-
-	if (u256_cmp(now, u->start_s) < 0) {
-		u256_to_dec(text, u->start_s);
-		work_retry(j, ERR_NOT_READY, "the user's signature holds from %s on", text);
-		return false;
-	}
-	if (!u256_add(&end, u->start_s, u->duration_s) && u256_cmp(now, end) > 0) {
-		u256_to_dec(text, end);
-		work_end(j, OP_REFUSED, ERR_EXPIRED, "the user's signature held until %s", text);
-		return false;
-	}
-	return true;
-}
-
 static bool well_formed(struct job *j)
 {
 	const struct user_request *u = j->request.user;
-	char user[ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 1; i < j->request.handles_n; i++)
 		if (j->hosts[i] != j->hosts[0]) {
@@ -157,11 +271,7 @@ static bool well_formed(struct job *j)
 				 j->hosts[0]->chain.v, j->hosts[i]->chain.v);
 			return false;
 		}
-	if (!address_in(u->user, u->allowed_contracts, u->allowed_contracts_n))
-		return true;
-	address_to_text(user, u->user);
-	work_end(j, OP_REFUSED, ERR_BAD_REQUEST, "user %s is one of its allowed contracts", user);
-	return false;
+	return not_its_own_contract(j, u->user, u->allowed_contracts, u->allowed_contracts_n);
 }
 
 static enum err unified_rules(struct job *j)
@@ -250,16 +360,10 @@ static enum err ask_wallet(struct job *j, const struct hash32 *digest)
 
 enum err user_signature_ask(struct job *j)
 {
-	const struct connector_config *c = j->worker->env.config;
 	const struct user_request *u = j->request.user;
 	struct buf data CLEANUP(buf_free) = buf_make(PERMISSION_CALL_MAX);
 	const struct call_msg msg = {.to = permission_acl_of(j, j->hosts[0])};
-	const struct eip712_domain domain = {
-		.name = bytes_str(c->decryption_contract.domain_name),
-		.version = bytes_str(c->decryption_contract.domain_version),
-		.chain_id = u256_from_u64(j->hosts[0]->chain.v),
-		.verifying_contract = j->op.key.contract,
-	};
+	const struct eip712_domain domain = signed_domain(j);
 	struct hash32 digest;
 	struct address signer;
 
@@ -283,7 +387,7 @@ void user_rules(struct job *j)
 		ask_transaction(j);
 		return;
 	}
-	if (!well_formed(j) || !in_time(j))
+	if (!well_formed(j) || !in_time(j, j->request.user->start_s, j->request.user->duration_s))
 		return;
 	e = unified_rules(j);
 	if (e == ERR_OK)

@@ -26,7 +26,7 @@ static void test_core_status_classes(void **state)
 		{GRPC_INVALID_ARGUMENT, GRPC_OK, "failed"},
 		{GRPC_UNIMPLEMENTED, GRPC_OK, "failed"},
 		{GRPC_INTERNAL, GRPC_OK, "failed"},            /* counted, to the ceiling */
-		{GRPC_FAILED_PRECONDITION, GRPC_OK, "failed"}, /* likewise */
+		{GRPC_FAILED_PRECONDITION, GRPC_OK, "failed"}, /* at once */
 		{GRPC_OK, GRPC_INTERNAL, "failed"},
 		{GRPC_OK, GRPC_ABORTED, "aborted"},
 		{GRPC_OK, GRPC_UNAVAILABLE, "computing"},
@@ -53,6 +53,26 @@ static void test_core_status_classes(void **state)
 	assert_int_equal(
 		sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE state = 'answered'"),
 		4);
+}
+
+/* The id is taken for good: the answer that the core has for it is never fetched, nor is a reason
+ * of that answer given. */
+static void test_core_that_knows_the_id_for_other_content(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.max_decryption_attempts = 1000;
+	f->w.core.send_status = GRPC_FAILED_PRECONDITION;
+	f->w.core.wrong_key = true;
+	f->w.core.text = "request_id was used before with other content";
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 1000));
+	if (!strstr(world_reason(&f->w, 1),
+		    "the core has answered this request id for other content"))
+		fail_msg("%s", world_reason(&f->w, 1));
+	assert_int_equal(f->w.core.sends, 1);
+	assert_int_equal(f->w.core.polls, 0);
 }
 
 static void test_slow_core_is_not_a_failure(void **state)
@@ -272,6 +292,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_core_that_forgot_is_sent_again),
 		T(test_core_status_classes),
+		T(test_core_that_knows_the_id_for_other_content),
 		T(test_slow_core_is_not_a_failure),
 		T(test_signature_by_another_key),
 		T(test_other_extra_data),

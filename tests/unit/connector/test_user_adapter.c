@@ -382,6 +382,42 @@ static void test_calldata_of_another_request(void **state)
 	user = *r.user;
 	user.public_key.n--;
 	assert_false(user_calldata_is_of(&c, &other));
+	other = r;
+	other.extra_data = BYTES_NONE;
+	assert_false(user_calldata_is_of(&c, &other));
+}
+
+/* More contracts than the maximum are not taken. */
+static void test_calldata_with_too_many_contracts(void **state)
+{
+	static const char type[] = "((bytes32,address)[],(uint256,uint256),(uint256,address[]),"
+				   "address,bytes,bytes,bytes)";
+	struct arena a CLEANUP(arena_free) = arena_make(1 << 20);
+	struct buf direct CLEANUP(buf_free) = hex_of(in("calldata", "direct"));
+	struct abi_value contracts[USER_CONTRACTS_MAX + 1], info[2], args[7];
+	const struct abi_type *t;
+	const struct abi_value *v;
+	struct user_calldata c;
+
+	(void)state;
+	assert_int_equal(abi_type_parse(&a, &t, type), ERR_OK);
+	assert_int_equal(abi_decode(&a, &v, t, bytes_sub(buf_view(&direct), 4, direct.n - 4)),
+			 ERR_OK);
+	memcpy(args, v->items, sizeof(args));
+	memcpy(info, v->items[2].items, sizeof(info));
+	for (size_t i = 0; i < ARRAY_LEN(contracts); i++)
+		contracts[i] = info[1].items[0];
+	for (size_t n = USER_CONTRACTS_MAX; n <= USER_CONTRACTS_MAX + 1; n++) {
+		struct buf out CLEANUP(buf_free) = buf_make(1 << 16);
+
+		info[1] = abi_items(contracts, n);
+		args[2] = abi_items(info, 2);
+		const struct abi_value tuple = abi_items(args, 7);
+		assert_int_equal(buf_add(&out, bytes_sub(buf_view(&direct), 0, 4)), ERR_OK);
+		assert_int_equal(abi_encode(&out, t, &tuple), ERR_OK);
+		assert_int_equal(user_calldata_decode(&a, &c, buf_view(&out)),
+				 n > USER_CONTRACTS_MAX ? ERR_TOO_BIG : ERR_OK);
+	}
 }
 
 static void test_damaged_calldata(void **state)
@@ -434,6 +470,61 @@ static void test_unified_signature(void **state)
 	assert_true(hash32_eq(digest, hash_of(json_object_get(in("eip712", "unified"), "digest"))));
 	assert_int_equal(ecdsa_recover(ecdsa, &signer, r.user->signature, digest), ERR_OK);
 	assert_true(address_eq(signer, r.user->user));
+	ecdsa_free(ecdsa);
+}
+
+/* Signatures that the contract accepted; nothing that they cover can change. */
+static void test_calldata_signature(void **state)
+{
+	static const char *const names[] = {"direct", "delegated"};
+	const uint8_t blind[32] = {5};
+	struct eip712_domain domain = {
+		.name = BYTES_LIT("Decryption"),
+		.version = BYTES_LIT("1"),
+		.chain_id = u256_from_u64(12345),
+		.verifying_contract = address_of("constants", "Decryption"),
+	};
+	struct address signer, user = address_of("keys", "userAddr");
+	struct hash32 want, digest;
+	struct ecdsa *ecdsa;
+
+	(void)state;
+	assert_int_equal(ecdsa_new(&ecdsa, blind), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct arena a CLEANUP(arena_free) = arena_make(1 << 20);
+		struct buf data CLEANUP(buf_free) = hex_of(in("calldata", names[i]));
+		struct user_calldata c, d;
+
+		assert_int_equal(user_calldata_decode(&a, &c, buf_view(&data)), ERR_OK);
+		assert_true(u256_eq(c.chain_id, domain.chain_id));
+		assert_true(u256_eq(c.start_s, u256_from_u64(1760000000)));
+		assert_true(u256_eq(c.duration_days, u256_from_u64(10)));
+		assert_int_equal(c.contracts_n, 1);
+		assert_true(address_eq(c.contracts[0], address_of("constants", "dapp")));
+		assert_true(bytes_eq_var(c.extra_data, BYTES_LIT("\0")));
+		want = hash_of(json_object_get(in("eip712", names[i]), "digest"));
+		assert_int_equal(user_calldata_digest(&digest, &domain, &c), ERR_OK);
+		assert_true(hash32_eq(digest, want));
+		assert_int_equal(ecdsa_recover(ecdsa, &signer, c.signature, digest), ERR_OK);
+		assert_true(address_eq(signer, user));
+
+#define CHANGED(change)                                                                            \
+	do {                                                                                       \
+		d = c;                                                                             \
+		change;                                                                            \
+		assert_int_equal(user_calldata_digest(&digest, &domain, &d), ERR_OK);              \
+		assert_false(hash32_eq(digest, want));                                             \
+	} while (0)
+		CHANGED(d.public_key.n--);
+		CHANGED(d.contracts_n = 0);
+		CHANGED(d.start_s.w[0]++);
+		CHANGED(d.duration_days.w[0]++);
+		CHANGED(d.extra_data = BYTES_NONE);
+		CHANGED(d.delegated = !d.delegated);
+		if (c.delegated)
+			CHANGED(d.delegator.b[0] ^= 1);
+#undef CHANGED
+	}
 	ecdsa_free(ecdsa);
 }
 
@@ -521,7 +612,9 @@ int main(void)
 		cmocka_unit_test(test_too_many_contracts),
 		cmocka_unit_test(test_calldata),
 		cmocka_unit_test(test_calldata_of_another_request),
+		cmocka_unit_test(test_calldata_with_too_many_contracts),
 		cmocka_unit_test(test_damaged_calldata),
+		cmocka_unit_test(test_calldata_signature),
 		cmocka_unit_test(test_unified_signature),
 		cmocka_unit_test(test_response_call),
 		cmocka_unit_test(test_views),

@@ -29,6 +29,18 @@ struct asked {
 	struct hash32 handles[WORLD_HANDLES_MAX];
 	struct signature65 signature;
 	struct decryption_request r;
+
+	/* What of the older form stands in the calldata only, and what a liar puts there. */
+	struct {
+		struct u256 start_s, duration_days, chain_id, signed_chain_id;
+		struct address contracts[2]; /* else: the pairs' */
+		size_t contracts_n;
+		struct secret32 key;
+		struct bytes signed_key, signed_extra; /* other ones than are sent */
+		struct bytes extra_data;               /* another one than the event's */
+		size_t signature_n;
+		bool low_v;
+	} call;
 };
 
 static void ask_init(struct fixture *f, struct asked *q)
@@ -41,6 +53,11 @@ static void ask_init(struct fixture *f, struct asked *q)
 					   .handles_n = 1,
 					   .extra_data = BYTES_LIT("\0"),
 					   .user = &q->user};
+	q->call.start_s = u256_from_u64(BEGUN_S);
+	q->call.duration_days = u256_from_u64(1);
+	q->call.chain_id = q->call.signed_chain_id = u256_from_u64(WORLD_HOST_CHAIN);
+	q->call.key = user_key;
+	q->call.signature_n = sizeof(q->signature.b);
 }
 
 static struct eip712_domain host_domain(struct fixture *f)
@@ -77,6 +94,32 @@ static void ask_unified(struct fixture *f, struct asked *q)
 	sign(f, q, &user_key);
 }
 
+/* The signature that the call of the older form has. */
+static struct signature65 sign_call(struct fixture *f, const struct asked *q,
+				    const struct address *contracts, size_t contracts_n,
+				    const struct address *by_delegation_of)
+{
+	const struct user_calldata c = {
+		.delegated = by_delegation_of != NULL,
+		.delegator = by_delegation_of ? *by_delegation_of : (struct address){{0}},
+		.public_key = q->call.signed_key.n > 0 ? q->call.signed_key : q->user.public_key,
+		.contracts = contracts,
+		.contracts_n = contracts_n,
+		.start_s = q->call.start_s,
+		.duration_days = q->call.duration_days,
+		.extra_data = q->call.signed_extra.n > 0 ? q->call.signed_extra : q->r.extra_data,
+	};
+	struct eip712_domain domain = f->w.domain;
+	struct signature65 s;
+	struct hash32 digest;
+
+	domain.chain_id = q->call.signed_chain_id;
+	assert_int_equal(user_calldata_digest(&digest, &domain, &c), ERR_OK);
+	assert_int_equal(ecdsa_sign65(f->w.ecdsa, &s, &q->call.key, digest), ERR_OK);
+	s.b[64] = (uint8_t)(s.b[64] - (q->call.low_v ? 27 : 0));
+	return s;
+}
+
 /* The transaction of request `id`, as a relayer sends it. */
 static struct sim_tx *add_tx(struct fixture *f, uint64_t id, const struct asked *q,
 			     struct address contract, const struct address *by_delegation_of)
@@ -84,11 +127,16 @@ static struct sim_tx *add_tx(struct fixture *f, uint64_t id, const struct asked 
 	struct arena a CLEANUP(arena_free) = arena_make(1 << 20);
 	struct buf data CLEANUP(buf_free) = buf_make(1 << 16);
 	struct abi_value pairs[WORLD_HANDLES_MAX], fields[WORLD_HANDLES_MAX][2], args[8];
-	const struct abi_value validity[] = {abi_uint(u256_from_u64(BEGUN_S)),
-					     abi_uint(u256_from_u64(1))};
-	const struct abi_value address = abi_address(contract);
-	const struct abi_value info[] = {abi_uint(u256_from_u64(WORLD_HOST_CHAIN)),
-					 abi_items(&address, 1)};
+	const struct abi_value validity[] = {abi_uint(q->call.start_s),
+					     abi_uint(q->call.duration_days)};
+	const struct address *contracts = q->call.contracts_n > 0 ? q->call.contracts : &contract;
+	size_t contracts_n = q->call.contracts_n > 0 ? q->call.contracts_n : 1;
+	const struct abi_value addresses[] = {abi_address(contracts[0]),
+					      abi_address(contracts[contracts_n - 1])};
+	const struct abi_value info[] = {abi_uint(q->call.chain_id),
+					 abi_items(addresses, contracts_n)};
+	const struct signature65 signature =
+		sign_call(f, q, contracts, contracts_n, by_delegation_of);
 	struct abi_value accounts[2];
 	struct sim_tx *tx = &f->w.gateway.txs[f->w.gateway.txs_n++];
 	size_t n = 0;
@@ -109,8 +157,8 @@ static struct sim_tx *add_tx(struct fixture *f, uint64_t id, const struct asked 
 	if (!by_delegation_of)
 		args[n++] = abi_address(q->user.user);
 	args[n++] = abi_bytes(q->user.public_key);
-	args[n++] = abi_bytes(BYTES_LIT("signed"));
-	args[n++] = abi_bytes(q->r.extra_data);
+	args[n++] = abi_bytes(bytes_sub(BYTES_OF(signature.b), 0, q->call.signature_n));
+	args[n++] = abi_bytes(q->call.extra_data.n > 0 ? q->call.extra_data : q->r.extra_data);
 	assert_int_equal(abi_encode_call(&a, &data, by_delegation_of ? DELEGATED : DIRECT, args, n),
 			 ERR_OK);
 	*tx = (struct sim_tx){.hash = {{(uint8_t)id}}, .to = f->w.decryption};
@@ -396,6 +444,260 @@ static void test_calldata_cut(void **state)
 static void test_calldata_of_another_handle(void **state)
 {
 	refused_transaction(*state, other_handle, "does not say what its event says");
+}
+
+/* ---- the signature in the calldata: a node of the gateway can make up log and transaction ---- */
+
+/* Everything is granted; the core is asked nothing all the same. */
+static void refused_call(struct fixture *f, struct asked *q, const struct address *by_delegation_of,
+			 const char *reason)
+{
+	publish(f);
+	(void)add_tx(f, 1, q, dapp, by_delegation_of);
+	world_grant(&f->w, f->handle, q->user.user);
+	world_grant(&f->w, f->handle, dapp);
+	world_delegate(&f->w, f->handle, delegator, q->user.user, dapp);
+	insert_user(f, q);
+	start(f);
+	assert_refused(f, reason);
+	assert_int_equal(f->w.acl_calls, 0);
+	assert_int_equal(f->w.wallet_calls, 0); /* the contract knows keys only */
+}
+
+static void ask_forged(struct fixture *f, struct asked *q)
+{
+	ask_init(f, q);
+	q->call.key.b[0] ^= 1;
+}
+
+static void test_direct_forged(void **state)
+{
+	struct asked q;
+
+	ask_forged(*state, &q);
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+static void test_delegated_forged(void **state)
+{
+	struct asked q;
+
+	ask_forged(*state, &q);
+	refused_call(*state, &q, &delegator, "the signature in the calldata is not user 0x");
+}
+
+/* Of an earlier request of the user; the key to seal for is the attacker's. */
+static void test_direct_over_another_key(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signed_key = BYTES_LIT("the key that the user has signed");
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+static void test_delegated_over_another_key(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signed_key = BYTES_LIT("the key that the user has signed");
+	refused_call(*state, &q, &delegator, "the signature in the calldata is not user 0x");
+}
+
+/* The delegator is signed, too. */
+static void test_delegated_by_another(void **state)
+{
+	struct fixture *f = *state;
+	struct sim_tx *tx;
+	struct asked q;
+	size_t at = 0;
+
+	publish(f);
+	ask_init(f, &q);
+	tx = add_tx(f, 1, &q, dapp, &delegator);
+	for (size_t i = 4; i + 20 <= tx->input.n; i++)
+		if (memcmp(&tx->input.p[i], delegator.b, 20) == 0)
+			at = i;
+	assert_int_not_equal(at, 0);
+	((uint8_t *)(uintptr_t)tx->input.p)[at + 19] ^= 1;
+	insert_user(f, &q);
+	start(f);
+	assert_refused(f, "the signature in the calldata is not user 0x");
+}
+
+static void test_direct_signed_extra_data(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signed_extra = BYTES_LIT("\0more");
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+static void test_direct_extra_data_of_the_event(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.extra_data = q.call.signed_extra = BYTES_LIT("\0more");
+	refused_call(*state, &q, NULL, "does not say what its event says");
+}
+
+/* The contract, too, takes no other form of it. */
+static void test_direct_signature_forms(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.low_v = true;
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+static void test_direct_signature_cut(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signature_n = 64;
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+static void test_direct_signed_for_another_chain(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signed_chain_id = u256_from_u64(WORLD_GATEWAY_CHAIN);
+	refused_call(*state, &q, NULL, "the signature in the calldata is not user 0x");
+}
+
+/* Truly signed, but for a chain that the handle is not of. */
+static void test_direct_of_another_chain(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.signed_chain_id = q.call.chain_id = u256_from_u64(WORLD_HOST_CHAIN + 1);
+	refused_call(*state, &q, NULL, "handle 0 is of chain 12345, the signature for chain 12346");
+}
+
+/* Equal in the lower 64 bits. */
+static void test_direct_of_a_wide_chain(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.chain_id.w[2] = 1;
+	q.call.signed_chain_id = q.call.chain_id;
+	refused_call(*state, &q, NULL, "handle 0 is of chain 12345, the signature for chain 3402");
+}
+
+static void test_direct_expired(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.start_s = u256_from_u64(BEGUN_S - 86401);
+	refused_call(*state, &q, NULL, "the user's signature held until 1699999999");
+}
+
+static void test_delegated_expired(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.start_s = u256_from_u64(BEGUN_S - 86401);
+	refused_call(*state, &q, &delegator, "the user's signature held until 1699999999");
+}
+
+static void test_direct_for_no_time(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.duration_days = U256_ZERO;
+	refused_call(*state, &q, NULL, "the user's signature is for 0 days, not for 1 to 365");
+}
+
+static void test_direct_for_too_long(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.duration_days = u256_from_u64(366);
+	refused_call(*state, &q, NULL, "the user's signature is for 366 days, not for 1 to 365");
+}
+
+static void test_direct_not_valid_yet(void **state)
+{
+	struct fixture *f = *state;
+	struct asked q;
+
+	publish(f);
+	ask_init(f, &q);
+	q.call.start_s = u256_from_u64(BEGUN_S + 300);
+	(void)add_tx(f, 1, &q, dapp, NULL);
+	world_grant(&f->w, f->handle, q.user.user);
+	world_grant(&f->w, f->handle, dapp);
+	insert_user(f, &q);
+	start(f);
+	sim_run(&f->w.sim, 200000);
+	assert_waits(f, "holds from 1700000300 on");
+	assert_int_equal(f->w.acl_calls, 0);
+	assert_true(world_wait_state(&f->w, 1, "answered", 170000));
+}
+
+static void test_direct_contract_not_signed(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.contracts[0] = q.call.contracts[1] = dapp2;
+	q.call.contracts_n = 2;
+	refused_call(*state, &q, NULL,
+		     "contract 0xDA00000000000000000000000000000000000000 of handle 0 is not one "
+		     "that the user has signed for");
+}
+
+static void test_direct_user_as_contract(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.contracts[0] = dapp;
+	q.call.contracts[1] = q.user.user;
+	q.call.contracts_n = 2;
+	refused_call(*state, &q, NULL, "is one of its allowed contracts");
+}
+
+static void test_delegator_as_contract(void **state)
+{
+	struct asked q;
+
+	ask_init(*state, &q);
+	q.call.contracts[0] = dapp;
+	q.call.contracts[1] = delegator;
+	q.call.contracts_n = 2;
+	refused_call(*state, &q, &delegator, "is one of its allowed contracts");
+}
+
+/* The contract forbids it of the delegator only. */
+static void test_delegate_as_contract(void **state)
+{
+	struct fixture *f = *state;
+	struct asked q;
+
+	publish(f);
+	ask_init(f, &q);
+	q.call.contracts[0] = dapp;
+	q.call.contracts[1] = q.user.user;
+	q.call.contracts_n = 2;
+	(void)add_tx(f, 1, &q, dapp, &delegator);
+	world_delegate(&f->w, f->handle, delegator, q.user.user, dapp);
+	insert_user(f, &q);
+	start(f);
+	assert_answered(f);
 }
 
 /* ---- delegated ---- */
@@ -873,6 +1175,27 @@ int main(void)
 		T(test_calldata_of_nothing),
 		T(test_calldata_cut),
 		T(test_calldata_of_another_handle),
+		T(test_direct_forged),
+		T(test_delegated_forged),
+		T(test_direct_over_another_key),
+		T(test_delegated_over_another_key),
+		T(test_delegated_by_another),
+		T(test_direct_signed_extra_data),
+		T(test_direct_extra_data_of_the_event),
+		T(test_direct_signature_forms),
+		T(test_direct_signature_cut),
+		T(test_direct_signed_for_another_chain),
+		T(test_direct_of_another_chain),
+		T(test_direct_of_a_wide_chain),
+		T(test_direct_expired),
+		T(test_delegated_expired),
+		T(test_direct_for_no_time),
+		T(test_direct_for_too_long),
+		T(test_direct_not_valid_yet),
+		T(test_direct_contract_not_signed),
+		T(test_direct_user_as_contract),
+		T(test_delegator_as_contract),
+		T(test_delegate_as_contract),
 		T(test_delegated),
 		T(test_not_delegated),
 		T(test_unified),
