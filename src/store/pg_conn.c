@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "store/pg_forget.h"
 #include "store/pg_value.h"
 
 enum {
@@ -377,6 +378,7 @@ static enum err conn_start(struct pg_conn *c, struct err_note *note)
 		return ERR_NOMEM;
 	if (c->lib->status(c->pq) != CONNECTION_OK)
 		return connect_say(c, note);
+	pg_forget(c->pq, &c->target->password);
 	(void)c->lib->setNoticeProcessor(c->pq, notice_drop, NULL);
 	if (c->lib->setnonblocking(c->pq, 1) != 0)
 		return conn_lost(c, note);
