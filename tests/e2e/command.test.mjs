@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // The commands as a person types them: what is wrong is said, with exit code 2, and nothing is started for it.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { root } from '../../tools/devnet/network.mjs';
+import { isRunning, start, stop, waitFor } from '../../tools/devnet/processes.mjs';
 
 const run = (program, args, options = {}) => spawnSync(program, args, { encoding: 'utf8', timeout: 60000, ...options });
 const script = (name, ...args) => run(process.execPath, [join(root, 'tools/devnet', `${name}.mjs`), ...args]);
@@ -39,7 +42,7 @@ for (const [name, args, expected] of refusals)
 		assert.equal(status, 2);
 	});
 
-for (const name of ['kms-connector', 'kms-server', 'kms-gen-keys', 'kms-dev-dealer'])
+for (const name of ['kms-connector', 'gw-listener', 'kms-worker', 'tx-sender', 'transaction-sender', 'kms-server', 'kms-gen-keys', 'kms-dev-dealer'])
 	test(`${name} explains itself`, () => {
 		const help = program(name, '--help');
 		assert.equal(help.status, 0, help.stderr);
@@ -50,13 +53,198 @@ for (const name of ['kms-connector', 'kms-server', 'kms-gen-keys', 'kms-dev-deal
 		assert.equal(program(name, '--no-such-option').status, 2);
 	});
 
+// ---- the connector's configuration ----
+
+const scratch = mkdtempSync(join(tmpdir(), 'claviger-command-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+const key = '11'.repeat(32);
+const address = (n) => `0x${String(n).repeat(40)}`;
+const top = {
+	database_url: `"sqlite:${join(scratch, 'a.db')}"`,
+	gateway_url: '"http://127.0.0.1:28098"',
+	gateway_chain_id: '54321',
+	kms_core_endpoints: '["http://127.0.0.1:28097"]',
+	private_key: `"${key}"`,
+	monitoring_endpoint: '"127.0.0.1:28096"',
+};
+const tables = `[decryption_contract]
+address = "${address(1)}"
+[gateway_config_contract]
+address = "${address(2)}"
+[[host_chains]]
+url = "http://127.0.0.1:28098"
+chain_id = 12345
+acl_address = "${address(3)}"
+`;
+const toml = (changes = {}, before = '') =>
+	`${before}${Object.entries({ ...top, ...changes }).filter(([, value]) => value !== null).map(([name, value]) => `${name} = ${value}\n`).join('')}${tables}`;
+
+// Environment without any of ours, and what the case adds.
+const environment = (more = {}) => ({ ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(KMS_CONNECTOR_|STATE_DIRECTORY)/i.test(name))), ...more });
+
+const file = join(scratch, 'connector.toml');
+const withConfig = (text, name, args, env) => {
+	writeFileSync(file, text);
+	return run(join(programs, name), [...args, '-c', file], { cwd: scratch, env: environment(env) });
+};
+
 test('a configuration error names file, line and key, and the process exits 1', () => {
-	const dir = mkdtempSync(join(tmpdir(), 'claviger-config-'));
-	const file = join(dir, 'connector.toml');
-	writeFileSync(file, 'gateway_url = "http://127.0.0.1:1"\ngateway_chain_id = "many"\n');
-	const { status, stderr } = program('kms-connector', 'start', '-c', file);
+	const { status, stderr } = withConfig('gateway_url = "http://127.0.0.1:1"\ngateway_chain_id = "many"\n', 'kms-connector', ['start']);
 	assert.equal(status, 1);
-	assert.match(stderr, new RegExp(`${file}.*2.*gateway_chain_id`, 's'));
-	assert.equal(existsSync(join(dir, 'kms-connector.db')), false);
-	rmSync(dir, { recursive: true });
+	assert.match(stderr, new RegExp(`${file}:2: gateway_chain_id: found "many", expected a whole number`));
+	assert.equal(existsSync(join(scratch, 'kms-connector.db')), false);
+});
+
+const validations = [
+	['a whole configuration', toml(), /valid for listener, worker and sender/, /^$/],
+	['a database of another kind', toml({ database_url: '"mysql://u:hush@h/d"' }), null, /database_url: expected sqlite:PATH or postgres:/],
+	['a log level', toml({ log_level: '"loud"' }), null, /log_level: expected error, warn, info or debug/],
+	['a missing key', toml({ gateway_url: null }), null, /gateway_url is required: found nothing there nor in KMS_CONNECTOR_GATEWAY_URL/],
+	['no signer', toml({ private_key: null }), null, /private_key: the sender needs one/],
+	['a slip of the pen', toml({ task_limt: '5' }), /valid/, /:\d+: task_limt is not known and has no effect, did you mean task_limit\?/],
+	['an unknown key', toml({ frobnicate: '5' }), /valid/, /:7: frobnicate is not known and has no effect\n/],
+	['keys under a table', toml({}, '[aws_kms_config]\nkey_id = "alias/x"\n'), /valid/, /:4: aws_kms_config.gateway_url stands under a table; it is taken for gateway_url/],
+];
+for (const [what, text, said, warned] of validations)
+	test(`validate: ${what}`, () => {
+		const { status, stdout, stderr } = withConfig(text, 'kms-connector', ['validate']);
+		assert.equal(status, said ? 0 : 1, stderr);
+		assert.match(stdout, said ?? /^$/);
+		assert.match(stderr, warned);
+		assert.doesNotMatch(stderr, /hush|1111111111/);
+	});
+
+test('each program needs what its service needs', () => {
+	const needs = { 'gw-listener': ['gateway_url', 'decryption_contract'], 'kms-worker': ['gateway_config_contract', 'host_chains', 'kms_core_endpoints'], 'tx-sender': ['private_key'], 'transaction-sender': ['private_key'] };
+	const minimal = `gateway_url = "http://h"\ngateway_chain_id = 1\n[decryption_contract]\naddress = "${address(1)}"\n`;
+	for (const [name, keys] of Object.entries(needs)) {
+		const { status, stderr, stdout } = withConfig(minimal, name, ['validate']);
+		if (name === 'gw-listener') assert.equal(stdout, `${file}: valid for listener\n`);
+		else assert.match(stderr, new RegExp(keys.join('|')));
+		assert.equal(status, name === 'gw-listener' ? 0 : 1);
+		for (const missing of name === 'gw-listener' ? keys : []) {
+			const rest = missing === 'gateway_url' ? minimal.replace(/^.*\n/, '') : minimal.replace(/\[.*/s, '');
+			assert.match(withConfig(rest, name, ['validate']).stderr, new RegExp(missing));
+		}
+		assert.equal(withConfig(toml(), name, ['validate']).status, 0);
+	}
+});
+
+test('list, and bare names of its files', () => {
+	const dir = join(scratch, 'environments');
+	mkdirSync(dir);
+	writeFileSync(join(dir, 'one.toml'), toml());
+	writeFileSync(join(dir, 'two.toml'), 'gateway_chain_id = "many"\n');
+	writeFileSync(join(dir, 'README'), '');
+	const call = (...args) => run(join(programs, 'kms-connector'), args, { cwd: scratch, env: environment({ KMS_CONNECTOR_CONFIG_DIR: dir }) });
+	assert.equal(call('list').stdout, 'one.toml\ntwo.toml\n');
+	assert.equal(call('list', '--full-path').stdout, `${join(dir, 'one.toml')}\n${join(dir, 'two.toml')}\n`);
+	const one = call('validate', '-c', 'one.toml');
+	assert.equal(one.stderr, '');
+	assert.equal(one.stdout, `${join(dir, 'one.toml')}: valid for listener, worker and sender\n`);
+	assert.match(call('validate', '-c', 'two.toml').stderr, /two\.toml: gateway_url is required/);
+	// One that the directory does not have, and without it.
+	writeFileSync(join(scratch, 'here.toml'), toml());
+	assert.equal(call('validate', '-c', 'here.toml').stdout, 'here.toml: valid for listener, worker and sender\n');
+	const none = run(join(programs, 'kms-connector'), ['list'], { cwd: scratch, env: environment() });
+	assert.equal(none.status, 1);
+	assert.match(none.stderr, /config\/environments: No such file or directory \(KMS_CONNECTOR_CONFIG_DIR names another directory\)/);
+});
+
+// ---- starting ----
+
+// Starts a program and waits until its log says what is expected; returns it and the log.
+async function starting(name, text, expected, env = {}) {
+	const own = join(scratch, `${name}-${Math.random()}.toml`);
+	const log = `${own}.log`;
+	writeFileSync(own, text);
+	const entry = start(name, join(programs, name), ['start', '-c', own], { log, cwd: scratch, env });
+	await waitFor(`${name}: ${expected}`, () => expected.test(readFileSync(log, 'utf8')) || !isRunning(entry));
+	return { entry, log: readFileSync(log, 'utf8') };
+}
+
+test('without database_url: $STATE_DIRECTORY, else here; printed', async () => {
+	const state = join(scratch, 'state');
+	mkdirSync(state);
+	const first = await starting('kms-connector', toml({ database_url: null }), /Monitoring/, { STATE_DIRECTORY: `${state}:/nowhere` });
+	await stop(first.entry);
+	assert.match(first.log, new RegExp(`Database url=sqlite:${state}/kms-connector.db`));
+	assert.ok(existsSync(join(state, 'kms-connector.db')));
+	const second = await starting('kms-connector', toml({ database_url: null }), /Monitoring/);
+	await stop(second.entry);
+	assert.match(second.log, /Database url=sqlite:\.\/kms-connector\.db/);
+	assert.ok(existsSync(join(scratch, 'kms-connector.db')));
+});
+
+test('a taken monitoring port is fatal', async () => {
+	const server = createServer();
+	await new Promise((resolve) => server.listen(28095, '127.0.0.1', resolve));
+	const { status, stderr } = withConfig(toml({ monitoring_endpoint: '"127.0.0.1:28095"' }), 'kms-connector', ['start']);
+	server.close();
+	assert.equal(status, 1);
+	assert.match(stderr, /monitoring_endpoint: .*127\.0\.0\.1:28095.*in use/i);
+});
+
+test('SQLite serves one process: a second service is told so, and to use PostgreSQL', async () => {
+	const text = toml({ database_url: `"sqlite:${join(scratch, 'one.db')}"` });
+	const { entry, log } = await starting('gw-listener', text, /Monitoring/);
+	try {
+		assert.match(log, /SQLite serves one process/);
+		const { status, stderr } = withConfig(text, 'tx-sender', ['start']);
+		assert.equal(status, 1);
+		assert.match(stderr, new RegExp(`^tx-sender: database_url: database \\S+one\\.db is in use by process ${entry.pid}.*postgres://`, 'm'));
+	} finally {
+		await stop(entry);
+	}
+});
+
+test('warnings about keys are in the log, with the line', async () => {
+	const { entry, log } = await starting('kms-connector', toml({ task_limt: '5' }, '[aws_kms_config]\n'), /Monitoring/);
+	await stop(entry);
+	assert.match(log, /WARN .*stands under a table.* key=aws_kms_config\.gateway_url where=\S+:3 taken_for=gateway_url/);
+});
+
+// ---- health ----
+
+test('health: what the service says, and exit 1 for anything but well', async () => {
+	const answers = { '/well': [200, '{"healthy":true}'], '/ill': [503, '{"healthy":false}'], '/odd': [200, 'fine'], '/healthz': [200, '{"healthy":true}'] };
+	const server = createServer((request, response) => {
+		const [status, body] = answers[request.url];
+		response.writeHead(status);
+		response.end(body);
+	});
+	await new Promise((resolve) => server.listen(28094, '127.0.0.1', resolve));
+	const ask = async (args, env) => {
+		const child = spawn(join(programs, 'kms-connector'), ['health', ...args], { env: environment(env) });
+		let text = '';
+		for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece) => (text += piece));
+		const [status] = await once(child, 'close');
+		return { status, text };
+	};
+	const url = 'http://127.0.0.1:28094';
+	try {
+		assert.deepEqual(await ask(['-e', `${url}/well`]), { status: 0, text: '{"healthy":true}\n' });
+		assert.deepEqual(await ask([], { KMS_CONNECTOR_MONITORING_ENDPOINT: '0.0.0.0:28094' }), { status: 0, text: '{"healthy":true}\n' });
+		assert.deepEqual(await ask([], { KMS_CONNECTOR_MONITORING_ENDPOINT: `${url}/well` }), { status: 0, text: '{"healthy":true}\n' });
+		const ill = await ask(['--endpoint', `${url}/ill`]);
+		assert.equal(ill.status, 1);
+		assert.match(ill.text, /"healthy":false[^]*status 503/);
+		assert.match((await ask(['-e', `${url}/odd`])).text, /not a JSON object/);
+	} finally {
+		server.close();
+	}
+	const gone = await ask(['-e', 'http://127.0.0.1:28093/']);
+	assert.equal(gone.status, 1);
+	assert.match(gone.text, /28093/);
+	assert.equal((await ask(['-e', 'ftp://x'])).status, 1);
+});
+
+test('inspect takes ids, handles and transaction hashes, and nothing else', () => {
+	for (const wrong of ['12z', '0x', '', `0x${'1'.repeat(65)}`]) assert.equal(program('kms-connector', 'inspect', wrong, '-d', join(scratch, 'none.db')).status, 2);
+	for (const good of ['1', '0x1f', '7'.repeat(64), `0x${'ab'.repeat(32)}`]) {
+		const { status, stderr } = program('kms-connector', 'inspect', good, '-d', join(scratch, 'none.db'));
+		assert.equal(status, 1);
+		assert.match(stderr, /none\.db/);
+	}
 });
