@@ -78,10 +78,12 @@ run_one() {
 		printf 'not ok %s: no corpus\n' "$name"
 		return 1
 	fi
-	"$program" "${options[@]}" -runs=0 "$corpus/$name" >"$log" 2>&1 || status=$?
-	if [ "$status" -eq 0 ] && [ "$seconds" -gt 0 ]; then
-		"$program" "${options[@]}" -max_total_time="$seconds" "$found/$name" "$corpus/$name" >>"$log" 2>&1 || status=$?
+	if [ "$seconds" -gt 0 ]; then
+		options+=(-max_total_time="$seconds" "$found/$name") # new inputs go to the first folder
+	else
+		options+=(-runs=0)
 	fi
+	"$program" "${options[@]}" "$corpus/$name" >"$log" 2>&1 || status=$?
 	if [ "$status" -ne 0 ]; then
 		printf 'not ok %s: exit %d, %s\n' "$name" "$status" \
 			"$(sed -n 's/.*Test unit written to /input: /p' "$log" | tail -n 1)"
