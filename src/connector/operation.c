@@ -132,6 +132,9 @@ static const char release_others_sql[] =
 	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE ")"
 	" AND lease_owner IS NOT NULL AND lease_owner <> $1";
 
+static const char renew_sql[] = "UPDATE operation SET lease_until_ms = $3 WHERE id = $1"
+				" AND state IN (" LIVE ") AND lease_owner = $2";
+
 static const char next_due_sql[] =
 	"SELECT min(due_ms) FROM operation WHERE state = $1 AND state IN (" LIVE
 	") AND due_ms > $2";
@@ -199,6 +202,12 @@ enum err op_add_release_all(struct store_batch *b)
 enum err op_add_release_others(struct store_batch *b, const char *owner)
 {
 	return STORE_ADD(b, STORE_ANY, release_others_sql, store_text(owner));
+}
+
+enum err op_add_renew(struct store_batch *b, int64_t id, const char *owner, int64_t lease_until_ms)
+{
+	return STORE_ADD(b, STORE_ANY, renew_sql, store_int(id), store_text(owner),
+			 store_int(lease_until_ms));
 }
 
 enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now_ms)

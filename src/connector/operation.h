@@ -120,6 +120,11 @@ enum err op_add_release_all(struct store_batch *b) MUST_USE;
  * process may run already. */
 enum err op_add_release_others(struct store_batch *b, const char *owner) MUST_USE;
 
+/* What `owner` still works on stays its own until lease_until_ms. No row is changed if it lost it.
+ */
+enum err op_add_renew(struct store_batch *b, int64_t id, const char *owner,
+		      int64_t lease_until_ms) MUST_USE;
+
 /* One row, one column: the earliest due_ms after now_ms of any row in `state`, NULL if there is
  * none. */
 enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now_ms) MUST_USE;

@@ -22,6 +22,8 @@
 enum {
 	JOB_TIME_MAX_MS = 5 * 60 * 1000, /* longer than any sane pass; then the row goes back */
 	LEASE_MS = 10 * 60 * 1000,       /* longer than a job may live */
+	LEASE_SHARED_MS = 30 * 1000,     /* where others may claim; renewed while the job lives */
+	RENEW_MS = 8 * 1000,
 	JOB_BYTES_MAX = 64 << 20, /* the arena of one job: rows of 1024 handles, 64 buckets each */
 };
 
@@ -35,7 +37,7 @@ struct endpoint {
 struct worker {
 	struct connector_env env;
 	struct scope calls;
-	struct timer poll;
+	struct timer poll, renewal;
 	int64_t poll_at_ms; /* monotonic; when the timer fires */
 	struct job *jobs;
 	size_t jobs_n;

@@ -10,6 +10,7 @@
 
 enum {
 	CLAIM_BYTES_MAX = 1 << 16,
+	RENEW_BATCH = 128,
 	CLAIM_RETRY_FIRST_MS = 250,
 	CLAIM_RETRY_CAP_MS = 10000,
 	STATEMENTS_PER_STATE = 2, /* the claim, and when the next of that state comes due */
@@ -166,10 +167,10 @@ static void on_claimed(void *ctx, const struct store_result *r)
 static enum err add_claims(struct worker *w, struct store_batch *b, size_t limit)
 {
 	int64_t now_ms = clock_wall_ms(w->env.clock);
+	int64_t until_ms = now_ms + (w->env.store_shared ? LEASE_SHARED_MS : LEASE_MS);
 
 	for (size_t s = 0; s < ARRAY_LEN(states); s++) {
-		TRY(op_add_claim(b, states[s], w->env.owner, now_ms, now_ms + LEASE_MS,
-				 (unsigned)limit));
+		TRY(op_add_claim(b, states[s], w->env.owner, now_ms, until_ms, (unsigned)limit));
 		TRY(op_add_next_due(b, states[s], now_ms));
 	}
 	return ERR_OK;
@@ -219,6 +220,41 @@ static void look(void *ctx)
 	claim_failed(w, e, "not submitted");
 }
 
+/* ---- leases ---- */
+
+/* Up to a batch of jobs from `j` on; returns the first that is not in it. */
+static const struct job *renew_some(struct worker *w, const struct job *j)
+{
+	struct store_batch b = store_batch_make(CLAIM_BYTES_MAX);
+	int64_t until_ms = clock_wall_ms(w->env.clock) + LEASE_SHARED_MS;
+	enum err e = ERR_OK;
+
+	for (size_t n = 0; j && e == ERR_OK && n < RENEW_BATCH; n++) {
+		e = op_add_renew(&b, j->op.id, w->env.owner, until_ms);
+		j = j->next;
+	}
+	if (e == ERR_OK && b.n > 0)
+		e = store_submit(w->env.store, &b, NULL, NULL);
+	store_batch_free(&b);
+	if (e != ERR_OK)
+		LOG_WARN(w->env.log, "Leases could not be renewed, trying again", log_e(e));
+	return j;
+}
+
+/*
+ * Where other processes claim as well, nobody knows at the start whether the owner of a lease is
+ * alive. So leases are short there, and those of jobs that live are renewed: what a process leaves
+ * behind that dies is free soon.
+ */
+static void renew(void *ctx)
+{
+	struct worker *w = ctx;
+
+	for (const struct job *j = w->jobs; j;)
+		j = renew_some(w, j);
+	clock_timer_set(w->env.clock, &w->renewal, RENEW_MS, renew, w);
+}
+
 /* ---- life ---- */
 
 static enum err start(struct worker *w)
@@ -241,6 +277,8 @@ static enum err start(struct worker *w)
 	budget_init(&w->budget, env->clock, WORKER_CIPHERTEXT_BYTES_MAX);
 	TRY(registry_start(&w->registry, env));
 	store_on_notify(env->store, OP_TOPIC_SEEN, look, w);
+	if (env->store_shared)
+		clock_timer_set(env->clock, &w->renewal, RENEW_MS, renew, w);
 	look(w);
 	return ERR_OK;
 }
@@ -267,6 +305,7 @@ void worker_stop(struct worker *w)
 		return;
 	store_on_notify(w->env.store, OP_TOPIC_SEEN, NULL, NULL);
 	clock_timer_cancel(w->env.clock, &w->poll);
+	clock_timer_cancel(w->env.clock, &w->renewal);
 	scope_cancel(&w->calls);
 	while (w->jobs) {
 		struct job *j = w->jobs;

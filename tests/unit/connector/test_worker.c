@@ -282,6 +282,34 @@ static void test_row_in_memory_is_not_taken_twice(void **state)
 	assert_int_equal(f->w.core.polls, 1);
 }
 
+/* Where other processes claim too: what is worked on stays claimed, what a dead process had is
+ * taken up when its lease ends, and not before. */
+static void test_leases_on_a_shared_database(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	f->w.env.store_shared = true;
+	f->w.core.poll_delay_ms = 100000;
+	start(f);
+	for (int i = 0; i < 9; i++) {
+		sim_run(&f->w.sim, 10000);
+		assert_string_equal(world_state(&f->w, 1), "computing");
+		int64_t left_ms = sim_sql_int(&f->w.sim, "SELECT lease_until_ms FROM operation") -
+				  clock_wall_ms(f->w.env.clock);
+		assert_true(left_ms > 15000 && left_ms <= 30000);
+	}
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_JOBS][0], 1);
+
+	f->w.core.poll_delay_ms = 0;
+	restart(f);
+	sim_run(&f->w.sim, 10000);
+	assert_string_equal(world_state(&f->w, 1), "computing");
+	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_JOBS][0], 0);
+	assert_true(world_wait_state(&f->w, 1, "answered", 30000));
+	assert_int_equal(f->w.core.sends, 1);
+}
+
 static void test_store_that_fails_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
@@ -330,6 +358,7 @@ int main(void)
 		T(test_stored_proof_without_permission_is_made_again),
 		T(test_lost_lease_is_left_alone),
 		T(test_row_in_memory_is_not_taken_twice),
+		T(test_leases_on_a_shared_database),
 		T(test_store_that_fails_is_tried_again),
 		T(test_stop_at_any_moment),
 	};
