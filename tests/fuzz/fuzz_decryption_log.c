@@ -39,6 +39,28 @@ static struct hash32 handle_of(const struct abi_value *list, size_t i)
 	return abi_as_hash(v->items_n > 0 ? &v->items[0] : v);
 }
 
+/* The unified form: every part is where the event has it. */
+static void check_unified(const struct decryption_request *r, const struct abi_value *handles,
+			  const struct abi_value *f)
+{
+	const struct user_request *u = r->user;
+
+	for (size_t i = 0; i < r->handles_n; i++) {
+		const struct abi_value *row = handles->items[i].items;
+
+		CHECK(address_eq(u->entries[i].contract, abi_as_address(&row[1])));
+		CHECK(address_eq(u->entries[i].owner, abi_as_address(&row[2])));
+	}
+	CHECK(address_eq(u->user, abi_as_address(&f[0])) &&
+	      bytes_eq_var(u->public_key, f[1].bytes));
+	CHECK(u->allowed_contracts_n == f[2].items_n);
+	for (size_t i = 0; i < u->allowed_contracts_n; i++)
+		CHECK(address_eq(u->allowed_contracts[i], abi_as_address(&f[2].items[i])));
+	CHECK(u256_eq(u->start_s, f[3].items[0].word) &&
+	      u256_eq(u->duration_s, f[3].items[1].word));
+	CHECK(bytes_eq_var(r->extra_data, f[4].bytes) && bytes_eq_var(u->signature, f[5].bytes));
+}
+
 static void check_materials(struct arena *a, const struct operation *op,
 			    const struct decryption_request *r, const struct abi_value *list)
 {
@@ -109,6 +131,12 @@ static void check_operation(struct arena *a, const struct operation *op, size_t 
 	CHECK(!r.user || r.user->unified == (row >= 4));
 	if (!r.user || !r.user->unified)
 		CHECK(bytes_eq_var(r.extra_data, args->items[args->items_n - 1].bytes));
+	else
+		check_unified(&r, &args->items[materials ? 1 : 0],
+			      args->items[materials ? 2 : 1].items);
+	if (r.user && !r.user->unified)
+		CHECK(address_eq(r.user->user, abi_as_address(&args->items[1])) &&
+		      bytes_eq_var(r.user->public_key, args->items[2].bytes));
 	check_materials(a, op, &r, materials ? &args->items[0] : NULL);
 	if (materials)
 		check_sibling(a, op, row, &r, args);

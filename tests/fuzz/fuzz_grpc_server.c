@@ -28,6 +28,7 @@ static void note_call(struct grpc_call *call, const char *name)
 	struct keccak256 k;
 
 	CHECK(grpc_call_request(call).n <= REQUEST_MAX);
+	FUZZ_OK(grpc_reader_end(&call->stream.in));
 	if (grpc_call_time_left_ms(call) != INT64_MAX || run.calls_n == CALLS_MAX)
 		return;
 	keccak256_init(&k);

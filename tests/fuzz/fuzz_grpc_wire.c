@@ -10,6 +10,22 @@
 #include "fuzz.h"
 #include "net/grpc_wire.h"
 
+/* Flag, length, message. */
+static enum err simple_verdict(struct bytes body, size_t size_max)
+{
+	size_t length = 0;
+
+	if (body.n < 5)
+		return ERR_OK;
+	for (size_t i = 1; i < 5; i++)
+		length = length << 8 | body.p[i];
+	if (body.p[0] != 0)
+		return body.p[0] == 1 ? ERR_UNSUPPORTED : ERR_MALFORMED;
+	if (length > size_max)
+		return ERR_TOO_BIG;
+	return body.n - 5 > length ? ERR_MALFORMED : ERR_OK;
+}
+
 static void check_body(struct bytes body, size_t step, size_t size_max)
 {
 	struct grpc_reader whole = grpc_reader_make(size_max), pieces = whole;
@@ -19,7 +35,7 @@ static void check_body(struct bytes body, size_t step, size_t size_max)
 	for (size_t at = 0; at < body.n && e == ERR_OK; at += step)
 		e = grpc_reader_feed(&pieces,
 				     bytes_sub(body, at, body.n - at < step ? body.n - at : step));
-	CHECK(e == at_once);
+	CHECK(e == at_once && e == simple_verdict(body, size_max));
 	if (e == ERR_OK) {
 		e = grpc_reader_end(&whole);
 		CHECK(e == grpc_reader_end(&pieces));
