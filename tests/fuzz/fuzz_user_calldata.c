@@ -28,13 +28,38 @@ static void check(const struct user_calldata *c, const struct abi_value *args, b
 	CHECK(c->delegated == delegated && c->pairs_n == args->items[0].items_n);
 	CHECK(address_eq(c->user, abi_as_address(&users[delegated ? 1 : 0])));
 	CHECK(!delegated || address_eq(c->delegator, abi_as_address(&users[0])));
+	const struct abi_value *info = args->items[delegated ? 3 : 2].items;
+
 	CHECK(bytes_eq_var(c->public_key, args->items[4].bytes));
+	CHECK(bytes_eq_var(c->signature, args->items[5].bytes));
+	CHECK(bytes_eq_var(c->extra_data, args->items[6].bytes));
+	CHECK(u256_eq(c->start_s, args->items[1].items[0].word));
+	CHECK(u256_eq(c->duration_days, args->items[1].items[1].word));
+	CHECK(u256_eq(c->chain_id, info[0].word) && c->contracts_n == info[1].items_n);
+	for (size_t i = 0; i < c->contracts_n; i++)
+		CHECK(address_eq(c->contracts[i], abi_as_address(&info[1].items[i])));
 	for (size_t i = 0; i < c->pairs_n; i++) {
 		const struct abi_value *pair = args->items[0].items[i].items;
 
 		CHECK(hash32_eq(c->pairs[i].handle, abi_as_hash(&pair[0])));
 		CHECK(address_eq(c->pairs[i].contract, abi_as_address(&pair[1])));
 	}
+}
+
+/* Every part counts. */
+static void check_digest(struct user_calldata c)
+{
+	const struct eip712_domain domain = {.name = BYTES_LIT("Decryption")};
+	struct hash32 digest, other;
+
+	FUZZ_OK(user_calldata_digest(&digest, &domain, &c));
+	c.start_s.w[0] ^= 1;
+	FUZZ_OK(user_calldata_digest(&other, &domain, &c));
+	CHECK(!hash32_eq(digest, other));
+	c.start_s.w[0] ^= 1;
+	c.delegator.b[0] ^= 1;
+	FUZZ_OK(user_calldata_digest(&other, &domain, &c));
+	CHECK(hash32_eq(digest, other) == !c.delegated);
 }
 
 /* The request that this call makes is its own, and no longer when anything is changed. */
@@ -88,10 +113,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (which == 2) {
 		CHECK(e == ERR_UNSUPPORTED);
 	} else {
+		/* The one limit that the ABI does not know. */
+		if (plain == ERR_OK &&
+		    args->items[which == 1 ? 3 : 2].items[1].items_n > USER_CONTRACTS_MAX)
+			plain = ERR_TOO_BIG;
 		CHECK(e == plain);
 		if (e == ERR_OK) {
 			check(&c, args, which == 1);
 			check_of(&arena, &c);
+			check_digest(c);
 		}
 	}
 	CHECK(user_calldata_decode(&arena, &c, data) == ERR_UNSUPPORTED || data.n >= 4);
