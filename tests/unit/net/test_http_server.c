@@ -221,32 +221,117 @@ static void server_gone_before_the_answer(void **state)
 	}
 }
 
-/* While the table is full nobody is accepted; when somebody leaves, those who waited get their
- * turn. */
-static void connections_are_bounded(void **state)
+enum {
+	FLOOD = 3 * MONITORING_CONNECTIONS_MAX
+};
+
+/* The same as a person would see it: was this connection ended from the other side? */
+static bool is_closed(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* Many who connect and say nothing, or half of something: never more of them than the limit are
+ * held, and each who asks meanwhile has an answer at once. */
+static void flood(struct world *w, struct bytes half)
+{
+	struct clock *clock = loop_clock(w->loop);
+	int fds[FLOOD];
+	size_t open_n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = tcp_connect(http_server_port(w->server));
+		if (half.n > 0)
+			fd_write_all(fds[i], half);
+		if (i % 16 == 15)
+			run_for(w->loop, 5);
+	}
+	for (int i = 0; i < 20; i++) {
+		int64_t begin_ms = clock_mono_ms(clock);
+
+		request(w, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+		if (!status_is(w, 200))
+			fail_msg("probe %d: \"%s\"", i, w->reply);
+		assert_in_range(clock_mono_ms(clock) - begin_ms, 0, 1000);
+	}
+	run_for(w->loop, 50);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		open_n += !is_closed(fds[i]);
+	assert_in_range(open_n, 1, MONITORING_CONNECTIONS_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		close(fds[i]);
+	run_for(w->loop, 20);
+}
+
+static void who_says_nothing_keeps_nobody_out(void **state)
+{
+	flood(*state, BYTES_NONE);
+}
+
+static void who_says_half_keeps_nobody_out(void **state)
+{
+	flood(*state, BYTES_LIT("GET /healthz HTTP/1.1\r\nHost: "));
+}
+
+/* Who has an answer and stays is older than who says nothing, but goes later. */
+static void idle_ones_go_after_those_that_never_asked(void **state)
 {
 	struct world *w = *state;
-	int fds[MONITORING_CONNECTIONS_MAX];
-	int extra;
+	int known = tcp_connect(http_server_port(w->server));
+	int fds[FLOOD];
 
+	fd_write_all(known, BYTES_LIT("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+	receive(w, known, 50);
+	assert_true(status_is(w, 200));
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
 		fds[i] = tcp_connect(http_server_port(w->server));
 		run_for(w->loop, 1);
 	}
-	extra = tcp_connect(http_server_port(w->server));
-	fd_write_all(extra, BYTES_LIT("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
-	assert_false(receive(w, extra, 100));
-	assert_string_equal(w->reply, "");
+	run_for(w->loop, 50);
+	assert_true(is_closed(fds[0]));
+	fd_write_all(known, BYTES_LIT("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"));
+	receive(w, known, 50);
+	assert_true(status_is(w, 200));
+	close(known);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
-	for (int i = 0; i < 40 && !w->reply[0]; i++)
-		receive(w, extra, 100);
-	assert_true(status_is(w, 200));
-	close(extra);
-	for (int i = 0; i < 100; i++) {
-		request(w, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-		assert_true(status_is(w, 200));
+}
+
+static void who_waits_for_an_answer_is_not_sent_away(void **state)
+{
+	struct world *w = *state;
+	int waiting = tcp_connect(http_server_port(w->server));
+
+	fd_write_all(waiting, BYTES_LIT("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+	run_for(w->loop, 20);
+	assert_non_null(w->held);
+	flood(w, BYTES_NONE);
+	http_exchange_reply(w->held, 503, "text/plain", BYTES_LIT("not yet"));
+	receive(w, waiting, 100);
+	assert_true(status_is(w, 503));
+	close(waiting);
+}
+
+/* A byte now and then is activity for evhttp, and no request. */
+static void a_request_has_its_time(void **state)
+{
+	struct world *w = *state;
+	struct clock *clock = loop_clock(w->loop);
+	int fd = tcp_connect(http_server_port(w->server));
+	int64_t begin_ms = clock_mono_ms(clock);
+
+	fd_write_all(fd, BYTES_LIT("GET /healthz HTTP/1.1\r\nHost: "));
+	while (!is_closed(fd) &&
+	       clock_mono_ms(clock) - begin_ms < 2 * MONITORING_REQUEST_TIMEOUT_MS) {
+		(void)send(fd, "x", 1, MSG_NOSIGNAL);
+		run_for(w->loop, 100);
 	}
+	assert_in_range(clock_mono_ms(clock) - begin_ms, MONITORING_REQUEST_TIMEOUT_MS,
+			MONITORING_REQUEST_TIMEOUT_MS + 1500);
+	close(fd);
 }
 
 static void garbage(void **state)
@@ -298,7 +383,11 @@ int main(void)
 		WORLD_TEST(answer_later),
 		WORLD_TEST(peer_gone_before_the_answer),
 		WORLD_TEST(server_gone_before_the_answer),
-		WORLD_TEST(connections_are_bounded),
+		WORLD_TEST(who_says_nothing_keeps_nobody_out),
+		WORLD_TEST(who_says_half_keeps_nobody_out),
+		WORLD_TEST(idle_ones_go_after_those_that_never_asked),
+		WORLD_TEST(who_waits_for_an_answer_is_not_sent_away),
+		WORLD_TEST(a_request_has_its_time),
 		WORLD_TEST(garbage),
 		WORLD_TEST(taken_port),
 	};
