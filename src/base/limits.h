@@ -24,6 +24,8 @@
 	X(HTTP_PER_HOST_MAX, 16, "connections to one host")                                        \
 	X(MONITORING_BODY_MAX, 4 << 10, "request body on the monitoring port")                     \
 	X(MONITORING_CONNECTIONS_MAX, 64, "connections on the monitoring port")                    \
+	X(MONITORING_REQUEST_TIMEOUT_MS, 5000, "from accept to a whole first request there")       \
+	X(MONITORING_ANSWER_TIMEOUT_MS, 30000, "from an answer there to the next whole request")   \
 	X(GRPC_MESSAGE_MAX, 100 << 20, "one gRPC message (upstream's grpc_max_message_size)")      \
 	X(GRPC_CONNECTIONS_MAX, 256, "connections to a gRPC server")                               \
 	X(GRPC_STREAMS_MAX, 256, "calls at once on a gRPC connection")                             \

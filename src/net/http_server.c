@@ -8,6 +8,7 @@
 #include <event2/listener.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -17,7 +18,8 @@
 enum {
 	HEADERS_MAX = 8 << 10,
 	TIMEOUT_S = 10,
-	RECOUNT_MS = 1000,
+	RECOUNT_MS = 250,
+	RECOUNT_FULL_MS = 5, /* somebody may be waiting */
 };
 
 struct http_exchange {
@@ -26,6 +28,19 @@ struct http_exchange {
 	struct http_exchange *prev;
 	struct evhttp_request *req;
 	bool head;
+};
+
+/*
+ * evhttp has no limit on connections, tells nobody when one ends, and gives a peer that sends a
+ * byte now and then all the time in the world. So each bufferevent that it gets is also held here:
+ * one without callbacks was given up by evhttp.
+ */
+struct connection {
+	struct bufferevent *bev;
+	int64_t due_ms; /* the next request must be whole by then, or the last answer taken */
+	bool busy;      /* a handler has its request */
+	bool served;    /* it has had an answer */
+	bool told_to_go;
 };
 
 struct http_server {
@@ -37,17 +52,19 @@ struct http_server {
 	struct evhttp *http;
 	struct evhttp_bound_socket *bound;
 	struct http_exchange *exchanges;
-	/*
-	 * evhttp has no limit on connections and tells nobody when one ends. So each bufferevent
-	 * that it gets is also held here: one without callbacks was given up by evhttp. While the
-	 * table is full nothing is accepted.
-	 */
-	struct bufferevent *connections[MONITORING_CONNECTIONS_MAX];
+	/* By age. While the table is full nothing is accepted, but somebody who only sits there is
+	 * told to go at once: who floods this port pushes out himself, not the next probe. */
+	struct connection connections[MONITORING_CONNECTIONS_MAX];
 	size_t connections_n;
 	struct timer recount;
 };
 
 /* ---- connections ---- */
+
+static int64_t now_ms(const struct http_server *s)
+{
+	return clock_mono_ms(loop_clock(s->loop));
+}
 
 static void connections_recount(struct http_server *s)
 {
@@ -56,25 +73,64 @@ static void connections_recount(struct http_server *s)
 	for (size_t i = 0; i < s->connections_n; i++) {
 		bufferevent_event_cb on_event = NULL;
 
-		bufferevent_getcb(s->connections[i], NULL, NULL, &on_event, NULL);
+		bufferevent_getcb(s->connections[i].bev, NULL, NULL, &on_event, NULL);
 		if (on_event)
 			s->connections[kept++] = s->connections[i];
 		else
-			bufferevent_decref(s->connections[i]);
+			bufferevent_decref(s->connections[i].bev);
 	}
 	s->connections_n = kept;
+}
+
+/* evhttp sees the end of the connection in the next round of the loop, and lets go of it. */
+static void connection_dismiss(struct connection *c)
+{
+	c->told_to_go = true;
+	(void)shutdown(bufferevent_getfd(c->bev), SHUT_RDWR);
+}
+
+/* Room for another one: the oldest that never asked for anything, else the oldest of the idle.
+ * False: all wait for their answers. */
+static bool connections_make_room(struct http_server *s)
+{
+	struct connection *oldest = NULL;
+
+	for (size_t i = 0; i < s->connections_n; i++) {
+		struct connection *c = &s->connections[i];
+
+		if (c->told_to_go)
+			return true;
+		if (!c->busy && (!oldest || (oldest->served && !c->served)))
+			oldest = c;
+	}
+	if (oldest)
+		connection_dismiss(oldest);
+	return oldest != NULL;
+}
+
+static void on_recount(void *ctx);
+
+static void recount_in(struct http_server *s, int64_t delay_ms)
+{
+	clock_timer_set(loop_clock(s->loop), &s->recount, delay_ms, on_recount, s);
 }
 
 static void on_recount(void *ctx)
 {
 	struct http_server *s = ctx;
-	struct evconnlistener *listener = evhttp_bound_socket_get_listener(s->bound);
+	int64_t now = now_ms(s);
 
 	connections_recount(s);
-	if (s->connections_n < MONITORING_CONNECTIONS_MAX)
-		evconnlistener_enable(listener);
+	for (size_t i = 0; i < s->connections_n; i++)
+		if (!s->connections[i].busy && s->connections[i].due_ms <= now)
+			connection_dismiss(&s->connections[i]);
+	if (s->connections_n == MONITORING_CONNECTIONS_MAX) {
+		recount_in(s, connections_make_room(s) ? 0 : RECOUNT_FULL_MS);
+		return;
+	}
+	evconnlistener_enable(evhttp_bound_socket_get_listener(s->bound));
 	if (s->connections_n > 0)
-		clock_timer_set(loop_clock(s->loop), &s->recount, RECOUNT_MS, on_recount, s);
+		recount_in(s, RECOUNT_MS);
 }
 
 static struct bufferevent *on_connection(struct event_base *base, void *ctx)
@@ -89,18 +145,52 @@ static struct bufferevent *on_connection(struct event_base *base, void *ctx)
 	if (s->connections_n == MONITORING_CONNECTIONS_MAX)
 		return bev;
 	bufferevent_incref(bev);
-	s->connections[s->connections_n++] = bev;
-	if (s->connections_n == MONITORING_CONNECTIONS_MAX)
-		evconnlistener_disable(evhttp_bound_socket_get_listener(s->bound));
-	if (!s->recount.armed)
-		clock_timer_set(loop_clock(s->loop), &s->recount, RECOUNT_MS, on_recount, s);
+	s->connections[s->connections_n++] = (struct connection){
+		.bev = bev, .due_ms = now_ms(s) + MONITORING_REQUEST_TIMEOUT_MS};
+	if (s->connections_n < MONITORING_CONNECTIONS_MAX) {
+		if (!s->recount.armed)
+			recount_in(s, RECOUNT_MS);
+		return bev;
+	}
+	evconnlistener_disable(evhttp_bound_socket_get_listener(s->bound));
+	recount_in(s, 0);
 	return bev;
+}
+
+static struct connection *connection_of(struct http_server *s, struct evhttp_request *req)
+{
+	struct evhttp_connection *of = evhttp_request_get_connection(req);
+	struct bufferevent *bev = of ? evhttp_connection_get_bufferevent(of) : NULL;
+
+	for (size_t i = 0; bev && i < s->connections_n; i++)
+		if (s->connections[i].bev == bev)
+			return &s->connections[i];
+	return NULL;
+}
+
+static void connection_asked(struct http_server *s, struct evhttp_request *req)
+{
+	struct connection *c = connection_of(s, req);
+
+	if (c)
+		c->busy = true;
+}
+
+static void connection_answered(struct http_server *s, struct evhttp_request *req)
+{
+	struct connection *c = connection_of(s, req);
+
+	if (!c)
+		return;
+	c->busy = false;
+	c->served = true;
+	c->due_ms = now_ms(s) + MONITORING_ANSWER_TIMEOUT_MS;
 }
 
 /* ---- answers ---- */
 
-static void send_reply(struct evhttp_request *req, bool head, int status, const char *content_type,
-		       struct bytes body)
+static void send_reply(struct http_server *s, struct evhttp_request *req, bool head, int status,
+		       const char *content_type, struct bytes body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
 	struct evbuffer *out = evhttp_request_get_output_buffer(req);
@@ -113,6 +203,7 @@ static void send_reply(struct evhttp_request *req, bool head, int status, const 
 	evhttp_add_header(headers, "Content-Length", length);
 	if (!head && body.n > 0)
 		evbuffer_add(out, body.p, body.n);
+	connection_answered(s, req);
 	evhttp_send_reply(req, status, NULL, NULL);
 }
 
@@ -127,14 +218,14 @@ void http_exchange_reply(struct http_exchange *x, int status, const char *conten
 		if (x->next)
 			x->next->prev = x->prev;
 		/* When the peer is gone evhttp only frees the request. */
-		send_reply(x->req, x->head, status, content_type, body);
+		send_reply(x->server, x->req, x->head, status, content_type, body);
 	}
 	free(x);
 }
 
-static void refuse(struct evhttp_request *req, int status, const char *text)
+static void refuse(struct http_server *s, struct evhttp_request *req, int status, const char *text)
 {
-	send_reply(req, false, status, "text/plain; charset=utf-8", bytes_str(text));
+	send_reply(s, req, false, status, "text/plain; charset=utf-8", bytes_str(text));
 }
 
 static void route(struct http_server *s, struct evhttp_request *req)
@@ -147,18 +238,18 @@ static void route(struct http_server *s, struct evhttp_request *req)
 
 	if (cmd != EVHTTP_REQ_GET && cmd != EVHTTP_REQ_HEAD) {
 		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
-		refuse(req, 405, "method not allowed\n");
+		refuse(s, req, 405, "method not allowed\n");
 		return;
 	}
 	while (i < s->routes_n && path && strcmp(s->routes[i].path, path) != 0)
 		i++;
 	if (!path || i == s->routes_n) {
-		refuse(req, 404, "not found\n");
+		refuse(s, req, 404, "not found\n");
 		return;
 	}
 	x = calloc(1, sizeof(*x));
 	if (!x) {
-		refuse(req, 503, "out of memory\n");
+		refuse(s, req, 503, "out of memory\n");
 		return;
 	}
 	*x = (struct http_exchange){
@@ -166,6 +257,7 @@ static void route(struct http_server *s, struct evhttp_request *req)
 	if (s->exchanges)
 		s->exchanges->prev = x;
 	s->exchanges = x;
+	connection_asked(s, req);
 	s->routes[i].handler(s->ctx, x);
 }
 
@@ -256,7 +348,7 @@ void http_server_free(struct http_server *s)
 	if (s->http)
 		evhttp_free(s->http);
 	for (size_t i = 0; i < s->connections_n; i++)
-		bufferevent_decref(s->connections[i]);
+		bufferevent_decref(s->connections[i].bev);
 	listen_socket_unlink(&s->socket);
 	if (s->socket.fd >= 0)
 		close(s->socket.fd);
