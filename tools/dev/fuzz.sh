@@ -10,13 +10,14 @@ corpus=$root/tests/fuzz/corpus
 found=$build/fuzz-corpus
 crashes=$build/fuzz-crash
 out=$build/fuzz-log
+floor=90 # % of a parser's lines that its corpus must reach
 
 usage() {
 	cat >&2 <<'TXT'
 usage: ./dev fuzz [NAME…] [--seconds N] [--coverage | --merge]
 
   without a name: every target. N (default 10) is per target; 0 runs the committed corpus only.
-  --coverage   what the committed corpus reaches of each parser, in lines
+  --coverage   what the committed corpus reaches of each parser, in lines; fails below 90 %
   --merge      add to the committed corpus what build/fuzz-corpus reaches beyond it
 TXT
 }
@@ -67,7 +68,7 @@ build_fuzz() {
 		-Dc_args=-fsanitize=fuzzer-no-link -Dcpp_args=-fsanitize=fuzzer-no-link
 }
 
-# run_one NAME: the corpus, then N seconds. 0 or 1; one line of TAP's kind on stdout.
+# run_one NAME: the corpus, then N seconds. 0 or 1; one line of TAP on stdout, on a failure also the log's end.
 run_one() {
 	local name=$1 program=$build/fuzz/tests/fuzz/fuzz_$1 log=$out/$1.log status=0 inputs
 	local options=(-artifact_prefix="$crashes/$name-" -timeout=25 -rss_limit_mb=2048 -print_final_stats=1)
@@ -88,13 +89,14 @@ run_one() {
 		printf 'not ok %s: exit %d, %s\n' "$name" "$status" \
 			"$(sed -n 's/.*Test unit written to /input: /p' "$log" | tail -n 1)"
 		printf '  log: %s\n' "$log"
+		tail -n 30 "$log" | sed 's/^/  /'
 		return 1
 	fi
 	printf 'ok %s: %d inputs, %s more tried\n' "$name" "$inputs" \
 		"$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)"
 }
 
-# All of them, as many at once as there are CPUs; the last line on stdout is what tally.mjs reads.
+# All of them, as many at once as there are CPUs; tally.mjs counts the lines on stdout.
 run_all() {
 	local name passed failed
 	rm -rf "$out"
@@ -145,7 +147,7 @@ AWK
 )
 
 coverage() {
-	local name parts profile=$build/fuzz-profile
+	local name parts low=() profile=$build/fuzz-profile
 	compile fuzz-coverage fuzz-targets -- -Dbuildtype=debug -Dtests=true -Dfuzz=true \
 		"-Dc_args=-fprofile-instr-generate -fcoverage-mapping" "-Dc_link_args=-fprofile-instr-generate" \
 		"-Dcpp_args=-fprofile-instr-generate" "-Dcpp_link_args=-fprofile-instr-generate"
@@ -153,10 +155,12 @@ coverage() {
 	printf '%-18s %7s %7s %8s   %s\n' target inputs lines reached files
 	while read -r name _ parts; do
 		[[ " ${names[*]} " == *" $name "* ]] || continue
-		coverage_one "$name" "$parts" "$profile/$name"
+		coverage_one "$name" "$parts" "$profile/$name" || low+=("$name")
 	done < <(grep -v '^#' "$targets_file")
+	[ ${#low[@]} -eq 0 ] || die "below $floor %: ${low[*]}"
 }
 
+# One line of the table; 1 when it is below the floor, or the functions named are not there.
 coverage_one() {
 	local name=$1 parts=$2 raw=$3.raw data=$3.data part files=()
 	local program=$build/fuzz-coverage/tests/fuzz/fuzz_$name
@@ -167,8 +171,9 @@ coverage_one() {
 		files+=("${part#src/}")
 	done
 	llvm-cov export -format=lcov -instr-profile "$data" "$program" | awk -v parts="$parts" "$lcov_count" |
-		awk -v name="$name" -v inputs="$(find "$corpus/$name" -type f | wc -l)" -v files="${files[*]}" '{
-			printf "%-18s %7d %7d %7.1f%%   %s\n", name, inputs, $1, $1 ? 100 * $2 / $1 : 0, files }'
+		awk -v name="$name" -v inputs="$(find "$corpus/$name" -type f | wc -l)" -v files="${files[*]}" -v floor="$floor" '{
+			printf "%-18s %7d %7d %7.1f%%   %s\n", name, inputs, $1, $1 ? 100 * $2 / $1 : 0, files
+			exit !($1 > 0 && 100 * $2 >= floor * $1) }'
 }
 
 merge() {

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
-# (our bytes against the real client libraries), ct (constant time, by valgrind), e2e (real chain, object store and client
-# library).
+# (our bytes against the real client libraries), ct (constant time, by valgrind), fuzz (the committed corpus of every target,
+# then 10 s each), e2e (real chain, object store and client library).
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-suites=(unit contracts interop ct e2e)
+suites=(unit contracts interop ct fuzz e2e)
 if [ $# -gt 0 ]; then
 	case $1 in
 	-h | --help)
@@ -78,6 +78,13 @@ suite_ct() {
 	say "constant time (valgrind) …"
 	meson test -C "$build/ct" --no-rebuild --suite ct >"$results/ct.out" 2>&1 || true
 	tally ct "$build/ct/meson-logs/testlog.json" meson
+}
+
+# A build of its own, by clang. What it finds new stays in build/fuzz-corpus.
+suite_fuzz() {
+	say "fuzz targets (libFuzzer, ASan, UBSan) …"
+	bash "$root/tools/dev/fuzz.sh" --seconds 10 >"$results/fuzz.tap" || true
+	tally fuzz "$results/fuzz.tap" tap
 }
 
 suite_e2e() {
