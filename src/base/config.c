@@ -244,6 +244,34 @@ enum err config_load(const struct config_table *table, unsigned services,
 	return e;
 }
 
+static const struct config_row *row_of(const struct config_table *table, const char *path)
+{
+	for (size_t i = 0; i < table->rows_n; i++)
+		if (strcmp(table->rows[i].path, path) == 0)
+			return &table->rows[i];
+	return NULL;
+}
+
+enum err config_prefix(struct err_note *note, enum err e, const struct config_table *table,
+		       const struct config_source *src, const char *path)
+{
+	CLEANUP(config_tree_free) struct config_tree doc = {0};
+	const struct config_row *row = row_of(table, path);
+	char name[CONFIG_KEY_SIZE_MAX];
+	struct found f = {0};
+
+	config_env_name(name, table->env_prefix, path);
+	find_in_env(&f, src, name);
+	if (f.env)
+		return err_prefix(note, e, "environment: %.*s", (int)f.env_name_n, f.env_name);
+	if (config_tree_read(&doc, table, src, NULL, NULL, NULL) == ERR_OK)
+		find_in_file(&f, &doc, path);
+	if (f.node)
+		return err_prefix(note, e, "%s:%d: %s", src->file ? src->file : "configuration",
+				  f.line, path);
+	return err_prefix(note, e, "%s%s", row && row->def ? "default of " : "", path);
+}
+
 void config_wipe_env(const struct config_table *table, char **env)
 {
 	for (size_t i = 0; env && env[i]; i++) {

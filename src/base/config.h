@@ -88,6 +88,14 @@ enum err config_load(const struct config_table *table, unsigned services,
 		     struct err_note *note) MUST_USE;
 
 /*
+ * For checks of what rows mean together: puts "FILE:LINE: PATH: ", "environment: NAME: " or
+ * "default of PATH: " before what the note says, by where the value of the row `path` comes from,
+ * and returns `e`. "PATH: " alone when it has no value.
+ */
+enum err config_prefix(struct err_note *note, enum err e, const struct config_table *table,
+		       const struct config_source *src, const char *path);
+
+/*
  * What a person should be told about the keys of a configuration that is otherwise sound. A key
  * that slipped under a table counts as if it stood at the top; one that slipped twice is an error
  * of config_load.

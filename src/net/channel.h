@@ -122,6 +122,21 @@ enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
 			   const struct channel_grpc_options *options,
 			   struct err_note *note) MUST_USE;
 
+/* How an URL of channel_grpc_open is protected, for checks before there is a loop.
+ * ERR_CONFIG_VALUE with a note. */
+enum channel_grpc_way {
+	CHANNEL_GRPC_UNIX,     /* a socket file: its mode */
+	CHANNEL_GRPC_LOOPBACK, /* http to this machine: not at all from its other users */
+	CHANNEL_GRPC_PLAIN,    /* http to elsewhere: not at all */
+	CHANNEL_GRPC_TLS,
+};
+enum err channel_grpc_url_way(enum channel_grpc_way *ret_way, const char *url,
+			      struct err_note *note) MUST_USE;
+
+/* After tls_reload: the next call makes a connection of its own, at once; calls in progress end on
+ * theirs. Of a channel that channel_grpc_open or channel_grpc_new made. */
+void channel_grpc_renew(struct channel *c);
+
 /* Without TLS. */
 enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,
 			  struct err_note *note) MUST_USE;

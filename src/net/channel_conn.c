@@ -260,6 +260,18 @@ static void conn_retire(struct channel_conn *c)
 		c->channel->current = NULL;
 }
 
+/* One that is still being made has its calls waiting: it goes on, and they fail if it does. */
+void channel_conn_renew(struct channel_grpc *ch)
+{
+	struct channel_conn *c = ch->current;
+
+	if (!c)
+		return;
+	conn_retire(c);
+	if (!conn_in_use(c))
+		channel_conn_close(c);
+}
+
 /* Requests may leave: those that wait do. */
 static void conn_ready(struct channel_conn *c)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "net/channel_grpc.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -246,6 +248,39 @@ enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
 								     : GRPC_KEEPALIVE_TIMEOUT_MS;
 	*ret_channel = &ch->base;
 	return ERR_OK;
+}
+
+/* "localhost" is the loopback without asking anybody (RFC 6761). */
+static bool is_loopback(const char *host)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	return strcmp(host, "localhost") == 0 ||
+	       (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET) ||
+	       (inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6));
+}
+
+enum err channel_grpc_url_way(enum channel_grpc_way *ret_way, const char *url,
+			      struct err_note *note)
+{
+	struct dial_target target;
+
+	TRY(dial_target_parse(&target, url, note));
+	*ret_way = target.unix_socket         ? CHANNEL_GRPC_UNIX
+		   : target.secure            ? CHANNEL_GRPC_TLS
+		   : is_loopback(target.host) ? CHANNEL_GRPC_LOOPBACK
+					      : CHANNEL_GRPC_PLAIN;
+	return ERR_OK;
+}
+
+void channel_grpc_renew(struct channel *c)
+{
+	struct channel_grpc *ch = CONTAINER_OF(c, struct channel_grpc, base);
+
+	ch->failures = 0;
+	ch->retry_ms = 0;
+	channel_conn_renew(ch);
 }
 
 enum err channel_grpc_new(struct channel **ret_channel, struct loop *loop, const char *url,

@@ -85,6 +85,8 @@ void channel_finish_later(struct channel_grpc *ch);
 /* channel_conn.c */
 enum err channel_conn_open(struct channel_grpc *ch) MUST_USE;
 void channel_conn_close(struct channel_conn *c);
+/* Whatever connection there is takes no new calls. */
+void channel_conn_renew(struct channel_grpc *ch);
 enum err channel_conn_submit(struct channel_conn *c, struct channel_call *call) MUST_USE;
 /* Takes the call off its stream, telling the peer. */
 void channel_conn_forget(struct channel_call *call);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include <event2/bufferevent.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/grpc_server_internal.h"
@@ -47,7 +48,7 @@ void grpc_conn_close(struct grpc_conn *c)
 static void refused(const struct grpc_server *s, const char *peer, const char *why)
 {
 	if (s->refused)
-		s->refused(s->ctx, peer, why);
+		s->refused(s->refused_ctx, peer, why);
 }
 
 static void conn_lost(void *ctx, const char *why)
@@ -107,6 +108,11 @@ static void on_timer(void *ctx)
 		return;
 	}
 	if (c->pinged_ms != 0 && now - c->pinged_ms >= l->keepalive_timeout_ms) {
+		grpc_conn_close(c);
+		return;
+	}
+	/* Whoever leaves the PING behind GOAWAY unanswered goes on with new calls for ever. */
+	if (c->drained_ms != 0 && !c->leaving && now - c->drained_ms >= l->keepalive_timeout_ms) {
 		grpc_conn_close(c);
 		return;
 	}
@@ -334,7 +340,10 @@ void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
 	struct grpc_peer_entry *peer;
 	char name[TLS_NAME_SIZE];
 
-	grpc_peer_address(name, sa);
+	if (sa->sa_family == AF_UNIX)
+		grpc_peer_unix(name, fd);
+	else
+		grpc_peer_address(name, sa);
 	peer = s->conns_n < s->limits.connections ? grpc_peer_connected(s, name, false) : NULL;
 	if (!peer)
 		refused(s, name,
@@ -371,6 +380,9 @@ void grpc_conn_drain(struct grpc_conn *c)
 		grpc_conn_close(c);
 		return;
 	}
+	c->drained_ms = now_ms(c);
+	if (c->settled)
+		timer_set(c, c->server->limits.keepalive_timeout_ms);
 	nghttp2_submit_shutdown_notice(c->io.session);
 	nghttp2_submit_ping(c->io.session, NGHTTP2_FLAG_NONE, DRAIN_PING);
 	h2_io_flush(&c->io);

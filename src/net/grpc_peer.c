@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/grpc_server_internal.h"
 
@@ -38,9 +39,20 @@ void grpc_peer_address(char ret_name[TLS_NAME_SIZE], const struct sockaddr *sa)
 		address_v6(ret_name, v6.sin6_addr);
 		break;
 	default:
-		(void)snprintf(ret_name, TLS_NAME_SIZE, "unix");
+		(void)snprintf(ret_name, TLS_NAME_SIZE, "unknown");
 		break;
 	}
+}
+
+void grpc_peer_unix(char ret_name[TLS_NAME_SIZE], int fd)
+{
+	struct ucred who;
+	socklen_t n = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && n == sizeof(who))
+		(void)snprintf(ret_name, TLS_NAME_SIZE, "unix:%u", (unsigned)who.uid);
+	else
+		(void)snprintf(ret_name, TLS_NAME_SIZE, "unix");
 }
 
 static void peer_free_if_unused(struct grpc_peer_entry *p)

@@ -104,6 +104,7 @@ enum err grpc_server_new(struct grpc_server **ret_server, struct loop *loop,
 	s->ctx = opts->ctx;
 	s->tls = opts->tls;
 	s->refused = opts->refused;
+	s->refused_ctx = opts->refused_ctx ? opts->refused_ctx : opts->ctx;
 	s->limits = limits_fill(opts->limits);
 	e = listen_socket_open(&s->socket, opts->listen, note);
 	if (e != ERR_OK) {
@@ -172,6 +173,20 @@ void grpc_server_conn_gone(struct grpc_server *s)
 		clock_timer_set(loop_clock(s->loop), &s->drain_timer, 0, on_drained, s);
 }
 
+static void conns_drain(struct grpc_server *s)
+{
+	for (struct grpc_conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		grpc_conn_drain(c);
+	}
+}
+
+void grpc_server_renew(struct grpc_server *s)
+{
+	CHECK(!s->in_handler);
+	conns_drain(s);
+}
+
 void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained, void *ctx)
 {
 	listener_close(s);
@@ -179,9 +194,6 @@ void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained
 	s->drained = drained;
 	s->drained_ctx = ctx;
 	clock_timer_set(loop_clock(s->loop), &s->drain_timer, grace_ms, on_drain_timeout, s);
-	for (struct grpc_conn *c = s->conns, *next; c; c = next) {
-		next = c->next;
-		grpc_conn_drain(c);
-	}
+	conns_drain(s);
 	grpc_server_conn_gone(s);
 }

@@ -7,8 +7,9 @@
  * is gone: the answer is dropped then. The bytes of all calls, requests and replies not yet taken,
  * count against one budget: beyond it, requests get RESOURCE_EXHAUSTED.
  *
- * A peer is who its certificate names, or without TLS its address (of IPv6 the first 64 bits; all
- * of a Unix socket are one). Connections, calls and bytes of one peer are bounded on their own.
+ * A peer is who its certificate names, or without TLS its address (of IPv6 the first 64 bits; of a
+ * Unix socket the user who connected). Connections, calls and bytes of one peer are bounded on
+ * their own.
  */
 #ifndef NET_GRPC_SERVER_H
 #define NET_GRPC_SERVER_H
@@ -53,6 +54,7 @@ struct grpc_server_options {
 	void *ctx;                /* given to every handler, and to `refused` */
 	const struct tls *tls;    /* NULL: plain text. Lives longer than the server */
 	grpc_refused_fn *refused; /* may be NULL */
+	void *refused_ctx;        /* given to `refused` instead; NULL: ctx */
 	struct grpc_server_limits limits;
 };
 
@@ -65,6 +67,10 @@ unsigned grpc_server_port(const struct grpc_server *s);
 /* Stop accepting, send GOAWAY, let calls in progress finish for at most grace_ms; then drained(ctx)
  * is called. */
 void grpc_server_drain(struct grpc_server *s, int64_t grace_ms, loop_fn *drained, void *ctx);
+
+/* After tls_reload: sends GOAWAY on every connection, lets its calls finish, and goes on listening:
+ * who comes again proves itself anew. Not from inside a handler: post it. */
+void grpc_server_renew(struct grpc_server *s);
 
 /* Closes everything at once. Calls not yet answered are answered for nobody: grpc_call_* on them
  * must not follow. Not from inside a handler: post it. */
@@ -79,7 +85,8 @@ int64_t grpc_call_time_left_ms(const struct grpc_call *call);
 
 /* Who calls; valid until the call is answered. */
 struct grpc_peer {
-	const char *name;   /* "core-1.example"; "192.0.2.7", "2001:db8::/64" or "unix" */
+	const char *name;   /* "core-1.example"; "192.0.2.7", "2001:db8::/64" or
+			       "unix:1000", a user's number */
 	bool authenticated; /* the name is from a certificate that the server accepted */
 };
 struct grpc_peer grpc_call_peer(const struct grpc_call *call);

@@ -78,10 +78,11 @@ struct grpc_conn {
 	bool leaving; /* the last GOAWAY is sent */
 	bool ending;  /* told to go for being idle */
 	struct grpc_call_list calls;
-	unsigned ready_n;  /* of them, whole and not yet handled */
-	int64_t active_ms; /* something came */
-	int64_t call_ms;   /* a call began or ended */
-	int64_t pinged_ms; /* our PING is unanswered since then; 0 = there is none */
+	unsigned ready_n;   /* of them, whole and not yet handled */
+	int64_t active_ms;  /* something came */
+	int64_t call_ms;    /* a call began or ended */
+	int64_t pinged_ms;  /* our PING is unanswered since then; 0 = there is none */
+	int64_t drained_ms; /* told to go then; 0 = was not */
 	/* Streams that the peer reset before they were answered: a leaky bucket. */
 	unsigned resets;
 	int64_t resets_ms;
@@ -97,6 +98,7 @@ struct grpc_server {
 	void *ctx;
 	const struct tls *tls;
 	grpc_refused_fn *refused;
+	void *refused_ctx;
 	struct grpc_server_limits limits; /* no zeros */
 	struct listen_socket socket;
 	struct evconnlistener *listener; /* owns the descriptor */
@@ -135,7 +137,10 @@ void grpc_conn_close(struct grpc_conn *c);
 void grpc_conn_drain(struct grpc_conn *c);
 
 /* grpc_peer.c */
+/* Of TCP. */
 void grpc_peer_address(char ret_name[TLS_NAME_SIZE], const struct sockaddr *sa);
+/* Of a Unix socket: the user that connected, whom the kernel knows. */
+void grpc_peer_unix(char ret_name[TLS_NAME_SIZE], int fd);
 /* One connection more of this peer; NULL when that is one too many, or without memory. */
 struct grpc_peer_entry *grpc_peer_connected(struct grpc_server *s, const char *name,
 					    bool authenticated);

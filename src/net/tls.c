@@ -16,7 +16,8 @@
 #include "net/tls_internal.h"
 
 enum {
-	CHAIN_DEPTH_MAX = 4
+	CHAIN_DEPTH_MAX = 4,
+	DAY_S = 24 * 60 * 60
 };
 
 struct tls {
@@ -335,6 +336,13 @@ void tls_free(struct tls *t)
 int64_t tls_not_after_s(const struct tls *t)
 {
 	return t->not_after_s;
+}
+
+int64_t tls_days_left(const struct tls *t, int64_t now_s)
+{
+	int64_t left_s = t->not_after_s - now_s;
+
+	return left_s < 0 ? -1 - (-1 - left_s) / DAY_S : left_s / DAY_S;
 }
 
 SSL *tls_ssl_new(const struct tls *t)

@@ -48,6 +48,12 @@ enum err tls_reload(struct tls *t, struct err_note *note) MUST_USE;
 /* When our own certificate ends, Unix time in seconds: for monitoring. */
 int64_t tls_not_after_s(const struct tls *t);
 
+/* Whole days from now_s until then; negative when it is over. */
+enum {
+	TLS_DAYS_LEFT_WARN = 30 /* fewer: somebody should be told */
+};
+int64_t tls_days_left(const struct tls *t, int64_t now_s);
+
 void tls_free(struct tls *t);
 
 #endif

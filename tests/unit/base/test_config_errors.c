@@ -170,12 +170,43 @@ static void test_errors_repeat_no_secret(void **state)
 		     "digits");
 }
 
+/* What a check of several rows says begins with the place of one of them. */
+static void test_prefix(void **state)
+{
+	static const struct {
+		const char *toml, *variable, *path, *note;
+	} cases[] = {
+		{URL_LINE "\npolling = \"1s\"\n", NULL, "polling", "k.toml:3: polling: odd"},
+		{URL_LINE "[decryption_contract]\ndomain_name = \"D\"\n", NULL,
+		 "decryption_contract.domain_name",
+		 "k.toml:3: decryption_contract.domain_name: odd"},
+		{URL_LINE "polling = \"1s\"\n", "kms_connector_POLLING=2s", "polling",
+		 "environment: kms_connector_POLLING: odd"},
+		{URL_LINE, NULL, "polling", "default of polling: odd"},
+		{URL_LINE, NULL, "gateway_url", "gateway_url: odd"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *const env[] = {cases[i].variable, NULL};
+		const struct config_source src = {
+			.file = "k.toml", .text = bytes_str(cases[i].toml), .env = env};
+		struct err_note note = {"odd"};
+
+		assert_int_equal(
+			config_prefix(&note, ERR_CONFIG_VALUE, &table, &src, cases[i].path),
+			ERR_CONFIG_VALUE);
+		assert_string_equal(note.text, cases[i].note);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors_of_the_file),
 		cmocka_unit_test(test_errors_of_the_environment),
 		cmocka_unit_test(test_errors_repeat_no_secret),
+		cmocka_unit_test(test_prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

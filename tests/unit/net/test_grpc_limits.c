@@ -2,6 +2,7 @@
 /* What one peer may have, and for how long: limits and times of the gRPC server and client. */
 #include "testing.h"
 
+#include <errno.h>
 #include <event2/util.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -462,10 +463,21 @@ static void fewer_pings_for_who_dislikes_them(void **state)
 
 /* ---- one peer ---- */
 
+/* Has the server ended this connection? What it said before does not matter. */
+static bool is_ended(int fd)
+{
+	char bytes[256];
+	ssize_t n;
+
+	do
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	while (n > 0);
+	return n == 0 || errno != EAGAIN;
+}
+
 static void connections_of_one_peer(void **state)
 {
 	struct world *w = *state;
-	char byte;
 	int fds[4], extra;
 
 	server_start(w, "127.0.0.1:0", (struct grpc_server_limits){.peer_connections = 4});
@@ -473,21 +485,61 @@ static void connections_of_one_peer(void **state)
 		fds[i] = tcp_connect(grpc_server_port(w->server));
 	run_for(w->loop, 20);
 	assert_int_equal(w->refusals, 0);
-	extra = tcp_connect(grpc_server_port(w->server));
-	run_for(w->loop, 20);
-	assert_int_equal(w->refusals, 1);
-	assert_string_equal(w->refused_why, "too many connections of this peer");
-	assert_true(recv(extra, &byte, 1, MSG_DONTWAIT) <= 0);
-	close(extra);
-	close(fds[0]);
-	run_for(w->loop, 20);
+	/* None of the four has said a word: the oldest makes room for each that comes. */
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		extra = tcp_connect(grpc_server_port(w->server));
+		run_for(w->loop, 20);
+		assert_int_equal(w->refusals, i + 1);
+		assert_string_equal(w->refused_why,
+				    "idle, and others of this peer want to connect");
+		assert_int_equal(w->server->conns_n, ARRAY_LEN(fds));
+		assert_true(is_ended(fds[i]));
+		assert_false(is_ended(extra));
+		close(fds[i]);
+		fds[i] = extra;
+	}
 	channel_start(w, grpc_server_port(w->server), 0);
 	call_and_wait(w, "/test.Test/Echo", BYTES_LIT("x"));
 	assert_int_equal(w->status, GRPC_OK);
 	assert_string_equal(w->peer, "127.0.0.1");
 	assert_false(w->authenticated);
-	for (size_t i = 1; i < ARRAY_LEN(fds); i++)
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
+}
+
+/* Who works stays: then it is the newcomer that goes. Who has been idle for a while makes room. */
+static void connections_at_work_are_not_pushed_out(void **state)
+{
+	struct world *w = *state;
+	struct raw raws[4];
+	int extra;
+
+	server_start(w, "127.0.0.1:0", (struct grpc_server_limits){.peer_connections = 4});
+	w->wanted = 100;
+	for (size_t i = 0; i < ARRAY_LEN(raws); i++) {
+		raw_start(&raws[i], w->loop, grpc_server_port(w->server));
+		raws[i].body = BYTES_LIT("\0\0\0\0\1x");
+		raw_pump(&raws[i]);
+		if (i > 0)
+			raw_request(&raws[i], "POST", "/test.Test/Hold", "application/grpc", NULL);
+		raw_pump(&raws[i]);
+	}
+	assert_int_equal(w->held_n, ARRAY_LEN(raws) - 1);
+	extra = tcp_connect(grpc_server_port(w->server));
+	run_for(w->loop, 20);
+	assert_int_equal(w->refusals, 1);
+	assert_string_equal(w->refused_why, "too many connections of this peer");
+	assert_true(is_ended(extra));
+	close(extra);
+	run_for(w->loop, 1100);
+	channel_start(w, grpc_server_port(w->server), 0);
+	call_and_wait(w, "/test.Test/Echo", BYTES_LIT("x"));
+	assert_int_equal(w->status, GRPC_OK);
+	assert_int_equal(w->refusals, 2);
+	for (size_t i = 0; i < w->held_n; i++)
+		grpc_call_reply(w->held[i], BYTES_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(raws); i++)
+		raw_end(&raws[i]);
 }
 
 static void calls_of_one_peer(void **state)
@@ -564,11 +616,11 @@ static void bytes_of_one_peer(void **state)
 	free(big);
 }
 
-static void unix_peers_are_one(void **state)
+static void unix_peers_are_users(void **state)
 {
 	struct world *w = *state;
 	char dir[] = "/tmp/claviger-test-XXXXXX";
-	char listen[80];
+	char listen[80], user[32];
 	const struct channel_grpc_options o = {.url = listen};
 
 	assert_non_null(mkdtemp(dir));
@@ -577,7 +629,8 @@ static void unix_peers_are_one(void **state)
 	assert_int_equal(channel_grpc_open(&w->channel, w->loop, &o, NULL), ERR_OK);
 	call_and_wait(w, "/test.Test/Echo", BYTES_LIT("x"));
 	assert_int_equal(w->status, GRPC_OK);
-	assert_string_equal(w->peer, "unix");
+	snprintf(user, sizeof(user), "unix:%u", (unsigned)geteuid());
+	assert_string_equal(w->peer, user);
 	assert_false(w->authenticated);
 	channel_free(w->channel);
 	grpc_server_free(w->server);
@@ -627,9 +680,10 @@ int main(void)
 		WORLD_TEST(idle_client_does_not_ask),
 		WORLD_TEST(fewer_pings_for_who_dislikes_them),
 		WORLD_TEST(connections_of_one_peer),
+		WORLD_TEST(connections_at_work_are_not_pushed_out),
 		WORLD_TEST(calls_of_one_peer),
 		WORLD_TEST(bytes_of_one_peer),
-		WORLD_TEST(unix_peers_are_one),
+		WORLD_TEST(unix_peers_are_users),
 		cmocka_unit_test(names_of_addresses),
 	};
 

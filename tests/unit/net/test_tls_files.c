@@ -189,8 +189,49 @@ static void options_are_checked(void **state)
 	assert_says(note.text, "not https://");
 	assert_null(c);
 	assert_in_range(tls_not_after_s(t), time(NULL) + 80000, time(NULL) + 90000);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t) - 86400), 1);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t) - 86399), 0);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t)), 0);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t) + 1), -1);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t) + 86400), -1);
+	assert_int_equal(tls_days_left(t, tls_not_after_s(t) + 86401), -2);
 	tls_free(t);
 	loop_free(loop);
+}
+
+static void ways_of_urls(void **state)
+{
+	static const struct {
+		const char *url;
+		enum err err;
+		enum channel_grpc_way way;
+	} rows[] = {
+		{"unix:/run/kms/core.sock", ERR_OK, CHANNEL_GRPC_UNIX},
+		{"http://127.0.0.1:50051", ERR_OK, CHANNEL_GRPC_LOOPBACK},
+		{"http://127.1.2.3:50051", ERR_OK, CHANNEL_GRPC_LOOPBACK},
+		{"http://[::1]:50051", ERR_OK, CHANNEL_GRPC_LOOPBACK},
+		{"http://localhost:50051", ERR_OK, CHANNEL_GRPC_LOOPBACK},
+		{"http://128.0.0.1:50051", ERR_OK, CHANNEL_GRPC_PLAIN},
+		{"http://localhost.example:50051", ERR_OK, CHANNEL_GRPC_PLAIN},
+		{"http://127.0.0.1.example:50051", ERR_OK, CHANNEL_GRPC_PLAIN},
+		{"https://127.0.0.1:50051", ERR_OK, CHANNEL_GRPC_TLS},
+		{"tcp://127.0.0.1:50051", ERR_CONFIG_VALUE, 0},
+		{"unix:", ERR_CONFIG_VALUE, 0},
+		{"", ERR_CONFIG_VALUE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum channel_grpc_way way = CHANNEL_GRPC_UNIX;
+		struct err_note note = {0};
+
+		if (channel_grpc_url_way(&way, rows[i].url, &note) != rows[i].err)
+			fail_msg("%s: %s", rows[i].url, note.text);
+		if (rows[i].err == ERR_OK)
+			assert_int_equal(way, rows[i].way);
+		else
+			assert_true(note.text[0] != '\0');
+	}
 }
 
 int main(void)
@@ -198,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_checked),
 		cmocka_unit_test(options_are_checked),
+		cmocka_unit_test(ways_of_urls),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
