@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {Handle} from "../shared/Handle.sol";
-import {GatewayChecks} from "./GatewayChecks.sol";
+import {GatewayHostChains} from "./GatewayHostChains.sol";
 import {GatewayOwned} from "./GatewayOwned.sol";
 import {CiphertextMaterial, SnsCiphertextMaterial} from "./GatewayTypes.sol";
 import {ICiphertextCommits} from "./ICiphertextCommits.sol";
@@ -14,7 +14,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 /// @notice Coprocessors vote on the digests of the ciphertext under a handle. Equal votes are grouped; the first group
 /// that reaches the coprocessor threshold makes the handle's material final. Later equal votes still count as
 /// witnesses in the getters.
-contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeable, GatewayChecks {
+contract CiphertextCommits is ICiphertextCommits, FromEmptyProxy, UUPSUpgradeable, GatewayHostChains {
     using Handle for bytes32;
 
     /// @custom:storage-location erc7201:fhevm_gateway.storage.CiphertextCommits

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Handle} from "../shared/Handle.sol";
 import {DecryptionEvents} from "./DecryptionEvents.sol";
-import {GatewayChecks} from "./GatewayChecks.sol";
+import {GatewayHostChains} from "./GatewayHostChains.sol";
 import {GatewayPausable} from "./GatewayPausable.sol";
 import {SnsCiphertextMaterial} from "./GatewayTypes.sol";
 import {ICiphertextCommits} from "./ICiphertextCommits.sol";
@@ -13,7 +13,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// @title What public and user decryption share
 /// @notice The storage, the ciphertexts of a request, its context, and whose answers count.
-abstract contract DecryptionBase is DecryptionEvents, GatewayChecks, EIP712Upgradeable, GatewayPausable {
+abstract contract DecryptionBase is DecryptionEvents, GatewayHostChains, EIP712Upgradeable, GatewayPausable {
     using Handle for bytes32;
 
     /// @notice What an answer to a user decryption signs besides the share, in full.

@@ -3,8 +3,9 @@ pragma solidity ^0.8.24;
 
 import {GatewayOwned} from "./GatewayOwned.sol";
 
-/// @title Who may do what on the gateway, and for which host chain
-/// @dev The errors are one family in the published interface of every contract that deals with operators.
+/// @title Who may do what on the gateway
+/// @dev The errors are one family in the published interface of every contract that deals with operators, raised there
+/// or not.
 abstract contract GatewayChecks is GatewayOwned {
     /// @notice The account sends for no KMS node.
     /// @param txSenderAddress The account.
@@ -36,26 +37,12 @@ abstract contract GatewayChecks is GatewayOwned {
     /// @param chainId The chain.
     error HostChainNotRegistered(uint256 chainId);
 
-    /// @notice The host chain is out of service.
-    /// @param chainId The chain.
-    error HostChainDisabled(uint256 chainId);
-
     /// @dev Lets only a coprocessor's account pass.
     modifier onlyCoprocessorTxSender() {
         if (!GATEWAY_CONFIG.isCoprocessorTxSender(msg.sender)) {
             revert NotCoprocessorTxSender(msg.sender);
         }
         _;
-    }
-
-    /// @dev Reverts unless the host chain is registered and in service.
-    function _checkHostChain(uint256 chainId) internal view {
-        if (!GATEWAY_CONFIG.isHostChainRegistered(chainId)) {
-            revert HostChainNotRegistered(chainId);
-        }
-        if (GATEWAY_CONFIG.isHostChainDisabled(chainId)) {
-            revert HostChainDisabled(chainId);
-        }
     }
 
     /// @dev Reverts unless the key belongs to the context and to the node that the sender sends for.

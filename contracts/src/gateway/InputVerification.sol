@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
-import {GatewayChecks} from "./GatewayChecks.sol";
+import {GatewayHostChains} from "./GatewayHostChains.sol";
 import {GatewayOwned} from "./GatewayOwned.sol";
 import {GatewayPausable} from "./GatewayPausable.sol";
 import {IGatewayConfig} from "./IGatewayConfig.sol";
@@ -15,7 +15,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 /// @notice Anybody may have an encrypted input with its proof checked. Coprocessors either sign the handles of the
 /// input or reject the proof; enough of the same, and the one or the other is final. Never both.
 /// @dev Requests stop while the contract is paused, answers do not.
-contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, GatewayPausable, GatewayChecks {
+contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, GatewayPausable, GatewayHostChains {
     /// @notice What a request was about.
     struct ZKProofInput {
         uint256 contractChainId;

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
+import {GatewayHostChains} from "../../src/gateway/GatewayHostChains.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
 import {CiphertextMaterial, SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
 import {IGatewayConfig} from "../../src/gateway/IGatewayConfig.sol";
@@ -122,7 +123,7 @@ contract CiphertextCommitsTest is GatewayFixture {
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
         vm.prank(coproSender(0));
-        vm.expectRevert(abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN));
+        vm.expectRevert(abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN));
         commits.addCiphertextMaterial(handle, KEY_ID, 0, 0);
     }
 
@@ -157,7 +158,7 @@ contract CiphertextCommitsTest is GatewayFixture {
         commits.getSnsCiphertextMaterials(new bytes32[](0));
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
-        vm.expectRevert(abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN));
+        vm.expectRevert(abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN));
         commits.getSnsCiphertextMaterials(list(handle, unknown));
     }
 

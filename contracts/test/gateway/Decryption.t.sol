@@ -5,6 +5,7 @@ import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {Decryption} from "../../src/gateway/Decryption.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
+import {GatewayHostChains} from "../../src/gateway/GatewayHostChains.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
 import {GatewayPausable} from "../../src/gateway/GatewayPausable.sol";
 import {SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
@@ -142,7 +143,9 @@ contract DecryptionTest is PublicDecryptionFixture {
     function test_requestForDisabledChainReverts() public {
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
-        expectRequestRevert(list(h1), "", abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN));
+        expectRequestRevert(
+            list(h1), "", abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN)
+        );
     }
 
     function test_requestForUnregisteredChainReverts() public {

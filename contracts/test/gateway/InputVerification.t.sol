@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
 import {EmptyUUPSProxy} from "../../src/gateway/GatewayEmptyUUPSProxy.sol";
+import {GatewayHostChains} from "../../src/gateway/GatewayHostChains.sol";
 import {GatewayOwned} from "../../src/gateway/GatewayOwned.sol";
 import {GatewayPausable} from "../../src/gateway/GatewayPausable.sol";
 import {Coprocessor} from "../../src/gateway/GatewayTypes.sol";
@@ -153,7 +154,7 @@ contract InputVerificationTest is GatewayFixture {
     function test_disabledChainReverts_acceptedAfterEnabling() public {
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
-        vm.expectRevert(abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN));
+        vm.expectRevert(abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN));
         inputVerification.verifyProofRequest(HOST_CHAIN, DAPP, USER, "", "");
         vm.prank(OWNER);
         config.enableHostChain(HOST_CHAIN);

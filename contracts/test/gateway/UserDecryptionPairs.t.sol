@@ -5,6 +5,7 @@ import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {CtHandleContractPair, RequestValidity} from "../../src/gateway/DecryptionTypes.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
+import {GatewayHostChains} from "../../src/gateway/GatewayHostChains.sol";
 import {SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
 import {FheType, Handle} from "../../src/shared/Handle.sol";
 import {UserDecryptionFixture} from "../helpers/UserDecryptionFixture.sol";
@@ -101,7 +102,9 @@ abstract contract UserDecryptionPairsTest is UserDecryptionFixture {
     function test_disabledChainReverts() public {
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
-        expectRefusal(askFor(list(h1)), abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN));
+        expectRefusal(
+            askFor(list(h1)), abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN)
+        );
     }
 
     function test_noContractAddressesReverts() public {

@@ -5,6 +5,7 @@ import {CiphertextCommits} from "../../src/gateway/CiphertextCommits.sol";
 import {DecryptionEvents} from "../../src/gateway/DecryptionEvents.sol";
 import {HandleEntry, RequestValiditySeconds} from "../../src/gateway/DecryptionTypes.sol";
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
+import {GatewayHostChains} from "../../src/gateway/GatewayHostChains.sol";
 import {SnsCiphertextMaterial} from "../../src/gateway/GatewayTypes.sol";
 import {FheType, Handle} from "../../src/shared/Handle.sol";
 import {UserDecryptionFixture} from "../helpers/UserDecryptionFixture.sol";
@@ -158,7 +159,7 @@ contract UserDecryptionUnifiedTest is UserDecryptionFixture {
         vm.prank(OWNER);
         config.disableHostChain(HOST_CHAIN);
         expectRefusal(
-            unifiedFor(list(h1)), abi.encodeWithSelector(GatewayChecks.HostChainDisabled.selector, HOST_CHAIN)
+            unifiedFor(list(h1)), abi.encodeWithSelector(GatewayHostChains.HostChainDisabled.selector, HOST_CHAIN)
         );
         expectRefusal(
             unifiedFor(list(handleOf(HOST_CHAIN, 84, 1))), abi.encodeWithSelector(Handle.InvalidFHEType.selector, 84)
