@@ -341,9 +341,7 @@ contract GatewayConfig is GatewayConfigViews, FromEmptyProxy, UUPSUpgradeable, O
         return $.isKmsTxSenderForContext[$.currentKmsContextId][txSenderAddress];
     }
 
-    /// @notice Whether a key signs for a node of the current context.
-    /// @param signerAddress The key's address.
-    /// @return True if it does.
+    /// @inheritdoc IGatewayConfig
     function isKmsSigner(address signerAddress) external view returns (bool) {
         GatewayConfigStorage storage $ = _storage();
         return $.isKmsSignerForContext[$.currentKmsContextId][signerAddress];
@@ -395,8 +393,7 @@ contract GatewayConfig is GatewayConfigViews, FromEmptyProxy, UUPSUpgradeable, O
         return $.mpcThresholdForContext[$.currentKmsContextId];
     }
 
-    /// @notice How many equal answers decide a key generation of the current context.
-    /// @return The threshold.
+    /// @inheritdoc IGatewayConfig
     function getKmsGenThreshold() external view returns (uint256) {
         GatewayConfigStorage storage $ = _storage();
         return $.kmsGenThresholdForContext[$.currentKmsContextId];
@@ -424,9 +421,7 @@ contract GatewayConfig is GatewayConfigViews, FromEmptyProxy, UUPSUpgradeable, O
         return _storage().userDecryptionThresholdForContext[contextId];
     }
 
-    /// @notice A node of the current context; all fields zero if there is none.
-    /// @param kmsTxSenderAddress The account it sends from.
-    /// @return The node.
+    /// @inheritdoc IGatewayConfig
     function getKmsNode(address kmsTxSenderAddress) external view returns (KmsNode memory) {
         GatewayConfigStorage storage $ = _storage();
         return $.kmsNodesForContext[$.currentKmsContextId][kmsTxSenderAddress];

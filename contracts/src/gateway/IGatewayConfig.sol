@@ -25,6 +25,20 @@ interface IGatewayConfig {
     /// @return True if it may be used.
     function isValidKmsContext(uint256 contextId) external view returns (bool);
 
+    /// @notice Whether a key signs for a node of the current context.
+    /// @param signerAddress The key's address.
+    /// @return True if it does.
+    function isKmsSigner(address signerAddress) external view returns (bool);
+
+    /// @notice The node of the current context that an account sends for; all fields zero if there is none.
+    /// @param kmsTxSenderAddress The account.
+    /// @return The node.
+    function getKmsNode(address kmsTxSenderAddress) external view returns (KmsNode memory);
+
+    /// @notice Equal signed answers that make a key generation of the current context final.
+    /// @return Their number.
+    function getKmsGenThreshold() external view returns (uint256);
+
     /// @notice Whether a key signs for a node of a context.
     /// @param contextId The context.
     /// @param signerAddress The key's address.
