@@ -38,15 +38,16 @@ export const attestationBytes = ({ handle, keyId, digest, snsDigest }) =>
 
 export class Coprocessor {
 	// devnet: what devnet.json says; devnet.coprocessor adds what only the stand-in may know.
-	constructor(devnet) {
+	// host: the chain whose executor it plays.
+	constructor(devnet, host = devnet.hosts[0]) {
 		const { privateKey } = devnet.coprocessor;
 		this.devnet = devnet;
-		this.host = devnet.hosts[0];
+		this.host = host;
 		this.wallet = new Wallet(privateKey);
 		this.providers = [devnet.gateway.rpc, this.host.rpc].map((url) => new JsonRpcProvider(url, undefined, { pollingInterval: 50, cacheTimeout: -1 }));
-		const [gateway, host] = this.providers.map((provider) => new NonceManager(new Wallet(privateKey, provider)));
+		const [gateway, chain] = this.providers.map((provider) => new NonceManager(new Wallet(privateKey, provider)));
 		this.commits = new Contract(devnet.gateway.contracts.CiphertextCommits, commitsAbi, gateway);
-		this.acl = new Contract(this.host.contracts.ACL, aclAbi, host);
+		this.acl = new Contract(this.host.contracts.ACL, aclAbi, chain);
 	}
 
 	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order. The accounts may

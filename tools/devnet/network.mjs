@@ -20,7 +20,8 @@ const programs = process.env.CLAVIGER_PROGRAMS ?? join(root, 'build/release/src/
 const npmProgram = (name) => join(root, 'node_modules/.bin', name);
 
 const mnemonic = 'test test test test test test test test test test test junk';
-const chains = { gateway: 54321, host: 12345 };
+const chains = { gateway: 54321, host: 12345, host2: 12346, host3: 12347 };
+export const hostsMax = Object.keys(chains).length - 1;
 const keyId = `04${'0'.repeat(61)}1`; // the first id that a key generation on chain would give
 const epochId = `08${'0'.repeat(61)}1`;
 const bucket = 'copro-1';
@@ -47,15 +48,16 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {} } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1 } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
 		this.connectorEnv = connectorEnv;
 		this.report = report;
 		this.connectorOptions = connector;
+		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.ports = Object.fromEntries(
-			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : [])].map((name, index) => [name, portBase + index]),
+			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
 		);
 		this.processes = [];
 		this.stopped = false;
@@ -73,7 +75,7 @@ export class Network {
 		for (const part of ['log', 'config', 'objects', 'node-1']) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
 		try {
 			await this.#freePorts();
-			await Promise.all([this.#startChain('gateway'), this.#startChain('host'), this.#startObjectStore(), this.#makeKeys()]);
+			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
 			await this.#deploy();
 			await this.#startCore();
 			await this.startConnector();
@@ -154,9 +156,13 @@ export class Network {
 		const coprocessors = [{ txSender: coprocessor.address, signer: coprocessor.address, s3BucketUrl }];
 		this.gateway = await deployGateway({ rpc: rpc('gateway'), deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold: 1 });
 		const fhevmExecutor = coprocessor.address; // the stand-in plays the executor as well
-		this.host = await deployHost({ rpc: rpc('host'), deployerKey, gateway: this.gateway, fhevmExecutor, kmsNodes, thresholds });
-		await addHostChain({ gateway: this.gateway, host: this.host, deployerKey, fhevmExecutor });
-		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.host.contracts.ACL} (host)`);
+		this.hosts = [];
+		for (const name of this.hostNames) {
+			const host = await deployHost({ rpc: rpc(name), deployerKey, gateway: this.gateway, fhevmExecutor, kmsNodes, thresholds });
+			await addHostChain({ gateway: this.gateway, host, deployerKey, fhevmExecutor });
+			this.hosts.push(host);
+		}
+		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.hosts.map(({ contracts }) => contracts.ACL).join(', ')} (host)`);
 	}
 
 	async #startCore() {
@@ -172,7 +178,8 @@ export class Network {
 	}
 
 	connectorConfig() {
-		const { gateway, host } = this;
+		const { gateway, hosts } = this;
+		const [host] = hosts; // the one that knows the KMS contexts
 		const settings = {
 			database_url: `sqlite:${this.path('node-1', 'kms-connector.db')}`,
 			gateway_url: gateway.rpc,
@@ -194,7 +201,8 @@ export class Network {
 		};
 		const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
-		lines.push('', '[[host_chains]]', `url = "${host.rpc}"`, `chain_id = ${host.chainId}`, `acl_address = "${host.contracts.ACL}"`, '');
+		for (const { rpc, chainId, contracts } of hosts) lines.push('', '[[host_chains]]', `url = "${rpc}"`, `chain_id = ${chainId}`, `acl_address = "${contracts.ACL}"`);
+		lines.push('');
 		return lines.join('\n');
 	}
 
@@ -243,11 +251,11 @@ export class Network {
 	}
 
 	get devnet() {
-		const { ports, accounts, gateway, host } = this;
+		const { ports, accounts, gateway, hosts } = this;
 		const pid = (name) => this.processes.findLast((entry) => entry.name === name)?.pid;
 		return {
 			gateway,
-			hosts: [host],
+			hosts,
 			nodes: [
 				{
 					party: 1,

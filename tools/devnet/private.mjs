@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { Contract, getAddress, getBytes, hexlify, toBeHex } from 'ethers';
 import { connect } from './request.mjs';
+import { hostOf } from './types.mjs';
 
 const tkms = createRequire(import.meta.url)('node-tkms');
 
@@ -47,7 +48,7 @@ export class PrivateClient {
 	// entries: [{handle, contract, owner?}]; kind: direct, delegated (needs delegator), unified.
 	async sign(kind, entries, { delegator, contracts, start, duration, extraData = '0x00' } = {}) {
 		const { decryption, publicKey } = { decryption: this.devnet.gateway.contracts.Decryption, publicKey: this.publicKey };
-		const host = this.devnet.hosts[0];
+		const host = hostOf(this.devnet, entries[0].handle);
 		const startTimestamp = start ?? Math.floor(Date.now() / 1000) - 10;
 		const addresses = contracts ?? [...new Set(entries.map(({ contract }) => contract))];
 		const message = {
@@ -73,10 +74,11 @@ export class PrivateClient {
 
 	// The values of the answers to a request, in the order of its handles: [BigInt]. Throws when the library refuses them.
 	async open(entries, { signature }, responses) {
-		const { gateway, hosts } = this.devnet;
-		const provider = connect(hosts[0].rpc);
+		const { gateway } = this.devnet;
+		const host = hostOf(this.devnet, entries[0].handle);
+		const provider = connect(host.rpc);
 		try {
-			const signers = await new Contract(hosts[0].contracts.KMSVerifier, signersAbi, provider).getKmsSigners();
+			const signers = await new Contract(host.contracts.KMSVerifier, signersAbi, provider).getKmsSigners();
 			const servers = signers.map((signer, index) => tkms.new_server_id_addr(index + 1, signer));
 			const client = tkms.new_client(servers, this.wallet.address, 'default');
 			const request = {

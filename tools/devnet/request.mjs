@@ -18,6 +18,7 @@ export const decryptionAbi = [
 	'error InvalidUserSignature(bytes signature)',
 	'error UserAddressInContractAddresses(address userAddress, address[] contractAddresses)',
 	'error HostChainNotRegistered(uint256 chainId)',
+	'error CtHandleChainIdDiffersFromContractChainId(bytes32 ctHandle, uint256 chainId, uint256 contractChainId)',
 ];
 
 // The request functions for users, by the way to ask.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-import { getAddress, isAddress, toBeHex } from 'ethers';
+import { dataSlice, getAddress, isAddress, toBeHex } from 'ethers';
 
 // The value types that can be decrypted end to end, and how a person writes a value of each.
 
@@ -58,4 +58,12 @@ export function formatValue(type, value) {
 	if (type.name === 'bool') return value === 1n ? 'true' : value === 0n ? 'false' : `bool(${value})`;
 	if (type.name === 'address') return getAddress(toBeHex(value, 20));
 	return value.toString();
+}
+
+// The host chain of devnet.json that a handle was made on.
+export function hostOf(devnet, handle) {
+	const chainId = Number(dataSlice(handle, 22, 30));
+	const host = devnet.hosts.find((one) => one.chainId === chainId);
+	if (!host) throw new Error(`handle ${handle} is of chain ${chainId}, and the network has ${devnet.hosts.map((one) => one.chainId).join(', ')}`);
+	return host;
 }

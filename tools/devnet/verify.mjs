@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { AbiCoder, Contract, TypedDataEncoder, concat, getBytes, keccak256, recoverAddress, toBeHex } from 'ethers';
 import { attestationBytes, format, inputHandle } from './coprocessor.mjs';
 import { connect, decryptionAbi } from './request.mjs';
-import { formatValue, typeByNumber } from './types.mjs';
+import { formatValue, hostOf, typeByNumber } from './types.mjs';
 
 const commitsAbi = [
 	'function getCiphertextMaterials(bytes32[] ctHandles) view returns (tuple(bytes32 ctHandle, uint256 keyId, bytes32 ciphertextDigest, address[] coprocessorTxSenderAddresses)[])',
@@ -48,21 +48,21 @@ async function verifyCiphertext(handle, devnet, contracts, expect) {
 	expect(keccak256(byDigest.body) === sns.snsCiphertextDigest, `digest of the ct128 of ${handle}, by digest`);
 	expect(keccak256(byHandle.body) === sns.snsCiphertextDigest, `digest of the ct128 of ${handle}, by handle`);
 	const bytes = getBytes(handle);
-	const host = devnet.hosts[0];
+	const host = hostOf(devnet, handle);
 	const again = inputHandle({ blob: blob.body, index: bytes[21], acl: host.contracts.ACL, chainId: host.chainId, fheType: bytes[30] });
 	expect(again === handle, `handle ${handle} recomputed from the input`);
 	const attestation = JSON.parse(byHandle.headers.get('x-amz-meta-ct-attestation'));
 	const signed = attestationBytes({ handle, keyId: ct.keyId, digest: ct.ciphertextDigest, snsDigest: sns.snsCiphertextDigest });
 	expect(attestation.format === format.name, `format of ${handle}`);
 	expect(recoverAddress(keccak256(signed), attestation.signature) === coprocessor.signerAddress, `attestation of ${handle}`);
-	expect(await contracts.acl.isAllowedForDecryption(handle), `host ACL allows ${handle}`);
+	expect(await contracts.acls.get(host).isAllowedForDecryption(handle), `host ACL allows ${handle}`);
 	return { handle, size: byHandle.body.length, digest: sns.snsCiphertextDigest, coprocessor: coprocessor.signerAddress };
 }
 
 // Returns {id, handles, values, signers, checks, …}; throws on the first thing that does not hold.
 export async function verify(devnet, idHex) {
 	const gateway = connect(devnet.gateway.rpc);
-	const host = connect(devnet.hosts[0].rpc);
+	const hosts = new Map(devnet.hosts.map((host) => [host, connect(host.rpc)]));
 	const checks = [];
 	const expect = (holds, what) => {
 		if (!holds) throw new Error(`verifier: does not hold: ${what}`);
@@ -73,8 +73,8 @@ export async function verify(devnet, idHex) {
 			decryption: new Contract(devnet.gateway.contracts.Decryption, decryptionAbi, gateway),
 			commits: new Contract(devnet.gateway.contracts.CiphertextCommits, commitsAbi, gateway),
 			config: new Contract(devnet.gateway.contracts.GatewayConfig, configAbi, gateway),
-			acl: new Contract(devnet.hosts[0].contracts.ACL, aclAbi, host),
-			kmsVerifier: new Contract(devnet.hosts[0].contracts.KMSVerifier, verifierAbi, host),
+			acls: new Map([...hosts].map(([host, provider]) => [host, new Contract(host.contracts.ACL, aclAbi, provider)])),
+			kmsVerifiers: [...hosts].map(([host, provider]) => new Contract(host.contracts.KMSVerifier, verifierAbi, provider)),
 		};
 		const id = BigInt(`0x${idHex}`);
 		const { decryption } = contracts;
@@ -96,7 +96,8 @@ export async function verify(devnet, idHex) {
 		expect(new Set(signers).size === signers.length && signers.length >= devnet.threshold, `distinct signers reach the threshold of ${devnet.threshold}`);
 
 		const proof = concat([toBeHex(signatures.length, 1), ...signatures, extraData]);
-		expect(await contracts.kmsVerifier.verifyDecryptionEIP712KMSSignatures.staticCall(handles, result, proof), 'KMSVerifier on the host chain accepts the proof');
+		for (const kmsVerifier of contracts.kmsVerifiers)
+			expect(await kmsVerifier.verifyDecryptionEIP712KMSSignatures.staticCall(handles, result, proof), 'KMSVerifier on the host chain accepts the proof');
 
 		const words = AbiCoder.defaultAbiCoder().decode(handles.map(() => 'uint256'), result);
 		expect(getBytes(result).length === 32 * handles.length, 'one word per handle');
@@ -108,7 +109,7 @@ export async function verify(devnet, idHex) {
 		return { id: idHex, handles, values, signers, ciphertexts, checks, extraData };
 	} finally {
 		gateway.destroy();
-		host.destroy();
+		for (const provider of hosts.values()) provider.destroy();
 	}
 }
 
