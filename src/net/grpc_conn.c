@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include <event2/bufferevent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +12,11 @@
 enum {
 	RESETS_BURST = 1000,
 	RESETS_PER_S = 100
+};
+
+/* A connection without calls for so long can be given up: its owner makes another one. */
+enum {
+	IDLE_ENOUGH_MS = 1000
 };
 
 static const uint8_t DRAIN_PING[8] = "drain";
@@ -292,6 +298,41 @@ static enum err conn_start(struct grpc_conn *c, struct bufferevent *bev, int pla
 	return ERR_OK;
 }
 
+/* The oldest that does not yet speak HTTP/2, else the one that has been idle longest. */
+static bool goes_before(const struct grpc_conn *a, const struct grpc_conn *b)
+{
+	if (a->settled != b->settled)
+		return !a->settled;
+	return !a->settled || a->call_ms < b->call_ms;
+}
+
+/*
+ * Where a limit is reached, who only sits there goes and not who comes: else idle connections would
+ * keep a peer of the same address out for as long as they like. The limit is that of the peer
+ * (`of_peer`) or that of the server.
+ */
+static struct grpc_peer_entry *connect_after_all(struct grpc_server *s, const char *name,
+						 bool authenticated, bool of_peer)
+{
+	struct grpc_conn *victim = NULL;
+
+	/* The newest is first in the list: of equals the last one is taken. */
+	for (struct grpc_conn *c = s->conns; c; c = c->next) {
+		bool same =
+			c->peer->authenticated == authenticated && strcmp(c->peer->name, name) == 0;
+		bool idle = !c->calls.first && now_ms(c) - c->call_ms >= IDLE_ENOUGH_MS;
+
+		if ((same || !of_peer) && (!c->settled || idle) &&
+		    (!victim || goes_before(c, victim)))
+			victim = c;
+	}
+	if (!victim)
+		return NULL;
+	refused(s, victim->peer->name, "idle, and others of this peer want to connect");
+	grpc_conn_close(victim);
+	return grpc_peer_connected(s, name, authenticated);
+}
+
 /* From here on the peer is who its certificate names, and no longer where it calls from. */
 static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, const char *why)
 {
@@ -306,6 +347,8 @@ static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, con
 		return;
 	}
 	named = grpc_peer_connected(s, peer, true);
+	if (!named)
+		named = connect_after_all(s, peer, true, true);
 	if (!named) {
 		refused(s, peer, "too many connections of this peer");
 		bufferevent_free(bev);
@@ -344,7 +387,12 @@ void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
 		grpc_peer_unix(name, fd);
 	else
 		grpc_peer_address(name, sa);
-	peer = s->conns_n < s->limits.connections ? grpc_peer_connected(s, name, false) : NULL;
+	if (s->conns_n >= s->limits.connections)
+		peer = connect_after_all(s, name, false, false);
+	else
+		peer = grpc_peer_connected(s, name, false);
+	if (!peer && s->conns_n < s->limits.connections)
+		peer = connect_after_all(s, name, false, true);
 	if (!peer)
 		refused(s, name,
 			s->conns_n < s->limits.connections ? "too many connections of this peer"
