@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,63 @@ for (const [name, args, expected] of refusals)
 		assert.match(stderr, expected);
 		assert.equal(status, 2);
 	});
+
+// ---- ./dev ----
+
+// A tree in which nothing is installed or built: only the commands themselves.
+const bare = mkdtempSync(join(tmpdir(), 'claviger-dev-'));
+after(() => rmSync(bare, { recursive: true }));
+cpSync(join(root, 'dev'), join(bare, 'dev'));
+cpSync(join(root, 'tools/dev'), join(bare, 'tools/dev'), { recursive: true });
+const dev = (...args) => run(join(bare, 'dev'), args, { cwd: tmpdir() });
+const commands = readdirSync(join(root, 'tools/dev')).filter((name) => name.endsWith('.sh') && name !== 'common.sh').map((name) => name.slice(0, -3));
+
+test('./dev names every command', () => {
+	for (const args of [[], ['help'], ['--help'], ['-h']]) {
+		const { status, stdout } = dev(...args);
+		assert.equal(status, 0);
+		for (const command of commands) assert.match(stdout, new RegExp(`^  ([a-z]+ / )?${command}\\b`, 'm'));
+	}
+	for (const wrong of ['frobnicate', 'common', '../dev/test', 'help/test']) {
+		const { status, stderr } = dev(wrong);
+		assert.equal(status, 2);
+		assert.match(stderr, /unknown command/);
+	}
+});
+
+for (const command of commands)
+	test(`./dev ${command} explains itself, and refuses what it does not know, before it installs or builds anything`, () => {
+		for (const args of [['--help'], ['-h'], ['x', '--help']]) {
+			const { status, stdout, stderr } = dev(command, ...args);
+			assert.equal(status, 0, stderr);
+			assert.match(stdout, new RegExp(`^usage: \\./dev ${command}\\b.*\\n\\n[^]*\\.\\n`));
+			assert.equal(stderr, '');
+		}
+		for (const wrong of ['--frobnicate', '--frobnicate=1', '-x']) {
+			const { status, stdout, stderr } = dev(command, wrong);
+			assert.equal(status, 2);
+			assert.match(stderr, new RegExp(`^dev: ${command} has no option ${wrong.replace(/=.*/, '')}\\n\\nusage: \\./dev ${command}`));
+			assert.equal(stdout, '');
+		}
+		assert.deepEqual(readdirSync(bare).sort(), ['dev', 'tools']);
+	});
+
+for (const [command, args, expected] of [
+	['test', ['unti'], /no test suite "unti": unit contracts/],
+	['bench', ['crypo'], /no benchmark "crypo": crypto fhe/],
+	['fuzz', ['--seconds', 'x'], /--seconds wants a number/],
+	['build', ['x'], /"x" is one argument too many/],
+	['lint', ['x'], /"x" is one argument too many/],
+])
+	test(`./dev ${command} ${args.join(' ')} is refused at once`, () => {
+		const { status, stderr } = dev(command, ...args);
+		assert.match(stderr, expected);
+		assert.match(stderr, new RegExp(`\\./dev ${command} --help`));
+		assert.equal(status, 2);
+		assert.equal(existsSync(join(bare, 'node_modules')), false);
+	});
+
+// ---- the programs ----
 
 for (const name of ['kms-connector', 'gw-listener', 'kms-worker', 'tx-sender', 'transaction-sender', 'kms-server', 'kms-gen-keys', 'kms-dev-dealer'])
 	test(`${name} explains itself`, () => {

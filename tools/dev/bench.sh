@@ -4,14 +4,12 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-case ${1:-} in
--h | --help)
-	say "usage: ./dev bench [NAME]   NAME: crypto, fhe, net, store, connector, build; all without a name"
-	exit 0
-	;;
-esac
-only=${1:-}
-wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+names=(crypto fhe net store connector build)
+for name; do
+	[[ " ${names[*]} " == *" $name "* ]] || misuse "no benchmark \"$name\": ${names[*]}"
+done
+[ $# -eq 0 ] || names=("$@")
+wanted() { [[ " ${names[*]} " == *" $1 "* ]]; }
 
 setup
 build_release
@@ -19,12 +17,10 @@ compile bench benchmarks -- -Dbuildtype=release -Dtests=true
 
 printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
 printf 'compiler: %s\n' "$(cc --version | head -n 1)"
-for program in "$build"/bench/tests/bench/bench_*; do
-	[ -f "$program" ] || continue # bench_x.p is a folder
-	name=${program##*/bench_}
+for name in crypto fhe net store; do
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"
-	"$program"
+	"$build/bench/tests/bench/bench_$name"
 done
 if wanted connector; then
 	build_contracts

@@ -14,6 +14,13 @@ die() {
 	exit 1
 }
 
+# What was typed is wrong. Before anything is installed or built.
+misuse() {
+	printf 'dev: %s (./dev %s --help says more)\n' "$*" "$(basename "$0" .sh)" >&2
+	exit 2
+}
+no_arguments() { [ $# -eq 0 ] || misuse "\"$1\" is one argument too many"; }
+
 # step "what" command…: runs it with its output in a log, shows the time, shows the log's end if it failed.
 step() {
 	local what=$1 log status=0 begun=$SECONDS

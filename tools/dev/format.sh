@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
+no_arguments "$@"
 install_packages clang-format
 install_npm
 cd "$root"

@@ -12,35 +12,21 @@ crashes=$build/fuzz-crash
 out=$build/fuzz-log
 floor=90 # % of a parser's lines that its corpus must reach
 
-usage() {
-	cat >&2 <<'TXT'
-usage: ./dev fuzz [NAME…] [--seconds N] [--coverage | --merge]
-
-  without a name: every target. N (default 10) is per target; 0 runs the committed corpus only.
-  --coverage   what the committed corpus reaches of each parser, in lines; fails below 90 %
-  --merge      add to the committed corpus what build/fuzz-corpus reaches beyond it
-TXT
-}
-
 names=()
 seconds=10
 mode=run
 while [ $# -gt 0 ]; do
 	case $1 in
-	-h | --help)
-		usage
-		exit 0
-		;;
 	--seconds)
-		[[ ${2:-} =~ ^[0-9]+$ ]] || die "--seconds wants a number"
+		[[ ${2:-} =~ ^[0-9]+$ ]] || misuse "--seconds wants a number"
 		seconds=$2
 		shift
 		;;
 	--coverage) mode=coverage ;;
 	--merge) mode=merge ;;
-	-*) die "unknown option $1 (--help)" ;;
+	-*) misuse "no option $1" ;;
 	*)
-		grep -q "^$1 " "$targets_file" || die "no fuzz target \"$1\" in tests/fuzz/targets"
+		grep -q "^$1 " "$targets_file" || misuse "no fuzz target \"$1\" in tests/fuzz/targets"
 		names+=("$1")
 		;;
 	esac
@@ -148,6 +134,7 @@ AWK
 
 coverage() {
 	local name parts low=() profile=$build/fuzz-profile
+	export LLVM_PROFILE_FILE=/dev/null # of what meson tries out
 	compile fuzz-coverage fuzz-targets -- -Dbuildtype=debug -Dtests=true -Dfuzz=true \
 		"-Dc_args=-fprofile-instr-generate -fcoverage-mapping" "-Dc_link_args=-fprofile-instr-generate" \
 		"-Dcpp_args=-fprofile-instr-generate" "-Dcpp_link_args=-fprofile-instr-generate"

@@ -4,6 +4,7 @@
 # the script fails if any did.
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
+no_arguments "$@"
 
 install_packages "${apt_packages[@]}" "${lint_packages[@]}"
 install_npm

@@ -2,5 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
+no_arguments "$@"
 setup
 say "Everything is installed."

@@ -7,15 +7,10 @@
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
 suites=(unit contracts interop ct fuzz e2e)
-if [ $# -gt 0 ]; then
-	case $1 in
-	-h | --help)
-		say "usage: ./dev test [SUITE…]   suites: ${suites[*]}"
-		exit 0
-		;;
-	esac
-	suites=("$@")
-fi
+for suite; do
+	[[ " ${suites[*]} " == *" $suite "* ]] || misuse "no test suite \"$suite\": ${suites[*]}"
+done
+[ $# -eq 0 ] || suites=("$@")
 
 results=$build/test
 rm -rf "$results"
@@ -97,7 +92,6 @@ suite_e2e() {
 setup
 install_packages "${test_packages[@]}"
 for suite in "${suites[@]}"; do
-	declare -F "suite_$suite" >/dev/null || die "no test suite \"$suite\""
 	"suite_$suite"
 done
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // What the command-line scripts share: options, interruption, and errors told to a person. A wrong command line ends with 2
 // and the usage, an interruption with 130, everything else with 1. DEBUG=1 shows where an error came from.
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { UsageError } from './types.mjs';
 
 class Interrupted extends Error {}
 
-export async function main(usage, options, body, { positionals: most = 0 } = {}) {
+// name: of the command; what ./dev NAME --help says is its usage.
+export async function main(name, options, body, { positionals: most = 0 } = {}) {
+	const usage = readFileSync(new URL(`../dev/help/${name}.txt`, import.meta.url), 'utf8').trimEnd();
 	try {
 		const parsed = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, ...options }, allowPositionals: true });
 		if (parsed.values.help) {

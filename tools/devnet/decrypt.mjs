@@ -7,11 +7,6 @@ import { PrivateClient, exampleContract } from './private.mjs';
 import { Relayer } from './request.mjs';
 import { UsageError, formatValue, parseAddress, typeByNumber } from './types.mjs';
 
-const usage = `usage: ./dev decrypt HANDLE [--user PRIVATE-KEY [--contract ADDR]]
-  asks for the value through the chain and prints it
-  --user PRIVATE-KEY  for this account's eyes only: signs the request as its wallet would, opens the answer
-  --contract ADDR     through this contract (default: ${exampleContract})`;
-
 const options = { user: { type: 'string' }, contract: { type: 'string' } };
 
 // Ends as soon as either side knows: the gateway's event, or a terminal state of our connector.
@@ -56,7 +51,7 @@ function parseUser({ user, contract }) {
 	return { wallet: new Wallet(user), contract: parseAddress(contract ?? exampleContract) };
 }
 
-await main(usage, options, async (values, [handle]) => {
+await main('decrypt', options, async (values, [handle]) => {
 	if (!/^0x[0-9a-fA-F]{64}$/.test(handle ?? '')) throw new UsageError('one handle is needed: 0x and 64 hexadecimal digits');
 	const type = typeByNumber(getBytes(handle)[30]);
 	if (!type) throw new UsageError(`${handle} has a type that cannot be decrypted (byte 30)`);

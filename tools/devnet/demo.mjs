@@ -11,16 +11,9 @@ import { Network } from './network.mjs';
 import { waitFor } from './processes.mjs';
 import { PrivateClient, exampleContract } from './private.mjs';
 import { Relayer } from './request.mjs';
-import { UsageError, formatValue, parseValue, typeByName, types } from './types.mjs';
+import { UsageError, formatValue, parseValue, typeByName } from './types.mjs';
 import { encryptList } from './user.mjs';
 import { verify } from './verify.mjs';
-
-const usage = `usage: ./dev demo [--value V --type T] [--json FILE] [--port-base N] [--keep]
-  --value, --type   what to encrypt (default: one value each of bool, uint8, uint64, uint256, address)
-  --json FILE       write the same facts as JSON
-  --port-base N     use ports N to N+5 (default: 18545)
-  --keep            do not delete the network's files afterwards
-  T: ${types.map((type) => type.name).join(', ')}, or with an "e" in front`;
 
 const options = {
 	value: { type: 'string' },
@@ -191,7 +184,7 @@ function checkWritable(file) {
 	}
 }
 
-await main(usage, options, async (values) => {
+await main('demo', options, async (values) => {
 	const items = parseItems(values);
 	if (values.json !== undefined) checkWritable(values.json);
 	const portBase = parsePortBase(values['port-base'] ?? '18545');

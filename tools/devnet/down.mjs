@@ -2,7 +2,7 @@
 import { main } from './cli.mjs';
 import { stopRecorded } from './network.mjs';
 
-await main('usage: ./dev down   stops exactly what ./dev up started', {}, async () => {
+await main('down', {}, async () => {
 	const was = await stopRecorded(undefined, (line) => console.log(`  ${line}`));
 	console.log(was ? 'The local network is down.' : 'No local network was running.');
 });
