@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {Handle} from "../shared/Handle.sol";
+import {CompactSignature, CompactSignatures} from "./CompactSignature.sol";
 import {DecryptionBase} from "./DecryptionBase.sol";
 import {GatewayOwned} from "./GatewayOwned.sol";
 import {SnsCiphertextMaterial} from "./GatewayTypes.sol";
@@ -19,7 +20,22 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/U
 /// cancelled, and its context is fixed when it is made.
 /// @dev Requests stop while the contract is paused, answers do not: a request that was accepted can be answered.
 contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
+    using CompactSignatures for bytes;
+    using CompactSignatures for CompactSignature;
     using Handle for bytes32;
+
+    /// @custom:storage-location erc7201:claviger.storage.PublicDecryption
+    /// @dev In a namespace of ours, so that the protocol's struct keeps its shape. Of the handles only the hash is ever
+    /// needed again; a signature takes two words here and five there.
+    struct PublicDecryptionStorage {
+        mapping(uint256 decryptionId => bytes32 hash) ctHandlesHash;
+        /// @dev By the place of its sender in the list of those who gave this answer.
+        mapping(uint256 decryptionId => mapping(bytes32 digest => mapping(uint256 place => CompactSignature)))
+            signatures;
+    }
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("claviger.storage.PublicDecryption")) - 1)) & ~bytes32(uint256(0xff))
+    bytes32 private constant STORAGE_SLOT = 0xf6cbdac5c99f8ceb7da4fdf0251eeab7407c2fc021e78868c4cfe19c92936100;
 
     bytes32 private constant PUBLIC_DECRYPT_TYPEHASH =
         keccak256("PublicDecryptVerification(bytes32[] ctHandles,bytes decryptedResult,bytes extraData)");
@@ -61,7 +77,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
 
         DecryptionStorage storage $ = _storage();
         uint256 decryptionId = ++$.publicDecryptionCounter;
-        $.publicCtHandles[decryptionId] = ctHandles;
+        _publicStorage().ctHandlesHash[decryptionId] = keccak256(abi.encodePacked(ctHandles));
         $.decryptionContextId[decryptionId] = _validContextOf(extraData);
         PROTOCOL_PAYMENT.collectPublicDecryptionFee(msg.sender);
 
@@ -86,7 +102,7 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
             revert DecryptionNotRequested(decryptionId);
         }
 
-        bytes32 digest = _hashPublicDecryption($.publicCtHandles[decryptionId], decryptedResult, extraData);
+        bytes32 digest = _hashPublicDecryption(decryptionId, decryptedResult, extraData);
         uint256 contextId = _checkAnswer(decryptionId, digest, signature, extraData);
         $.consensusTxSenderAddresses[decryptionId][digest].push(msg.sender);
 
@@ -96,13 +112,11 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
         if ($.decryptionDone[decryptionId]) {
             return;
         }
-        bytes[] storage signatures = $.verifiedPublicDecryptSignatures[decryptionId][digest];
-        signatures.push(signature);
-
-        if (signatures.length >= GATEWAY_CONFIG.getPublicDecryptionThresholdForContext(contextId)) {
+        uint256 count = _keepSignature(decryptionId, digest, signature);
+        if (count >= GATEWAY_CONFIG.getPublicDecryptionThresholdForContext(contextId)) {
             $.decryptionDone[decryptionId] = true;
             $.decryptionConsensusDigest[decryptionId] = digest;
-            emit PublicDecryptionResponse(decryptionId, decryptedResult, signatures, extraData);
+            emit PublicDecryptionResponse(decryptionId, decryptedResult, _signaturesOf(decryptionId, digest), extraData);
         }
     }
 
@@ -142,21 +156,42 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
 
     function _authorizeUpgrade(address) internal view override onlyGatewayOwner {}
 
-    function _hashPublicDecryption(bytes32[] memory ctHandles, bytes calldata decryptedResult, bytes calldata extraData)
+    function _hashPublicDecryption(uint256 decryptionId, bytes calldata decryptedResult, bytes calldata extraData)
         private
         view
         returns (bytes32)
     {
+        bytes32 ctHandlesHash = _publicStorage().ctHandlesHash[decryptionId];
+        if (ctHandlesHash == 0) {
+            // The request was accepted by an earlier implementation, which kept the handles in full.
+            bytes32[] memory ctHandles = _storage().publicCtHandles[decryptionId];
+            ctHandlesHash = keccak256(abi.encodePacked(ctHandles));
+        }
         return _hashTypedDataV4(
             keccak256(
-                abi.encode(
-                    PUBLIC_DECRYPT_TYPEHASH,
-                    keccak256(abi.encodePacked(ctHandles)),
-                    keccak256(decryptedResult),
-                    keccak256(extraData)
-                )
+                abi.encode(PUBLIC_DECRYPT_TYPEHASH, ctHandlesHash, keccak256(decryptedResult), keccak256(extraData))
             )
         );
+    }
+
+    /// @dev Keeps the signature of the answer that was counted last; returns how many have given this answer.
+    function _keepSignature(uint256 decryptionId, bytes32 digest, bytes calldata signature)
+        private
+        returns (uint256 count)
+    {
+        count = _storage().consensusTxSenderAddresses[decryptionId][digest].length;
+        _publicStorage().signatures[decryptionId][digest][count - 1] = signature.pack();
+    }
+
+    /// @dev All signatures under an answer, in order of arrival. Those that an earlier implementation
+    /// of the proxy took came first, and stand in full in the protocol's struct.
+    function _signaturesOf(uint256 decryptionId, bytes32 digest) private view returns (bytes[] memory signatures) {
+        bytes[] storage inFull = _storage().verifiedPublicDecryptSignatures[decryptionId][digest];
+        uint256 inFullCount = inFull.length;
+        signatures = new bytes[](_storage().consensusTxSenderAddresses[decryptionId][digest].length);
+        for (uint256 i = 0; i < signatures.length; i++) {
+            signatures[i] = i < inFullCount ? inFull[i] : _publicStorage().signatures[decryptionId][digest][i].unpack();
+        }
     }
 
     function _checkBitSizes(bytes32[] calldata ctHandles) private pure {
@@ -165,5 +200,11 @@ contract Decryption is FromEmptyProxy, UUPSUpgradeable, UserDecryption {
             total += ctHandles[i].bitSize();
         }
         _checkTotalBits(total);
+    }
+
+    function _publicStorage() private pure returns (PublicDecryptionStorage storage $) {
+        assembly {
+            $.slot := STORAGE_SLOT
+        }
     }
 }

@@ -30,6 +30,7 @@ abstract contract DecryptionBase is DecryptionEvents, GatewayHostChains, EIP712U
         /// @dev User decryptions keep all their senders under digest zero: no two answers are equal.
         mapping(uint256 decryptionId => mapping(bytes32 digest => address[] txSenders)) consensusTxSenderAddresses;
         mapping(uint256 decryptionId => bytes32 digest) decryptionConsensusDigest;
+        /// @dev This and the next only of what an earlier implementation of the proxy accepted; see Decryption.
         mapping(uint256 decryptionId => mapping(bytes32 digest => bytes[] signatures)) verifiedPublicDecryptSignatures;
         mapping(uint256 decryptionId => bytes32[] ctHandles) publicCtHandles;
         uint256 publicDecryptionCounter;

@@ -195,6 +195,64 @@ contract DecryptionAnswersTest is PublicDecryptionFixture {
         answer(0, requestId(1), list(h1), RESULT, extraV1(CONTEXT));
     }
 
+    string private constant NS = "fhevm_gateway.storage.Decryption";
+
+    function slotOfPair(bytes32 first, bytes32 second, uint256 member) private pure returns (bytes32) {
+        return keccak256(abi.encode(second, keccak256(abi.encode(first, slotOf(NS, member)))));
+    }
+
+    function arraySlot(bytes32 slot, uint256 index) private pure returns (bytes32) {
+        return bytes32(uint256(keccak256(abi.encode(slot))) + index);
+    }
+
+    /// What an implementation of before, which kept handles and signatures in full, left in the proxy: a request for
+    /// two handles, and one answer.
+    function plantRequestOfBefore(bytes memory sig) private {
+        address at = address(decryption);
+        bytes32 id = bytes32(requestId(1));
+        vm.store(at, slotOf(NS, 6), id);
+        vm.store(at, keccak256(abi.encode(id, slotOf(NS, 9))), bytes32(CONTEXT));
+        bytes32 slot = keccak256(abi.encode(id, slotOf(NS, 5)));
+        vm.store(at, slot, bytes32(uint256(2)));
+        vm.store(at, arraySlot(slot, 0), h1);
+        vm.store(at, arraySlot(slot, 1), h2);
+
+        bytes32 digest = publicDecryptDigest(at, list(h1, h2), RESULT, "");
+        vm.store(at, slotOfPair(id, bytes32(uint256(uint160(vm.addr(kmsKey(0))))), 1), bytes32(uint256(1)));
+        slot = slotOfPair(id, digest, 2);
+        vm.store(at, slot, bytes32(uint256(1)));
+        vm.store(at, arraySlot(slot, 0), bytes32(uint256(uint160(kmsSender(0)))));
+        slot = slotOfPair(id, digest, 4);
+        vm.store(at, slot, bytes32(uint256(1)));
+        slot = arraySlot(slot, 0);
+        vm.store(at, slot, bytes32(sig.length * 2 + 1));
+        (bytes32 r, bytes32 s, uint8 v) = split(sig);
+        vm.store(at, arraySlot(slot, 0), r);
+        vm.store(at, arraySlot(slot, 1), s);
+        vm.store(at, arraySlot(slot, 2), bytes32(uint256(v) << 248));
+    }
+
+    function test_requestOfAnEarlierImplementationStaysAnswerable() public {
+        bytes[] memory signatures = new bytes[](THRESHOLD);
+        for (uint256 i = 0; i < THRESHOLD; i++) {
+            signatures[i] = signature(i, list(h1, h2), RESULT, "");
+        }
+        plantRequestOfBefore(signatures[0]);
+        bytes memory err =
+            abi.encodeWithSelector(DecryptionEvents.KmsNodeAlreadySigned.selector, requestId(1), vm.addr(kmsKey(0)));
+        vm.prank(kmsSender(0));
+        vm.expectRevert(err);
+        decryption.publicDecryptionResponse(requestId(1), RESULT, signatures[0], "");
+
+        answer(1, requestId(1), list(h1, h2), RESULT, "");
+        vm.recordLogs();
+        answer(2, requestId(1), list(h1, h2), RESULT, "");
+        Vm.Log[] memory logs = decryptionLogs();
+        vm.assertEq(logs.length, 2, "call and decision");
+        vm.assertEq(logs[1].topics[0], DECIDED, "decision");
+        vm.assertEq(logs[1].data, abi.encode(RESULT, signatures, bytes("")), "the signature of before comes first");
+    }
+
     function test_answersWorkWhilePaused() public {
         request(list(h1), "");
         vm.prank(PAUSER);
