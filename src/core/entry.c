@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Accepted requests: the queue, the computation, the end. */
 #include <stdlib.h>
-#include <strings.h>
 
 #include "base/limits.h"
 #include "core/request_id.h"
@@ -176,9 +175,7 @@ static void waiters_answer(struct entry *e)
 		if (e->err == ERR_OK)
 			visit_reply(v, buf_view(&e->answer));
 		else
-			visit_fail_status(
-				v, strcasestr(e->note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
-				"the decryption failed");
+			visit_fail_status(v, failure_status(e->err), "the decryption failed");
 	}
 }
 
@@ -255,13 +252,17 @@ static void entry_save(struct entry *e)
 	struct core_service *s = e->core;
 	enum err err;
 
-	if (e->err == ERR_OK)
+	if (e->err == ERR_OK) {
 		err = request_store_complete(s->o.store, e->name, buf_view(&e->answer), now_ms(s),
 					     entry_saved, e);
-	else
-		err = request_store_fail(s->o.store, e->name,
-					 e->note.text[0] ? e->note.text : err_name(e->err),
-					 now_ms(s), entry_saved, e);
+	} else {
+		const struct request_failure failure = {
+			.cause = e->err,
+			.error = e->note.text[0] ? e->note.text : err_name(e->err),
+		};
+
+		err = request_store_fail(s->o.store, e->name, &failure, now_ms(s), entry_saved, e);
+	}
 	if (err != ERR_OK) {
 		entry_unsaved(e, err, "");
 		return;

@@ -2,7 +2,8 @@
 #include "core/request_store.h"
 
 enum {
-	BATCH_EXTRA = 64 << 10
+	BATCH_EXTRA = 64 << 10,
+	CAUSE_NAME_MAX = 64
 };
 
 /* finished_at is set exactly in the states done and failed, in ms; the partial index is the order
@@ -27,6 +28,8 @@ static const char *const migrations[] = {
 	"CREATE INDEX request_pending ON request (kind, seq) WHERE state = 0;"
 	"CREATE INDEX request_finished ON request (kind, finished_at, seq) WHERE finished_at IS "
 	"NOT NULL;",
+	/* Of failed requests: the name of the error. NULL for those of before. */
+	"ALTER TABLE request ADD COLUMN cause TEXT;",
 };
 
 static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
@@ -77,6 +80,18 @@ static enum err cell_state(enum request_state *ret_state, const struct store_val
 	return ERR_OK;
 }
 
+/* The name of an error; none, or one that this build does not know: ERR_INTERNAL. */
+static enum err cell_cause(const struct store_value *v)
+{
+	char name[CAUSE_NAME_MAX];
+
+	if (v->type != STORE_TEXT || v->b.n >= sizeof(name))
+		return ERR_INTERNAL;
+	memcpy(name, v->b.p, v->b.n);
+	name[v->b.n] = '\0';
+	return err_from_name(name);
+}
+
 /* ---- admission ---- */
 
 static enum err admit_build(struct store_batch *b, const struct request_offer *o)
@@ -94,7 +109,7 @@ static enum err admit_build(struct store_batch *b, const struct request_offer *o
 		TRY(STORE_ADD(
 			b, STORE_ANY,
 			"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, "
-			"finished_at = NULL,"
+			"cause = NULL, finished_at = NULL,"
 			" accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2 RETURNING seq",
 			kind, id, digest, message, store_int(o->now_ms)));
 	}
@@ -138,10 +153,10 @@ enum err request_store_find(struct store *s, struct request_name name, store_don
 			    void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
-	enum err e = STORE_ADD(
-		&b, STORE_ANY,
-		"SELECT state, message, answer, error FROM request WHERE kind = $1 AND id = $2",
-		store_int(name.kind), name_id(&name));
+	enum err e = STORE_ADD(&b, STORE_ANY,
+			       "SELECT state, message, answer, error, cause FROM request"
+			       " WHERE kind = $1 AND id = $2",
+			       store_int(name.kind), name_id(&name));
 
 	return submit(s, &b, e, done, ctx);
 }
@@ -160,6 +175,7 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 		f.message = store_cell(rows, 0, 1)->b;
 		f.answer = store_cell(rows, 0, 2)->b;
 		f.error = store_cell(rows, 0, 3)->b;
+		f.cause = cell_cause(store_cell(rows, 0, 4));
 	}
 	*ret = f;
 	return ERR_OK;
@@ -180,15 +196,17 @@ enum err request_store_complete(struct store *s, struct request_name name, struc
 	return submit(s, &b, e, done, ctx);
 }
 
-enum err request_store_fail(struct store *s, struct request_name name, const char *error,
-			    int64_t now_ms, store_done_fn *done, void *ctx)
+enum err request_store_fail(struct store *s, struct request_name name,
+			    const struct request_failure *failure, int64_t now_ms,
+			    store_done_fn *done, void *ctx)
 {
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
-	enum err e = STORE_ADD(
-		&b, STORE_ONE,
-		"UPDATE request SET state = 2, error = $3, message = NULL, finished_at = $4"
-		" WHERE kind = $1 AND id = $2 AND state = 0",
-		store_int(name.kind), name_id(&name), store_text(error), store_int(now_ms));
+	enum err e =
+		STORE_ADD(&b, STORE_ONE,
+			  "UPDATE request SET state = 2, error = $3, cause = $4, message = NULL,"
+			  " finished_at = $5 WHERE kind = $1 AND id = $2 AND state = 0",
+			  store_int(name.kind), name_id(&name), store_text(failure->error),
+			  store_text(err_name(failure->cause)), store_int(now_ms));
 
 	return submit(s, &b, e, done, ctx);
 }
@@ -199,7 +217,8 @@ enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, 
 	struct store_batch b = store_batch_make(BATCH_EXTRA);
 	enum err e = STORE_ADD(
 		&b, STORE_ANY,
-		"UPDATE request SET state = 3, answer = NULL, error = NULL, finished_at = NULL"
+		"UPDATE request SET state = 3, answer = NULL, error = NULL, cause = NULL,"
+		" finished_at = NULL"
 		" WHERE seq IN (SELECT seq FROM request WHERE kind = $1 AND finished_at IS NOT NULL"
 		" ORDER BY finished_at, seq LIMIT $2)",
 		store_int(kind), store_int((int64_t)n));

@@ -69,7 +69,8 @@ struct request_found {
 	enum request_state state;
 	struct bytes message; /* pending */
 	struct bytes answer;  /* done */
-	struct bytes error;   /* failed */
+	struct bytes error;   /* failed: for people */
+	enum err cause;       /* failed: ERR_CANCELLED if it was aborted */
 };
 
 enum err request_store_find(struct store *s, struct request_name name, store_done_fn *done,
@@ -81,8 +82,13 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 /* Only from pending: otherwise the result is ERR_STATE_MOVED. */
 enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer,
 				int64_t now_ms, store_done_fn *done, void *ctx) MUST_USE;
-enum err request_store_fail(struct store *s, struct request_name name, const char *error,
-			    int64_t now_ms, store_done_fn *done, void *ctx) MUST_USE;
+struct request_failure {
+	enum err cause;
+	const char *error; /* for people */
+};
+enum err request_store_fail(struct store *s, struct request_name name,
+			    const struct request_failure *failure, int64_t now_ms,
+			    store_done_fn *done, void *ctx) MUST_USE;
 
 /* The n that ended longest ago. How many it were: rows[0].changed. */
 enum err request_store_evict(struct store *s, enum request_kind kind, size_t n, store_done_fn *done,

@@ -45,10 +45,7 @@ static void result_found(void *ctx, const struct store_result *result)
 		visit_reply(v, found.answer);
 		return;
 	case REQUEST_FAILED:
-		(void)err_say(&note, ERR_INTERNAL, "%.*s", (int)found.error.n,
-			      (const char *)found.error.p);
-		visit_fail_status(v, strcasestr(note.text, "abort") ? GRPC_ABORTED : GRPC_INTERNAL,
-				  "the decryption failed");
+		visit_fail_status(v, failure_status(found.cause), "the decryption failed");
 		return;
 	case REQUEST_PENDING:
 	case REQUEST_EVICTED:

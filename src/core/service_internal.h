@@ -112,6 +112,9 @@ void visit_fail_status(struct visit *v, enum grpc_status status, const char *tex
 /* Wait for the end of `e`, at most as long as the client does. */
 void visit_wait(struct visit *v, struct entry *e);
 
+/* The status of an accepted request that ended with `cause`: ABORTED if somebody withdrew it. */
+enum grpc_status failure_status(enum err cause);
+
 /* Which status an error is; one table. */
 enum grpc_status visit_status(enum err e);
 

@@ -36,6 +36,11 @@ enum grpc_status visit_status(enum err e)
 	return GRPC_INTERNAL;
 }
 
+enum grpc_status failure_status(enum err cause)
+{
+	return cause == ERR_CANCELLED ? GRPC_ABORTED : GRPC_INTERNAL;
+}
+
 static void list_add(struct visit **list, struct visit *v)
 {
 	v->list = list;

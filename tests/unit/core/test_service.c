@@ -351,6 +351,56 @@ static void test_restart_resumes(void **state)
 
 /* ---- retention ---- */
 
+static void stop_when_stored(void *ctx, const struct store_result *result)
+{
+	OK(result->err);
+	loop_stop(ctx);
+}
+
+/* Whether a request was aborted is what was recorded, and not how its reason reads. */
+static void test_aborted_is_recorded(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		struct request_failure failure;
+		enum grpc_status status;
+	} rows[] = {
+		{{ERR_CANCELLED, "an operator withdrew it"}, GRPC_ABORTED},
+		{{ERR_MALFORMED, "ciphertexts[0]: the decoder aborted"}, GRPC_INTERNAL},
+		{{ERR_INTERNAL, "Abort"}, GRPC_INTERNAL},
+	};
+	struct store *store;
+	struct request q;
+
+	leave_pending(f, ARRAY_LEN(rows) + 1);
+	OK(request_store_open(&store, f->loop, f->config.request_store_path, NULL));
+	for (unsigned i = 0; i <= ARRAY_LEN(rows); i++) {
+		const struct request_name name = {.kind = REQUEST_PUBLIC_DECRYPTION,
+						  .id = request_number(i + 1)};
+		const struct request_failure none = {ERR_INTERNAL, "abort"};
+
+		OK(request_store_fail(store, name, i < ARRAY_LEN(rows) ? &rows[i].failure : &none,
+				      1, stop_when_stored, f->loop));
+		OK(loop_run(f->loop));
+	}
+	/* As an older version left it. */
+	struct store_batch b = store_batch_make(1 << 16);
+
+	OK(STORE_ADD(&b, STORE_ONE, "UPDATE request SET cause = NULL WHERE id = $1",
+		     store_blob(BYTES_OF(request_number(ARRAY_LEN(rows) + 1).b))));
+	OK(store_submit(store, &b, stop_when_stored, f->loop));
+	store_batch_free(&b);
+	OK(loop_run(f->loop));
+	store_free(store);
+	node_up(f);
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		assert_int_equal(call_result(f, i + 1, NULL), rows[i].status);
+	assert_int_equal(call_result(f, ARRAY_LEN(rows) + 1, NULL), GRPC_INTERNAL);
+	request_init(&q, 1, buf_view(&ciphertext));
+	assert_int_equal(call_request(f, RPC_DECRYPT, &q), GRPC_OK);
+	assert_int_equal(call_result(f, 1, NULL), GRPC_OK);
+}
+
 static void test_eviction_leaves_tombstones(void **state)
 {
 	struct fixture *f = *state;
@@ -533,6 +583,7 @@ int main(void)
 		CASE(test_texts),
 		CASE(test_hostile),
 		CASE(test_failed_then_repaired),
+		CASE(test_aborted_is_recorded),
 		CASE(test_restart_resumes),
 		CASE(test_eviction_leaves_tombstones),
 		CASE(test_full),
