@@ -48,7 +48,31 @@ static void fd_close(int *fd)
 
 /* ---- reading ---- */
 
-/* Open and judge: a plain file of bounded size and, in a private vault, ours alone. */
+/*
+ * A private object is ours alone; or it is root's, and readable for a group that we are in: so
+ * Kubernetes mounts secrets for a process that is not root (fsGroup). Root could read it anyway.
+ */
+static enum err private_check(const struct stat *st, const char *path, struct err_note *note)
+{
+	mode_t others =
+		st->st_uid == 0 && geteuid() != 0 ? S_IRWXO | S_IWGRP | S_IXGRP : S_IRWXO | S_IRWXG;
+
+	if (st->st_mode & others)
+		return err_say(note, ERR_CONFIG_FILE,
+			       "%s is open to other users (mode %04o): chmod 600 it", path,
+			       (unsigned)(st->st_mode & 07777));
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return err_say(note, ERR_CONFIG_FILE,
+			       "%s belongs to user %u, this process is user %u", path,
+			       (unsigned)st->st_uid, (unsigned)geteuid());
+	return ERR_OK;
+}
+
+/*
+ * Open and judge: a plain file of bounded size and, in a private vault, ours alone. Symbolic links
+ * are followed, since secrets are mounted as such (..data/…); what counts is the file that was
+ * opened, not its name: owner and mode are asked of the descriptor.
+ */
 static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v,
 			    const struct vault_name *name, struct err_note *note)
 {
@@ -66,14 +90,8 @@ static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v
 			       strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_say(note, ERR_CONFIG_FILE, "%s is not a plain file", path.text);
-	if (v->private && (st.st_mode & 077))
-		return err_say(note, ERR_CONFIG_FILE,
-			       "%s is open to other users (mode %04o): chmod 600 it", path.text,
-			       (unsigned)(st.st_mode & 07777));
-	if (v->private && st.st_uid != geteuid())
-		return err_say(note, ERR_CONFIG_FILE,
-			       "%s belongs to user %u, this process is user %u", path.text,
-			       (unsigned)st.st_uid, (unsigned)geteuid());
+	if (v->private)
+		TRY(private_check(&st, path.text, note));
 	if (st.st_size < 0 || st.st_size > VAULT_OBJECT_SIZE_MAX)
 		return err_say(note, ERR_TOO_BIG, "%s has more than %d bytes", path.text,
 			       VAULT_OBJECT_SIZE_MAX);

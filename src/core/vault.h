@@ -7,7 +7,9 @@
  *
  * An object is written whole or not at all (a file of another name, synced, linked into place,
  * folder synced) and never overwritten. A private object must belong to us and be closed to
- * everybody else. Synchronous: used at start and by command line programs, not on the loop.
+ * everybody else, or belong to root and be open to one group at most; links are followed, and the
+ * file at their end is judged. Synchronous: used at start and by command line programs, not on the
+ * loop.
  */
 #ifndef CORE_VAULT_H
 #define CORE_VAULT_H

@@ -2,9 +2,11 @@
 /* The vault and the signing key in it: published objects byte for byte, permissions, nothing
  * overwritten. */
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -196,6 +198,88 @@ static void test_permissions(void **state)
 	}
 }
 
+/* As another user; 0: could be read. Only for root. */
+static int read_as(uid_t user, gid_t group, const struct vault *v)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct secret s = {0};
+
+		if (setgroups(0, NULL) != 0 || setgid(group) != 0 || setuid(user) != 0)
+			_exit(3);
+		_exit(vault_read_secret(&s, v, &object_name, NULL) == ERR_OK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* A mounted secret: a link to a link to a file of root's, which our group may read. */
+static void test_mounted_secrets(void **state)
+{
+	enum {
+		GROUP = 2000,
+		USER = 1000
+	};
+	static const struct {
+		mode_t mode;
+		uid_t owner;
+		gid_t group; /* of the reader */
+		int expected;
+	} rows[] = {
+		{0440, 0, GROUP, 0},        {0640, 0, GROUP, 0},    {0440, 0, GROUP + 1, 1},
+		{0660, 0, GROUP, 1},        {0444, 0, GROUP, 1},    {0644, 0, GROUP, 1},
+		{0450, 0, GROUP, 1},        {0400, USER, GROUP, 0}, {0440, USER, GROUP, 1},
+		{0440, USER + 1, GROUP, 1}, {0644, USER, GROUP, 1}, {0777, USER, GROUP, 1},
+	};
+	struct world *w = *state;
+	struct err_note note = {0};
+	struct secret s = {0};
+	char path[512], data[512], file[600];
+	int fd;
+
+	/* The folder is made by writing; then the object becomes a link. */
+	OK(vault_write(&w->private_vault, &object_name, BYTES_LIT("key"), NULL));
+	object_path(path, w, &w->private_vault, object_name.type, object_name.id);
+	(void)snprintf(data, sizeof(data), "%s/PRIV/SigningKey/..2026", w->path);
+	(void)snprintf(file, sizeof(file), "%s/key", data);
+	assert_int_equal(mkdir(data, 0755), 0);
+	assert_int_equal(rename(path, file), 0);
+	(void)snprintf(data, sizeof(data), "%s/PRIV/SigningKey/..data", w->path);
+	assert_int_equal(symlink("..2026", data), 0);
+	assert_int_equal(symlink("..data/key", path), 0);
+	OK(vault_read_secret(&s, &w->private_vault, &object_name, NULL));
+	assert_true(secret_eq(secret_view(&s), BYTES_LIT("key")));
+	secret_free(&s);
+	/* The link's own mode is 0777; that of the file counts. */
+	assert_int_equal(chmod(file, 0644), 0);
+	assert_int_equal(vault_read_secret(&s, &w->private_vault, &object_name, &note),
+			 ERR_CONFIG_FILE);
+	assert_non_null(strstr(note.text, "open to other users (mode 0644)"));
+	if (geteuid() != 0)
+		return;
+	/* The way to it is open. */
+	for (char *c = &file[strlen(w->folder.path)]; *c; c++)
+		if (*c == '/') {
+			*c = '\0';
+			assert_int_equal(chmod(file, 0755), 0);
+			*c = '/';
+		}
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(fchown(fd, rows[i].owner, GROUP), 0);
+		assert_int_equal(fchmod(fd, rows[i].mode), 0);
+		if (read_as(USER, rows[i].group, &w->private_vault) != rows[i].expected)
+			fail_msg("mode %04o, owner %u", (unsigned)rows[i].mode,
+				 (unsigned)rows[i].owner);
+	}
+	(void)close(fd);
+}
+
 static void test_odd_objects(void **state)
 {
 	struct world *w = *state;
@@ -375,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_published_objects), CASE(test_ids),
 		CASE(test_never_overwritten), CASE(test_permissions),
+		CASE(test_mounted_secrets),   CASE(test_list),
 		CASE(test_odd_objects),       CASE(test_list),
 		CASE(test_signing_key_life),  CASE(test_bad_signing_keys),
 		CASE(test_key_ring),
