@@ -22,10 +22,12 @@ static const char usage[] =
 	"\n"
 	"Makes the signing key of a KMS node, or checks the one that is there.\n"
 	"\n"
-	"  -f, --config-file FILE  configuration, TOML; without it ./keys/PUB and ./keys/PRIV are "
-	"used\n"
+	"  -f, --config-file FILE  configuration, TOML\n"
 	"  -h, --help              this text and all configuration keys\n"
-	"  -V, --version           version\n";
+	"  -V, --version           version\n"
+	"\n"
+	"Where keys are written must be said, in FILE or by the environment:\n"
+	"KMS_GEN_KEYS__PUBLIC_VAULT__STORAGE__FILE__PATH and the same with PRIVATE_VAULT.\n";
 
 struct keygen {
 	const struct keygen_config *config;
@@ -120,6 +122,15 @@ static enum err key_open(struct signing_key *ret_key, const struct keygen *k, bo
 	return ERR_OK;
 }
 
+/* A path that means the same wherever it is read. */
+static void vault_show(const char *what, const struct vault *v)
+{
+	char *folder = realpath(v->path, NULL);
+
+	(void)printf("%s: %s/%s\n", what, folder ? folder : v->path, v->prefix);
+	free(folder);
+}
+
 static enum err keys_make(const struct keygen *k, struct err_note *note)
 {
 	CLEANUP(signing_key_free) struct signing_key key = {0};
@@ -132,6 +143,8 @@ static enum err keys_make(const struct keygen *k, struct err_note *note)
 	address_to_text(address, key.address);
 	(void)printf("signing key %s: %s; public objects: %u there, %u written\n", address,
 		     made ? "made" : "there already", found.present, found.written);
+	vault_show("private vault", &k->private_vault);
+	vault_show("public vault", &k->public_vault);
 	return ERR_OK;
 }
 
@@ -144,7 +157,6 @@ static enum err keygen_run(const char *config_file, struct err_note *note)
 
 	TRY(core_config_read(&keygen_config_table, config_file, (const char *const *)environ,
 			     &config, &arena, note));
-	TRY(keygen_config_check(&config, note));
 	k.private_vault = core_config_vault(&config.private_vault, true);
 	k.public_vault = core_config_vault(&config.public_vault, false);
 	if (config.show_existing)

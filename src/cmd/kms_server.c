@@ -15,6 +15,7 @@ extern char **environ;
 static const char usage[] = "usage: kms-server -c FILE\n"
 			    "\n"
 			    "Runs one node of the key management service (centralised mode).\n"
+			    "SIGTERM ends it; SIGHUP reads its certificates anew.\n"
 			    "\n"
 			    "  -c, --config-file FILE  configuration, TOML\n"
 			    "  -h, --help              this text and all configuration keys\n"
@@ -53,6 +54,13 @@ static void on_signal(void *ctx)
 	node_stop(s->node, on_stopped, s);
 }
 
+static void on_reload(void *ctx)
+{
+	struct server *s = ctx;
+
+	node_reload(s->node);
+}
+
 static void on_broken(void *ctx)
 {
 	struct server *s = ctx;
@@ -81,6 +89,8 @@ static enum err serve(const struct core_config *config, const struct log *log,
 	if (e == ERR_OK)
 		e = loop_on_stop_signal(s.loop, on_signal, &s);
 	if (e == ERR_OK)
+		e = loop_on_reload_signal(s.loop, on_reload, &s);
+	if (e == ERR_OK)
 		e = loop_run(s.loop);
 	node_free(s.node);
 	loop_free(s.loop);
@@ -102,8 +112,6 @@ static int run(const char *config_file)
 	enum err e = core_config_read(&core_config_table, config_file, (const char *const *)environ,
 				      &config, &arena, &note);
 
-	if (e == ERR_OK)
-		e = core_config_check(&config, &note);
 	if (e == ERR_OK)
 		e = log_level_parse(&log.level, config.log_level);
 	if (e == ERR_OK) {

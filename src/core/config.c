@@ -14,11 +14,13 @@ enum {
 #define FIELD(type_, member)                                                                       \
 	.offset = offsetof(struct type_, member), .present_offset = SIZE_MAX, .services = 1
 
-#define VAULT(type_, name_, prefix_, what_)                                                        \
+/* `default_` NULL: required. */
+#define VAULT(type_, name_, default_, prefix_, what_)                                              \
 	{.path = #name_ ".storage.file.path",                                                      \
 	 .type = CONFIG_STRING,                                                                    \
 	 FIELD(type_, name_.path),                                                                 \
-	 .def = "./keys",                                                                          \
+	 .def = default_,                                                                          \
+	 .required = (default_) == NULL,                                                           \
 	 .min = 1,                                                                                 \
 	 .max = PATH_TEXT_MAX,                                                                     \
 	 .doc = "Folder of the vault with " what_ "."},                                            \
@@ -28,6 +30,12 @@ enum {
 		.doc = "Folder below it."                                                          \
 	}
 
+#define TLS_FILE(name_, member_, what_)                                                            \
+	{                                                                                          \
+		.path = "service.tls." name_, .type = CONFIG_STRING, FIELD(core_config, member_),  \
+		.min = 1, .max = PATH_TEXT_MAX, .doc = "PEM file: " what_ "."                      \
+	}
+
 static const struct config_row core_rows[] = {
 	{.path = "service.listen_address",
 	 .type = CONFIG_STRING,
@@ -35,13 +43,28 @@ static const struct config_row core_rows[] = {
 	 .def = "127.0.0.1",
 	 .min = 1,
 	 .max = PATH_TEXT_MAX,
-	 .doc = "Where clients connect: a loopback address, or unix:PATH."},
+	 .doc = "Where clients connect: unix:PATH, or an address that [service.tls] protects."},
 	{.path = "service.listen_port",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, listen_port),
 	 .def = "50051",
 	 .max = 65535,
 	 .doc = "Port of the client service; 0 takes any free one."},
+	TLS_FILE("cert", tls.cert, "this node's certificate, followed by its intermediates"),
+	TLS_FILE("key", tls.key, "its private key, not encrypted and closed to other users"),
+	TLS_FILE("ca", tls.ca, "the authorities that issue the clients' certificates"),
+	{.path = "service.tls.allowed_peers",
+	 .type = CONFIG_STRINGS,
+	 FIELD(core_config, tls.allowed_peers),
+	 .min = 1,
+	 .max = TLS_IDENTITIES_MAX,
+	 .doc = "Who may connect: a client's certificate must name one of these (a host name, an "
+		"address, an URI) as its subjectAltName."},
+	{.path = "service.plaintext_loopback",
+	 .type = CONFIG_BOOL,
+	 FIELD(core_config, plaintext_loopback),
+	 .def = "false",
+	 .doc = "Serve a loopback address in plain text to every user of this machine."},
 	{.path = "service.timeout_secs",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, timeout_secs),
@@ -66,8 +89,8 @@ static const struct config_row core_rows[] = {
 	 FIELD(core_config, log_level),
 	 .def = "info",
 	 .doc = "error, warn, info or debug."},
-	VAULT(core_config, public_vault, "PUB", "public objects"),
-	VAULT(core_config, private_vault, "PRIV", "private keys"),
+	VAULT(core_config, public_vault, "./keys", "PUB", "public objects"),
+	VAULT(core_config, private_vault, "./keys", "PRIV", "private keys"),
 	{.path = "request_store.path",
 	 .type = CONFIG_STRING,
 	 FIELD(core_config, request_store_path),
@@ -118,8 +141,8 @@ static const struct config_row keygen_rows[] = {
 	 FIELD(keygen_config, overwrite),
 	 .def = "false",
 	 .doc = "Known for the sake of old files; true is refused: objects are never overwritten."},
-	VAULT(keygen_config, public_vault, "PUB", "public objects"),
-	VAULT(keygen_config, private_vault, "PRIV", "private keys"),
+	VAULT(keygen_config, public_vault, NULL, "PUB", "public objects"),
+	VAULT(keygen_config, private_vault, NULL, "PRIV", "private keys"),
 };
 
 const struct config_table keygen_config_table = {
@@ -128,18 +151,196 @@ const struct config_table keygen_config_table = {
 	.rows_n = ARRAY_LEN(keygen_rows),
 };
 
-struct unknown {
+/* ---- checks ---- */
+
+/* A configuration and where it comes from; `source` NULL: from nowhere. */
+struct checked {
+	const struct config_table *table;
+	const struct config_source *source;
 	struct err_note *note;
+};
+
+/* After err_say: the place of the value that does not fit. */
+static enum err at(const struct checked *k, const char *path, enum err e)
+{
+	return k->source ? config_prefix(k->note, e, k->table, k->source, path)
+			 : err_prefix(k->note, e, "%s", path);
+}
+
+static enum err vaults_check(const struct checked *k, const struct vault_config *public_vault,
+			     const struct vault_config *private_vault)
+{
+	const struct {
+		const char *path, *prefix;
+	} prefixes[] = {
+		{"public_vault.storage.file.prefix", public_vault->prefix},
+		{"private_vault.storage.file.prefix", private_vault->prefix},
+	};
+
+	if (strcmp(public_vault->path, private_vault->path) == 0 &&
+	    strcmp(public_vault->prefix, private_vault->prefix) == 0)
+		return at(k, "private_vault.storage.file.prefix",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "public_vault and private_vault are the same folder"));
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (strchr(prefixes[i].prefix, '/'))
+			return at(k, prefixes[i].path,
+				  err_say(k->note, ERR_CONFIG_VALUE,
+					  "a vault's prefix is one folder name, without '/'"));
+	return ERR_OK;
+}
+
+/* All of [service.tls] or nothing. */
+static enum err tls_check(const struct checked *k, const struct core_tls_config *tls)
+{
+	const struct {
+		const char *path;
+		bool given;
+	} rows[] = {
+		{"service.tls.cert", tls->cert != NULL},
+		{"service.tls.key", tls->key != NULL},
+		{"service.tls.ca", tls->ca != NULL},
+		{"service.tls.allowed_peers", tls->allowed_peers.n > 0},
+	};
+	const char *given = NULL, *missing = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (rows[i].given && !given)
+			given = rows[i].path;
+		if (!rows[i].given && !missing)
+			missing = rows[i].path;
+	}
+	if (given && missing)
+		return at(k, given,
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found no %s beside it, expected cert, key, ca and "
+				  "allowed_peers together",
+				  missing));
+	return ERR_OK;
+}
+
+static bool is_unix(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0;
+}
+
+static bool is_address(const char *address, bool *ret_v6, bool *ret_loopback)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	*ret_v6 = inet_pton(AF_INET6, address, &v6) == 1;
+	if (*ret_v6)
+		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+	else if (inet_pton(AF_INET, address, &v4) == 1)
+		*ret_loopback = ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+	else
+		return false;
+	return true;
+}
+
+/* Who is to be asked for a decryption must know who asks. */
+static enum err transport_check(const struct checked *k, const struct core_config *c)
+{
+	static const char address[] = "service.listen_address";
+	bool v6, loopback = false, tls = c->tls.cert != NULL;
+
+	TRY(tls_check(k, &c->tls));
+	if (c->plaintext_loopback && (tls || is_unix(c->listen_address)))
+		return at(k, "service.plaintext_loopback",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found true beside %s, expected it only for a loopback "
+				  "address without",
+				  tls ? "[service.tls]" : "a Unix socket"));
+	if (tls && is_unix(c->listen_address))
+		return at(k, "service.tls.cert",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found beside listen_address = \"%.60s\", expected none: the "
+				  "mode of a Unix socket keeps others out",
+				  c->listen_address));
+	if (is_unix(c->listen_address))
+		return ERR_OK;
+	if (!is_address(c->listen_address, &v6, &loopback))
+		return at(k, address,
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found \"%.60s\", expected unix:PATH or an IP address",
+				  c->listen_address));
+	if (tls || (loopback && c->plaintext_loopback))
+		return ERR_OK;
+	return at(k, address,
+		  err_say(k->note, ERR_CONFIG_VALUE,
+			  "found \"%.60s\" without [service.tls], expected that, or unix:PATH%s",
+			  c->listen_address,
+			  loopback ? ", or plaintext_loopback = true (every local user can then "
+				     "ask this core)"
+				   : ": this port would have no authentication"));
+}
+
+static enum err core_check(const struct checked *k, const struct core_config *c)
+{
+	enum log_level level;
+
+	TRY(vaults_check(k, &c->public_vault, &c->private_vault));
+	TRY(transport_check(k, c));
+	if (c->min_dec_cache > c->dec_capacity)
+		return at(k, "request_store.min_dec_cache",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found %llu, expected at most request_store.dec_capacity (%llu)",
+				  (unsigned long long)c->min_dec_cache,
+				  (unsigned long long)c->dec_capacity));
+	if (log_level_parse(&level, c->log_level) != ERR_OK)
+		return at(k, "telemetry.log_level",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found \"%.40s\", expected error, warn, info or debug",
+				  c->log_level));
+	return ERR_OK;
+}
+
+static enum err keygen_check(const struct checked *k, const struct keygen_config *c)
+{
+	if (c->overwrite)
+		return at(k, "keygen.overwrite",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found true, expected false: objects are never overwritten"));
+	if (c->show_existing && c->repopulate)
+		return at(k, "keygen.repopulate",
+			  err_say(k->note, ERR_CONFIG_VALUE,
+				  "found true beside keygen.show_existing, expected one of them"));
+	return vaults_check(k, &c->public_vault, &c->private_vault);
+}
+
+enum err core_config_check(const struct core_config *c, struct err_note *note)
+{
+	return core_check(&(struct checked){.table = &core_config_table, .note = note}, c);
+}
+
+enum err keygen_config_check(const struct keygen_config *c, struct err_note *note)
+{
+	return keygen_check(&(struct checked){.table = &keygen_config_table, .note = note}, c);
+}
+
+/* ---- reading ---- */
+
+struct unknown {
+	struct err_note note;
 	bool found;
 };
 
-static void unknown_seen(void *ctx, const char *where, const char *key)
+static void on_oddity(void *ctx, const struct config_oddity *o)
 {
 	struct unknown *u = ctx;
 
-	if (!u->found)
-		(void)err_say(u->note, ERR_CONFIG_VALUE, "%s: unknown key %s", where, key);
+	if (u->found)
+		return;
 	u->found = true;
+	if (o->kind == CONFIG_SLIPPED_KEY)
+		(void)err_say(&u->note, ERR_CONFIG_VALUE,
+			      "%s: found %s, expected %s above the first table", o->where, o->key,
+			      o->meant);
+	else
+		(void)err_say(&u->note, ERR_CONFIG_VALUE, "%s: unknown key %s%s%s%s", o->where,
+			      o->key, o->meant ? ", did you mean " : "", o->meant ? o->meant : "",
+			      o->meant ? "?" : "");
 }
 
 enum err core_config_read(const struct config_table *table, const char *path,
@@ -147,77 +348,44 @@ enum err core_config_read(const struct config_table *table, const char *path,
 			  struct err_note *note)
 {
 	CLEANUP(buf_free) struct buf text = buf_make(CONFIG_FILE_SIZE_MAX);
-	struct unknown unknown = {.note = note};
+	struct unknown unknown = {0};
 
 	if (path)
 		TRY(config_read_file(&text, path, note));
 
 	const struct config_source source = {.file = path, .text = buf_view(&text), .env = env};
+	const struct checked checked = {.table = table, .source = &source, .note = note};
 
-	TRY(config_load(table, 1, &source, target, arena, note));
-	TRY(config_unknown(table, &source, unknown_seen, &unknown));
-	return unknown.found ? ERR_CONFIG_VALUE : ERR_OK;
+	enum err e = config_load(table, 1, &source, target, arena, note);
+
+	if (e != ERR_OK && e != ERR_CONFIG_VALUE)
+		return e;
+	/* An unknown key is told first: it may be the one that is missing. */
+	TRY(config_oddities(table, &source, on_oddity, &unknown));
+	if (unknown.found)
+		return err_say(note, ERR_CONFIG_VALUE, "%s", unknown.note.text);
+	TRY(e);
+	return table == &core_config_table ? core_check(&checked, target)
+					   : keygen_check(&checked, target);
 }
 
-static enum err vaults_check(const struct vault_config *public_vault,
-			     const struct vault_config *private_vault, struct err_note *note)
+/* ---- the client port ---- */
+
+enum core_transport core_config_transport(const struct core_config *c)
 {
-	if (strcmp(public_vault->path, private_vault->path) == 0 &&
-	    strcmp(public_vault->prefix, private_vault->prefix) == 0)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "public_vault and private_vault are the same folder");
-	if (strchr(public_vault->prefix, '/') || strchr(private_vault->prefix, '/'))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "a vault's prefix is one folder name, without '/'");
-	return ERR_OK;
+	return is_unix(c->listen_address) ? CORE_TRANSPORT_UNIX
+	       : c->tls.cert              ? CORE_TRANSPORT_TLS
+					  : CORE_TRANSPORT_LOOPBACK;
 }
 
-enum err core_config_check(const struct core_config *c, struct err_note *note)
+enum err core_config_listen(struct buf *out, const struct core_config *c)
 {
-	enum log_level level;
+	bool v6, loopback;
 
-	TRY(vaults_check(&c->public_vault, &c->private_vault, note));
-	if (c->min_dec_cache > c->dec_capacity)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "request_store.min_dec_cache (%llu) is more than "
-			       "request_store.dec_capacity (%llu)",
-			       (unsigned long long)c->min_dec_cache,
-			       (unsigned long long)c->dec_capacity);
-	if (log_level_parse(&level, c->log_level) != ERR_OK)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "telemetry.log_level: \"%s\" is not error, warn, info or debug",
-			       c->log_level);
-	return ERR_OK;
-}
-
-enum err keygen_config_check(const struct keygen_config *c, struct err_note *note)
-{
-	if (c->overwrite)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "keygen.overwrite: objects are never overwritten");
-	if (c->show_existing && c->repopulate)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "keygen.show_existing and keygen.repopulate exclude each other");
-	return vaults_check(&c->public_vault, &c->private_vault, note);
-}
-
-enum err core_config_listen(struct buf *out, const struct core_config *c, struct err_note *note)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	if (strncmp(c->listen_address, "unix:", 5) == 0)
+	if (is_unix(c->listen_address))
 		return buf_add_str(out, c->listen_address);
-	if (inet_pton(AF_INET, c->listen_address, &v4) == 1 &&
-	    ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET)
-		return buf_addf(out, "%s:%llu", c->listen_address,
-				(unsigned long long)c->listen_port);
-	if (inet_pton(AF_INET6, c->listen_address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6))
-		return buf_addf(out, "[%s]:%llu", c->listen_address,
-				(unsigned long long)c->listen_port);
-	return err_say(note, ERR_CONFIG_VALUE,
-		       "service.listen_address: %s is not a loopback address or unix:PATH, and "
-		       "this port has no "
-		       "authentication; connect from elsewhere through a tunnel",
-		       c->listen_address);
+	if (!is_address(c->listen_address, &v6, &loopback))
+		return ERR_CONFIG_VALUE;
+	return buf_addf(out, v6 ? "[%s]:%llu" : "%s:%llu", c->listen_address,
+			(unsigned long long)c->listen_port);
 }

@@ -78,6 +78,15 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		TRY(buf_addf(out, "# TYPE %s gauge\n%s %zu\n", rows[i].name, rows[i].name,
 			     rows[i].value));
+	TRY(buf_addf(out,
+		     "# TYPE kms_connections_refused_total counter\n"
+		     "kms_connections_refused_total %llu\n",
+		     (unsigned long long)g->connections_refused));
+	if (g->tls_not_after_s != 0)
+		TRY(buf_addf(out,
+			     "# TYPE kms_tls_not_after_seconds gauge\n"
+			     "kms_tls_not_after_seconds %lld\n",
+			     (long long)g->tls_not_after_s));
 	TRY(buf_addf(out, "# TYPE kms_version gauge\nkms_version{version=\"%s\"} 1\n", version));
 	TRY(buf_add_str(out, "# TYPE kms_limit gauge\n"));
 	for (const struct limit_row *row = limit_rows; row->name; row++)

@@ -21,6 +21,11 @@ static void metrics_handle(void *ctx, struct http_exchange *x)
 	const struct monitoring *m = ctx;
 	CLEANUP(buf_free) struct buf body = buf_make(BODY_MAX);
 	struct metrics_gauges gauges = core_service_gauges(m->service);
+	struct client_port_state port = client_port_state(m->port);
+
+	gauges.connections_refused = port.refused;
+	gauges.tls_not_after_s = port.tls_not_after_s;
+
 	enum err e = metrics_text(&body, core_service_metrics(m->service), &gauges, m->version);
 
 	reply_text(x, e, 200, "text/plain; version=0.0.4", &body);
@@ -69,10 +74,10 @@ static const struct http_route routes[] = {
 };
 
 enum err monitoring_init(struct monitoring *m, struct loop *loop, const char *listen,
-			 const struct core_service *service, const char *version,
-			 struct err_note *note)
+			 const struct core_service *service, const struct client_port *port,
+			 const char *version, struct err_note *note)
 {
-	*m = (struct monitoring){.service = service, .version = version};
+	*m = (struct monitoring){.service = service, .port = port, .version = version};
 	return http_server_new(&m->server, loop, listen, routes, ARRAY_LEN(routes), m, note);
 }
 

@@ -5,13 +5,10 @@
 
 #include "base/limits.h"
 #include "base/rng.h"
+#include "core/client_port.h"
 #include "core/monitoring.h"
 #include "core/request_store.h"
 #include "eth/text.h"
-
-enum {
-	METHODS_MAX = 32
-};
 
 struct node {
 	struct node_options o;
@@ -21,8 +18,7 @@ struct node {
 	struct store *store;
 	struct pool *pool;
 	struct core_service *service;
-	struct grpc_method methods[METHODS_MAX];
-	struct grpc_server *server;
+	struct client_port *port;
 	struct monitoring monitoring;
 	loop_fn *stopped;
 	void *stopped_ctx;
@@ -99,35 +95,19 @@ static enum err service_open(struct node *n, struct err_note *note)
 
 static enum err ports_open(struct node *n, struct err_note *note)
 {
-	const struct core_config *c = n->o.config;
-	CLEANUP(buf_free) struct buf listen = buf_make(4096);
-	struct grpc_server_options options = {
-		.methods = n->methods,
-		.methods_n = core_service_methods_n,
-		.ctx = n->service,
-	};
+	const char *monitoring = n->o.config->metrics_bind_address;
 
-	CHECK(core_service_methods_n <= METHODS_MAX);
-	for (size_t i = 0; i < core_service_methods_n; i++) {
-		n->methods[i] = core_service_methods[i];
-		if (n->methods[i].request_max == 0)
-			n->methods[i].request_max = (size_t)c->message_size_max;
-	}
-	TRY(core_config_listen(&listen, c, note));
-	TRY(buf_cstr(&listen, &options.listen));
-	TRY(grpc_server_new(&n->server, n->o.loop, &options, note));
-	TRY(monitoring_init(&n->monitoring, n->o.loop, c->metrics_bind_address, n->service,
+	TRY(client_port_listen(n->port, n->service, note));
+	TRY(monitoring_init(&n->monitoring, n->o.loop, monitoring, n->service, n->port,
 			    n->o.version, note));
-	LOG_INFO(n->o.log, "Listening", log_s("service", options.listen),
-		 log_i("port", (int64_t)node_port(n)),
-		 log_s("monitoring", c->metrics_bind_address));
+	LOG_INFO(n->o.log, "Monitoring", log_s("endpoint", monitoring),
+		 log_i("port", (int64_t)node_monitoring_port(n)));
 	return ERR_OK;
 }
 
 enum err node_start(struct node **ret_node, const struct node_options *options,
 		    struct err_note *note)
 {
-	CLEANUP(buf_free) struct buf listen = buf_make(4096);
 	struct node *n = calloc(1, sizeof(*n));
 
 	if (!n)
@@ -136,9 +116,8 @@ enum err node_start(struct node **ret_node, const struct node_options *options,
 
 	enum err e = core_config_check(options->config, note);
 
-	if (e == ERR_OK)
-		e = core_config_listen(&listen, options->config,
-				       note); /* before any key is touched */
+	if (e == ERR_OK) /* before any key is touched */
+		e = client_port_new(&n->port, options->loop, options->config, options->log, note);
 	if (e == ERR_OK)
 		e = signer_open(n, note);
 	if (e == ERR_OK)
@@ -172,7 +151,12 @@ void node_stop(struct node *n, loop_fn *stopped, void *ctx)
 	n->stopping_n = 2;
 	LOG_INFO(n->o.log, "Stopping");
 	core_service_stop(n->service, part_stopped, n);
-	grpc_server_drain(n->server, NODE_STOP_GRACE_MS, part_stopped, n);
+	client_port_drain(n->port, NODE_STOP_GRACE_MS, part_stopped, n);
+}
+
+void node_reload(struct node *n)
+{
+	client_port_reload(n->port);
 }
 
 void node_free(struct node *n)
@@ -184,7 +168,7 @@ void node_free(struct node *n)
 	store_free(n->store);
 	if (n->monitoring.server)
 		monitoring_free(&n->monitoring);
-	grpc_server_free(n->server);
+	client_port_free(n->port);
 	core_service_free(n->service);
 	key_ring_free(&n->keys);
 	signing_key_free(&n->signer);
@@ -194,7 +178,7 @@ void node_free(struct node *n)
 
 unsigned node_port(const struct node *n)
 {
-	return grpc_server_port(n->server);
+	return client_port_number(n->port);
 }
 
 unsigned node_monitoring_port(const struct node *n)

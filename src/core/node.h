@@ -35,6 +35,9 @@ enum {
 };
 void node_stop(struct node *n, loop_fn *stopped, void *ctx);
 
+/* Read the certificates of the client port anew: see client_port_reload. */
+void node_reload(struct node *n);
+
 void node_free(struct node *n);
 
 unsigned node_port(const struct node *n); /* of the client service; 0 for a Unix socket */

@@ -272,6 +272,7 @@ void fixture_make(struct fixture *f, enum key_set set)
 	c->request_store_path = malloc(256);
 	(void)snprintf(c->request_store_path, 256, "%s/requests.db", f->folder.path);
 	c->listen_address = loopback;
+	c->plaintext_loopback = true;
 	c->metrics_bind_address = any;
 	c->log_level = level;
 	c->message_size_max = GRPC_MESSAGE_MAX;

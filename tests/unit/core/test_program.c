@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,6 +120,7 @@ static unsigned port_of(struct process *p)
 
 static const char server_config[] = "[service]\n"
 				    "listen_port = 0\n"
+				    "plaintext_loopback = true\n"
 				    "[telemetry]\n"
 				    "metrics_bind_address = \"127.0.0.1:0\"\n"
 				    "[request_store]\n"
@@ -126,57 +128,105 @@ static const char server_config[] = "[service]\n"
 
 /* ---- kms-gen-keys ---- */
 
+#define SIGNING_KEY_ID "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee"
+
+/* A configuration of kms-gen-keys: what is asked for, and where keys are. */
+#define GEN_KEYS(text)                                                                             \
+	text "[public_vault.storage.file]\npath = \"keys\"\n"                                      \
+	     "[private_vault.storage.file]\npath = \"./keys\"\n"
+
+static int gen_keys(const struct folder *f, char *out, size_t out_n, const char *text)
+{
+	file_put(f, "gen.toml", text);
+	return run(f, out, out_n, ARGV("KMS_GEN_KEYS", "-f", "gen.toml"), no_env);
+}
+
 static void test_gen_keys(void **state)
 {
 	(void)state;
 	struct folder f;
-	char out[4096], again[4096], command[512];
+	char out[4096], again[4096], path[512], real[PATH_MAX];
 
 	folder_make(&f);
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 0);
+	assert_int_equal(gen_keys(&f, out, sizeof(out), GEN_KEYS("")), 0);
 	assert_non_null(strstr(out, "made"));
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 0);
+	/* Where that was, so that nobody has to guess. */
+	assert_non_null(realpath(f.path, real));
+	(void)snprintf(path, sizeof(path), "private vault: %.200s/keys/PRIV\n", real);
+	assert_non_null(strstr(out, path));
+	(void)snprintf(path, sizeof(path), "public vault: %.200s/keys/PUB\n", real);
+	assert_non_null(strstr(out, path));
+	assert_int_equal(gen_keys(&f, out, sizeof(out), GEN_KEYS("")), 0);
 	assert_non_null(strstr(out, "there already; public objects: 4 there, 0 written"));
 
-	file_put(&f, "show.toml", "[keygen]\nshow_existing = true\n");
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "show.toml"), no_env),
-			 0);
-	assert_non_null(strstr(
-		out,
-		"SigningKey, 60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee\n"));
-	assert_non_null(strstr(
-		out, "VerfAddress, "
-		     "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee, 0x"));
+	static const char show[] = GEN_KEYS("[keygen]\nshow_existing = true\n");
+	static const char fill[] = GEN_KEYS("[keygen]\nrepopulate = true\n");
+
+	assert_int_equal(gen_keys(&f, out, sizeof(out), show), 0);
+	assert_non_null(strstr(out, "SigningKey, " SIGNING_KEY_ID "\n"));
+	assert_non_null(strstr(out, "VerfAddress, " SIGNING_KEY_ID ", 0x"));
 
 	/* A lost public object comes back, the same. */
-	(void)snprintf(command, sizeof(command), "%s/keys/PUB/VerfAddress/%s", f.path,
-		       "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee");
-	assert_int_equal(unlink(command), 0);
-	file_put(&f, "fill.toml", "[keygen]\nrepopulate = true\n");
-	assert_int_equal(
-		run(&f, again, sizeof(again), ARGV("KMS_GEN_KEYS", "-f", "fill.toml"), no_env), 0);
+	(void)snprintf(path, sizeof(path), "%s/keys/PUB/VerfAddress/" SIGNING_KEY_ID, f.path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(gen_keys(&f, again, sizeof(again), fill), 0);
 	assert_non_null(strstr(again, "3 there, 1 written"));
-	assert_int_equal(
-		run(&f, again, sizeof(again), ARGV("KMS_GEN_KEYS", "-f", "show.toml"), no_env), 0);
+	assert_int_equal(gen_keys(&f, again, sizeof(again), show), 0);
 	assert_string_equal(out, again);
 
 	/* A lost private key is not papered over. */
-	(void)snprintf(command, sizeof(command), "%s/keys/PRIV/SigningKey/%s", f.path,
-		       "60b7070add74be3827160aa635fb255eeeeb88586c4debf7ab1134ddceb4beee");
-	assert_int_equal(unlink(command), 0);
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 1);
+	(void)snprintf(path, sizeof(path), "%s/keys/PRIV/SigningKey/" SIGNING_KEY_ID, f.path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(gen_keys(&f, out, sizeof(out), GEN_KEYS("")), 1);
 	assert_non_null(strstr(out, "restore it"));
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "fill.toml"), no_env),
-			 1);
+	assert_int_equal(gen_keys(&f, out, sizeof(out), fill), 1);
+	folder_remove(&f);
+}
 
-	file_put(&f, "over.toml", "[keygen]\noverwrite = true\n");
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "over.toml"), no_env),
-			 1);
-	assert_non_null(strstr(out, "never overwritten"));
-	file_put(&f, "typo.toml", "[keygen]\nshow_exsting = true\n");
-	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS", "-f", "typo.toml"), no_env),
-			 1);
-	assert_non_null(strstr(out, "show_exsting"));
+static void test_gen_keys_refuses(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *note;
+	} rows[] = {
+		{GEN_KEYS("[keygen]\noverwrite = true\n"),
+		 "gen.toml:2: keygen.overwrite: found true, expected false: objects are never "
+		 "overwritten"},
+		{GEN_KEYS("[keygen]\nshow_existing = true\nrepopulate = true\n"),
+		 "gen.toml:3: keygen.repopulate: found true beside keygen.show_existing"},
+		{GEN_KEYS("[keygen]\nshow_exsting = true\n"),
+		 "gen.toml:2: unknown key keygen.show_exsting, did you mean "
+		 "keygen.show_existing?"},
+		{"", "public_vault.storage.file.path is required"},
+		{"[public_vault.storage.file]\npath = \"keys\"\n",
+		 "private_vault.storage.file.path is required"},
+		/* The misspelt key, and not the one that is missing for it. */
+		{"[public_vault.storage.file]\npath = \"keys\"\n"
+		 "[private_vault.storage.file]\npaht = \"keys\"\n",
+		 "gen.toml:4: unknown key private_vault.storage.file.paht, did you mean "
+		 "private_vault.storage.file.path?"},
+	};
+	struct folder f;
+	char out[4096], path[512];
+
+	folder_make(&f);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(gen_keys(&f, out, sizeof(out), rows[i].text), 1);
+		if (!strstr(out, rows[i].note))
+			fail_msg("%s\ngave: %s", rows[i].text, out);
+	}
+	/* No file: nothing is written anywhere that nobody named. */
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"), no_env), 1);
+	assert_non_null(strstr(out, "KMS_GEN_KEYS__PUBLIC_VAULT__STORAGE__FILE__PATH"));
+	(void)snprintf(path, sizeof(path), "%s/keys", f.path);
+	assert_int_equal(access(path, F_OK), -1);
+	/* By the environment it is named. */
+	assert_int_equal(run(&f, out, sizeof(out), ARGV("KMS_GEN_KEYS"),
+			     ARGV("KMS_GEN_KEYS__PUBLIC_VAULT__STORAGE__FILE__PATH=here",
+				  "KMS_GEN_KEYS__PRIVATE_VAULT__STORAGE__FILE__PATH=here")),
+			 0);
+	(void)snprintf(path, sizeof(path), "%s/here/PRIV/SigningKey/" SIGNING_KEY_ID, f.path);
+	assert_int_equal(access(path, F_OK), 0);
 	folder_remove(&f);
 }
 
@@ -201,6 +251,11 @@ static void test_command_line(void **state)
 	folder_remove(&f);
 }
 
+#define PLAIN "[service]\nplaintext_loopback = true\n"
+#define TLS_ROWS                                                                                   \
+	"[service.tls]\ncert = \"missing.pem\"\nkey = \"b\"\nca = \"c\"\nallowed_peers = "         \
+	"[\"a\"]\n"
+
 static void test_refused_configurations(void **state)
 {
 	(void)state;
@@ -208,18 +263,47 @@ static void test_refused_configurations(void **state)
 		const char *text;
 		const char *note;
 	} rows[] = {
-		{"[service]\nlisten_address = \"0.0.0.0\"\n", "no authentication"},
+		{"[service]\nlisten_address = \"0.0.0.0\"\n",
+		 "core.toml:2: service.listen_address: found \\\"0.0.0.0\\\" without "
+		 "[service.tls], "
+		 "expected that, or unix:PATH: this port would have no authentication"},
 		{"[service]\nlisten_address = \"::\"\n", "no authentication"},
-		{"[service]\nlisten_address = \"192.0.2.1\"\n", "no authentication"},
-		{"[service]\nlisten_address = \"localhost\"\n", "no authentication"},
-		{"[service]\nlisten_adress = \"127.0.0.1\"\n", "listen_adress"},
+		{"[service]\nlisten_address = \"192.0.2.1\"\nplaintext_loopback = true\n",
+		 "no authentication"},
+		{"", "default of service.listen_address: found \\\"127.0.0.1\\\" without "
+		     "[service.tls], "
+		     "expected that, or unix:PATH, or plaintext_loopback = true"},
+		{"[service]\nlisten_address = \"::1\"\n", "plaintext_loopback = true"},
+		{"[service]\nlisten_address = \"localhost\"\nplaintext_loopback = true\n",
+		 "core.toml:2: service.listen_address: found \\\"localhost\\\", expected unix:PATH "
+		 "or an IP address"},
+		{"[service]\nlisten_address = \"unix:core.sock\"\nplaintext_loopback = true\n",
+		 "core.toml:3: service.plaintext_loopback: found true beside a Unix socket"},
+		{"[service.tls]\ncert = \"a\"\nkey = \"b\"\nca = \"c\"\n",
+		 "core.toml:2: service.tls.cert: found no service.tls.allowed_peers beside it"},
+		{"[service.tls]\nallowed_peers = [\"a\"]\n",
+		 "core.toml:2: service.tls.allowed_peers: found no service.tls.cert beside it"},
+		{"[service.tls]\nallowed_peers = []\n", "core.toml:2: service.tls.allowed_peers"},
+		{"[service]\nplaintext_loopback = true\n" TLS_ROWS,
+		 "core.toml:2: service.plaintext_loopback: found true beside [service.tls]"},
+		{"[service]\nlisten_address = \"unix:core.sock\"\n" TLS_ROWS,
+		 "core.toml:4: service.tls.cert: found beside listen_address = "
+		 "\\\"unix:core.sock\\\""},
+		{TLS_ROWS, "service.tls: cannot read missing.pem: No such file"},
+		{"[service]\nlisten_adress = \"127.0.0.1\"\n",
+		 "core.toml:2: unknown key service.listen_adress, did you mean "
+		 "service.listen_address?"},
 		{"[service]\nlisten_port = 70000\n", "listen_port"},
-		{"[request_store]\ndec_capacity = 5\nmin_dec_cache = 6\n", "min_dec_cache"},
-		{"[public_vault.storage.file]\nprefix = \"PRIV\"\n", "same folder"},
-		{"[private_vault.storage.file]\nprefix = \"../PRIV\"\n", "prefix"},
-		{"[threshold]\nthreshold = 1\n", "threshold"},
+		{PLAIN "[request_store]\ndec_capacity = 5\nmin_dec_cache = 6\n",
+		 "core.toml:5: request_store.min_dec_cache: found 6, expected at most"},
+		{PLAIN "[public_vault.storage.file]\nprefix = \"PRIV\"\n", "same folder"},
+		{PLAIN "[private_vault.storage.file]\nprefix = \"../PRIV\"\n",
+		 "core.toml:4: private_vault.storage.file.prefix: a vault's prefix"},
+		{PLAIN "[telemetry]\nlog_level = \"loud\"\n",
+		 "core.toml:4: telemetry.log_level: found \\\"loud\\\", expected error"},
+		{"[threshold]\nthreshold = 1\n", "unknown key threshold"},
 		{"[service\n", "line"},
-		{"", "kms-gen-keys"}, /* a good configuration, and no key */
+		{PLAIN, "kms-gen-keys"}, /* a good configuration, and no key */
 	};
 	struct folder f;
 	char out[4096];
@@ -425,6 +509,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gen_keys),
+		cmocka_unit_test(test_gen_keys_refuses),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_refused_configurations),
 		cmocka_unit_test(test_start_and_stop),
