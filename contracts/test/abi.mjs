@@ -36,6 +36,7 @@ const CONTRACTS = {
 		EmptyUUPSProxy: "HostEmptyUUPSProxy",
 		EmptyUUPSProxyACL: "EmptyUUPSProxyACL",
 		InputVerifier: "InputVerifier",
+		KMSGeneration: "HostKMSGeneration",
 		KMSVerifier: "KMSVerifier",
 		PauserSet: "HostPauserSet",
 		ProtocolConfig: "ProtocolConfig",
@@ -50,7 +51,7 @@ const COMPLETE = new Set([
 	"gateway CiphertextCommits", "gateway Decryption", "gateway EmptyUUPSProxy", "gateway EmptyUUPSProxyGatewayConfig",
 	"gateway GatewayConfig", "gateway InputVerification", "gateway PauserSet", "gateway ProtocolPayment",
 	"gateway ZamaOFT", "gateway v0.11.0 KMSGeneration", "host ACL", "host EmptyUUPSProxy", "host EmptyUUPSProxyACL",
-	"host InputVerifier", "host KMSVerifier", "host PauserSet",
+	"host InputVerifier", "host KMSGeneration", "host KMSVerifier", "host PauserSet", "host ProtocolConfig",
 ]);
 
 const types = (list = []) => list.map((p) =>

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
+import {KmsNode} from "./ProtocolConfigTypes.sol";
+
 /// @title What the host's other contracts ask ProtocolConfig
-/// @dev Functions with a context id revert with InvalidKmsContext unless that context is active.
+/// @dev Functions with a context id revert with InvalidKmsContext unless that context is active, if they do not say
+/// otherwise.
 interface IProtocolConfig {
     /// @notice The context in use.
     /// @return Its id.
     function getCurrentKmsContextId() external view returns (uint256);
+
+    /// @notice The context and the epoch in use.
+    /// @return contextId The context.
+    /// @return epochId The epoch.
+    function getCurrentKmsContextAndEpoch() external view returns (uint256 contextId, uint256 epochId);
 
     /// @notice The keys the nodes of the context in use sign with.
     /// @return Their addresses, in party order.
@@ -28,6 +36,18 @@ interface IProtocolConfig {
     /// @return True if it does.
     function isKmsSignerForContext(uint256 kmsContextId, address signer) external view returns (bool);
 
+    /// @notice Whether an account sends for a node of a context that need not be active yet.
+    /// @param kmsContextId The context; not destroyed.
+    /// @param txSender The account.
+    /// @return True if it does.
+    function isKmsTxSenderForContext(uint256 kmsContextId, address txSender) external view returns (bool);
+
+    /// @notice A node of any context, also a destroyed one; all fields zero if there is none.
+    /// @param kmsContextId The context.
+    /// @param txSender The account it sends from.
+    /// @return The node.
+    function getKmsNodeForContext(uint256 kmsContextId, address txSender) external view returns (KmsNode memory);
+
     /// @notice Distinct signatures that prove a public decryption in the context in use.
     /// @return Their number.
     function getPublicDecryptionThreshold() external view returns (uint256);
@@ -36,4 +56,9 @@ interface IProtocolConfig {
     /// @param kmsContextId The context.
     /// @return Their number.
     function getPublicDecryptionThresholdForContext(uint256 kmsContextId) external view returns (uint256);
+
+    /// @notice Equal answers that decide a key generation in a context that need not be active yet.
+    /// @param kmsContextId The context; not destroyed.
+    /// @return Their number.
+    function getKmsGenThresholdForContext(uint256 kmsContextId) external view returns (uint256);
 }

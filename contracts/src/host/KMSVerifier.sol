@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {EIP712CrossChain} from "./EIP712CrossChain.sol";
+import {HostContexts} from "./HostContexts.sol";
 import {HostOwned, IHostOwner} from "./HostOwned.sol";
 import {IProtocolConfig} from "./IProtocolConfig.sol";
 import {TransientSet} from "./TransientSet.sol";
@@ -12,19 +13,12 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 /// @title Proof that the KMS decrypted something
 /// @notice Checks the signatures of KMS nodes under a public decryption, so that a contract on the host chain can take
 /// the values as true. Signers and threshold are those of the context that the proof names.
-contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostOwned {
+contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostContexts, HostOwned {
     /// @notice The proof is empty.
     error EmptyDecryptionProof();
 
     /// @notice The proof is shorter than its number of signatures needs.
     error DeserializingDecryptionProofFail();
-
-    /// @notice The proof's extra data has not the length of its version.
-    error DeserializingExtraDataFail();
-
-    /// @notice The proof's extra data has a version that is not known.
-    /// @param version The version byte.
-    error UnsupportedExtraDataVersion(uint8 version);
 
     /// @notice The proof has no signature.
     error KMSZeroSignature();
@@ -45,19 +39,14 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
     bytes32 public constant DECRYPTION_RESULT_TYPEHASH = keccak256(bytes(EIP712_PUBLIC_DECRYPT_TYPE));
 
     uint256 private constant SIGNATURE_LENGTH = 65;
-    uint256 private constant EXTRA_DATA_V1_LENGTH = 33;
-    uint256 private constant EXTRA_DATA_V2_LENGTH = 65;
     uint64 private constant REINITIALIZER_VERSION = 5;
 
     /// @dev Signers seen in the proof being checked.
     uint256 private constant SEEN_SIGNERS = uint256(keccak256("claviger.kms-verifier.signers"));
 
-    IProtocolConfig private immutable PROTOCOL_CONFIG;
-
     /// @param acl The ACL proxy, which knows the owner.
     /// @param protocolConfig The ProtocolConfig proxy, which knows the contexts.
-    constructor(IHostOwner acl, IProtocolConfig protocolConfig) HostOwned(acl) {
-        PROTOCOL_CONFIG = protocolConfig;
+    constructor(IHostOwner acl, IProtocolConfig protocolConfig) HostContexts(protocolConfig) HostOwned(acl) {
         _disableInitializers();
     }
 
@@ -190,20 +179,5 @@ contract KMSVerifier is FromEmptyProxy, UUPSUpgradeable, EIP712CrossChain, HostO
         // A later call in the same transaction must start afresh.
         TransientSet.clear(SEEN_SIGNERS);
         return distinct >= threshold;
-    }
-
-    /// @dev The epoch of version 2 says which key shares were used; the signers are the context's.
-    function _contextOf(bytes calldata extraData) private view returns (uint256) {
-        if (extraData.length == 0 || extraData[0] == 0x00) {
-            return PROTOCOL_CONFIG.getCurrentKmsContextId();
-        }
-        uint8 version = uint8(extraData[0]);
-        if (version > 2) {
-            revert UnsupportedExtraDataVersion(version);
-        }
-        if (extraData.length != (version == 1 ? EXTRA_DATA_V1_LENGTH : EXTRA_DATA_V2_LENGTH)) {
-            revert DeserializingExtraDataFail();
-        }
-        return uint256(bytes32(extraData[1:33]));
     }
 }

@@ -3,161 +3,28 @@ pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
 import {HostOwned, IHostOwner} from "./HostOwned.sol";
-import {IProtocolConfig} from "./IProtocolConfig.sol";
-import {KmsNode, KmsNodeParams, KmsThresholds, PcrValues} from "./ProtocolConfigTypes.sol";
+import {ProtocolConfigHandshakes} from "./ProtocolConfigHandshakes.sol";
+import {
+    ChainUpgradeWindow,
+    ContextState,
+    EpochState,
+    KmsNode,
+    KmsNodeParams,
+    KmsThresholds,
+    PcrValues
+} from "./ProtocolConfigTypes.sol";
+import {ProtocolConfigViews} from "./ProtocolConfigViews.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts-upgradeable/proxy/utils/UUPSUpgradeable.sol";
 
 /// @title KMS contexts and epochs
 /// @notice A context is a set of nodes with its thresholds; an epoch is one sharing of the keys among them. A
-/// deployment begins with one active context and one active epoch.
+/// deployment begins with one active context and one active epoch. On the canonical chain the owner announces a new
+/// context, or a new epoch for the same nodes, and the nodes' handshakes bring it into use; one at a time. On other
+/// chains the owner mirrors the outcome. Older contexts stay good for decryption until they are destroyed.
 /// @dev Of a node only what contracts and clients ask for is stored. The rest is in the event, and a hash of
 /// everything is kept as the context's anchor.
-contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, HostOwned {
-    /// @notice How far a context has come.
-    enum ContextState {
-        None,
-        Pending,
-        Created,
-        Active
-    }
-
-    /// @notice How far an epoch has come.
-    enum EpochState {
-        None,
-        Pending,
-        Active
-    }
-
-    /// @notice What a context was announced as.
-    struct ContextAnchor {
-        uint256 emissionBlockNumber;
-        bytes32 contextInfoHash;
-    }
-
-    /// @custom:storage-location erc7201:fhevm.storage.ProtocolConfig
-    /// @dev Members are only ever appended.
-    struct ProtocolConfigStorage {
-        /// @dev The highest id given to a context.
-        uint256 currentKmsContextId;
-        mapping(uint256 contextId => KmsNode[] nodes) kmsNodesForContext;
-        mapping(uint256 contextId => mapping(address txSender => bool isRegistered)) isKmsTxSenderForContext;
-        mapping(uint256 contextId => mapping(address signer => bool isRegistered)) isKmsSignerForContext;
-        mapping(uint256 contextId => mapping(address txSender => KmsNode node)) kmsNodeByTxSenderForContext;
-        mapping(uint256 contextId => address[] signers) kmsSignerAddressesForContext;
-        mapping(uint256 contextId => uint256 threshold) publicDecryptionThresholdForContext;
-        mapping(uint256 contextId => uint256 threshold) userDecryptionThresholdForContext;
-        mapping(uint256 contextId => uint256 threshold) kmsGenThresholdForContext;
-        mapping(uint256 contextId => uint256 threshold) mpcThresholdForContext;
-        mapping(uint256 contextId => bool isDestroyed) destroyedContexts;
-        uint256 latestActiveKmsContextId;
-        uint256 epochCounter;
-        uint256 latestActiveEpochId;
-        mapping(uint256 contextId => ContextState state) contextState;
-        mapping(uint256 epochId => EpochState state) epochState;
-        mapping(uint256 epochId => uint256 contextId) contextForEpoch;
-        /// @dev The next six members belong to the handshakes that create a context and activate an epoch.
-        mapping(uint256 contextId => mapping(address txSender => bool hasConfirmed)) contextCreationConfirmedByTxSender;
-        mapping(uint256 epochId => mapping(address signer => bool hasConfirmed)) epochActivationConfirmedBySigner;
-        mapping(uint256 epochId => mapping(bytes32 dataHash => uint256 count))
-            epochActivationConfirmationCountForDigest;
-        mapping(uint256 contextId => uint256 threshold) contextCreationPreviousTxSenderThreshold;
-        mapping(uint256 contextId => uint256 count) contextCreationNewTxSenderConfirmationCount;
-        mapping(uint256 contextId => uint256 count) contextCreationPreviousTxSenderConfirmationCount;
-        mapping(uint256 contextId => ContextAnchor anchor) contextAnchors;
-    }
-
-    /// @notice A context was announced.
-    /// @param contextId Its id.
-    /// @param previousContextId The context it follows; for the first one, an id that no context has.
-    /// @param kmsNodeParams Its nodes, in party order.
-    /// @param thresholds Its thresholds.
-    /// @param softwareVersion What the nodes are to run.
-    /// @param pcrValues Enclave measurements that the nodes' software may have.
-    event NewKmsContext(
-        uint256 indexed contextId,
-        uint256 indexed previousContextId,
-        KmsNodeParams[] kmsNodeParams,
-        KmsThresholds thresholds,
-        string softwareVersion,
-        PcrValues[] pcrValues
-    );
-
-    /// @notice No node was given.
-    error EmptyKmsNodes();
-
-    /// @notice More nodes than a decryption proof can count.
-    /// @param signerCount Their number.
-    /// @param maxAllowed The limit.
-    error KmsSignerSetExceedsProofFormatLimit(uint256 signerCount, uint256 maxAllowed);
-
-    /// @notice A threshold is not zero.
-    /// @param thresholdName Which threshold.
-    error InvalidNullThreshold(string thresholdName);
-
-    /// @notice A threshold that no decryption proof can reach.
-    /// @param thresholdName Which threshold.
-    /// @param threshold Its value.
-    /// @param maxAllowed The limit.
-    error ThresholdExceedsProofFormatLimit(string thresholdName, uint256 threshold, uint256 maxAllowed);
-
-    /// @notice More than there are nodes.
-    /// @param thresholdName Which threshold.
-    /// @param threshold Its value.
-    /// @param nodeCount Their number.
-    error InvalidHighThreshold(string thresholdName, uint256 threshold, uint256 nodeCount);
-
-    /// @notice A node has no account.
-    error KmsNodeNullTxSender();
-
-    /// @notice A node has no key.
-    error KmsNodeNullSigner();
-
-    /// @notice Two nodes have the same account.
-    /// @param txSender The account.
-    error KmsTxSenderAlreadyRegistered(address txSender);
-
-    /// @notice Two nodes have the same key.
-    /// @param signer The key's address.
-    error KmsSignerAlreadyRegistered(address signer);
-
-    /// @notice The context is unknown, destroyed, or not yet as far as the call needs it.
-    /// @param kmsContextId The context.
-    error InvalidKmsContext(uint256 kmsContextId);
-
-    /// @dev keccak256(abi.encode(uint256(keccak256("fhevm.storage.ProtocolConfig")) - 1)) & ~bytes32(uint256(0xff))
-    bytes32 private constant STORAGE_SLOT = 0x80f3585af86806c5774303b06c1ee640aa83b6ef3e45df49bb26c8524500c200;
-
-    /// @dev Ids carry their kind in the top byte; the first id is one above these.
-    uint256 private constant CONTEXT_BASE = 7 << 248;
-    uint256 private constant EPOCH_BASE = 8 << 248;
-
-    /// @dev Decryption proofs count their signatures in one byte.
-    uint256 private constant PROOF_FORMAT_LIMIT = 255;
+contract ProtocolConfig is FromEmptyProxy, UUPSUpgradeable, HostOwned, ProtocolConfigViews, ProtocolConfigHandshakes {
     uint64 private constant REINITIALIZER_VERSION = 3;
-
-    /// @dev Reverts unless the context is active and not destroyed.
-    modifier onlyValidKmsContext(uint256 kmsContextId) {
-        if (!_isValid(kmsContextId)) {
-            revert InvalidKmsContext(kmsContextId);
-        }
-        _;
-    }
-
-    /// @dev Reverts unless the context exists and is not destroyed.
-    modifier onlyLiveKmsContext(uint256 kmsContextId) {
-        if (!_isLive(kmsContextId)) {
-            revert InvalidKmsContext(kmsContextId);
-        }
-        _;
-    }
-
-    /// @dev Reverts unless the context exists.
-    modifier onlyKnownKmsContext(uint256 kmsContextId) {
-        if (_storage().contextState[kmsContextId] == ContextState.None) {
-            revert InvalidKmsContext(kmsContextId);
-        }
-        _;
-    }
 
     /// @param acl The ACL proxy, which knows the owner.
     constructor(IHostOwner acl) HostOwned(acl) {
@@ -175,223 +42,239 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
         string calldata softwareVersion,
         PcrValues[] calldata pcrValues
     ) external onlyFromEmptyProxy reinitializer(REINITIALIZER_VERSION) {
-        ProtocolConfigStorage storage $ = _storage();
-        uint256 contextId = CONTEXT_BASE + 1;
-        uint256 epochId = EPOCH_BASE + 1;
+        _storeContext(CONTEXT_BASE + 1, initialKmsNodeParams, initialThresholds);
+        _adopt(CONTEXT_BASE + 1, EPOCH_BASE + 1);
+        _announce(CONTEXT_BASE + 1, CONTEXT_BASE, initialKmsNodeParams, initialThresholds, softwareVersion, pcrValues);
+    }
 
-        _storeContext(contextId, initialKmsNodeParams, initialThresholds);
-        $.currentKmsContextId = contextId;
-        $.latestActiveKmsContextId = contextId;
-        $.contextState[contextId] = ContextState.Active;
-        $.epochCounter = epochId;
-        $.latestActiveEpochId = epochId;
-        $.epochState[epochId] = EpochState.Active;
-        $.contextForEpoch[epochId] = contextId;
-        $.contextAnchors[contextId] = ContextAnchor(
-            block.number, keccak256(abi.encode(initialKmsNodeParams, initialThresholds, softwareVersion, pcrValues))
+    /// @notice Initialises a new proxy on another chain with what is in use on the canonical one.
+    /// @param canonicalContextId The context there.
+    /// @param canonicalEpochId The epoch there.
+    /// @param canonicalKmsNodeParams The context's nodes, in party order.
+    /// @param canonicalThresholds Its thresholds.
+    function initializeFromCanonical(
+        uint256 canonicalContextId,
+        uint256 canonicalEpochId,
+        KmsNodeParams[] calldata canonicalKmsNodeParams,
+        KmsThresholds calldata canonicalThresholds
+    ) external onlyFromEmptyProxy reinitializer(REINITIALIZER_VERSION) {
+        _checkContextId(canonicalContextId);
+        _checkEpochId(canonicalEpochId);
+        _storeContext(canonicalContextId, canonicalKmsNodeParams, canonicalThresholds);
+        _adopt(canonicalContextId, canonicalEpochId);
+    }
+
+    /// @notice Takes over a proxy of the previous release, which had contexts that were active at once, and no epochs.
+    /// @param kmsNodeParams The nodes of the context in use, as they are stored, with what was not stored then.
+    /// @param softwareVersion What the nodes run.
+    /// @param pcrValues Enclave measurements that the nodes' software may have.
+    function reinitializeV2(
+        KmsNodeParams[] calldata kmsNodeParams,
+        string calldata softwareVersion,
+        PcrValues[] calldata pcrValues
+    ) external reinitializer(REINITIALIZER_VERSION) {
+        ProtocolConfigStorage storage $ = _storage();
+        uint256 current = $.currentKmsContextId;
+        _checkStoredNodes(current, kmsNodeParams);
+        // Also the older ones: a proof or an open request may be theirs, unless they were destroyed.
+        for (uint256 id = CONTEXT_BASE + 1; id <= current; id++) {
+            if ($.kmsSignerAddressesForContext[id].length != 0) {
+                $.contextState[id] = ContextState.Active;
+            }
+        }
+        _adopt(current, EPOCH_BASE + 1);
+        KmsThresholds memory thresholds = KmsThresholds(
+            $.publicDecryptionThresholdForContext[current],
+            $.userDecryptionThresholdForContext[current],
+            $.kmsGenThresholdForContext[current],
+            $.mpcThresholdForContext[current]
         );
-
-        emit NewKmsContext(contextId, CONTEXT_BASE, initialKmsNodeParams, initialThresholds, softwareVersion, pcrValues);
+        _announce(current, CONTEXT_BASE, kmsNodeParams, thresholds, softwareVersion, pcrValues);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function getCurrentKmsContextId() external view returns (uint256) {
-        return _storage().latestActiveKmsContextId;
-    }
-
-    /// @notice The highest id given to a context, which need not be active.
-    /// @return The id.
-    function getCurrentKmsContextIdCounter() external view returns (uint256) {
-        return _storage().currentKmsContextId;
-    }
-
-    /// @notice The context and the epoch in use.
-    /// @return contextId The context.
-    /// @return epochId The epoch.
-    function getCurrentKmsContextAndEpoch() external view returns (uint256 contextId, uint256 epochId) {
+    /// @notice Announces a new context. It waits for its nodes' confirmations; then it gets an epoch.
+    /// @param kmsNodeParams Its nodes, in party order.
+    /// @param thresholds Its thresholds.
+    /// @param softwareVersion What the nodes are to run.
+    /// @param pcrValues Enclave measurements that the nodes' software may have.
+    function defineNewKmsContextAndEpoch(
+        KmsNodeParams[] calldata kmsNodeParams,
+        KmsThresholds calldata thresholds,
+        string calldata softwareVersion,
+        PcrValues[] calldata pcrValues
+    ) external onlyHostOwner {
+        _checkNothingInFlight();
         ProtocolConfigStorage storage $ = _storage();
-        return ($.latestActiveKmsContextId, $.latestActiveEpochId);
+        uint256 previous = $.latestActiveKmsContextId;
+        uint256 contextId = ++$.currentKmsContextId;
+        _storeContext(contextId, kmsNodeParams, thresholds);
+        $.contextState[contextId] = ContextState.Pending;
+
+        // As many as are left if all whose corruption the protocols withstand stay silent.
+        uint256 n = $.kmsSignerAddressesForContext[previous].length;
+        uint256 mpc = $.mpcThresholdForContext[previous];
+        $.contextCreationPreviousTxSenderThreshold[contextId] = n > mpc ? n - mpc : 1;
+        _announce(contextId, previous, kmsNodeParams, thresholds, softwareVersion, pcrValues);
     }
 
-    /// @notice What a context was announced as; also for a destroyed one.
-    /// @param contextId The context.
-    /// @return emissionBlockNumber The block of the event.
-    /// @return contextInfoHash Keccak-256 of the event's unindexed fields, ABI encoded.
-    function getKmsContextAnchor(uint256 contextId)
-        external
-        view
-        onlyKnownKmsContext(contextId)
-        returns (uint256 emissionBlockNumber, bytes32 contextInfoHash)
-    {
-        ContextAnchor storage anchor = _storage().contextAnchors[contextId];
-        return (anchor.emissionBlockNumber, anchor.contextInfoHash);
+    /// @notice Has the nodes of the context in use share the keys anew.
+    function defineNewEpochForCurrentKmsContext() external onlyHostOwner {
+        _checkNothingInFlight();
+        _startEpoch(_storage().latestActiveKmsContextId);
     }
 
-    /// @notice Whether a context is active and not destroyed.
-    /// @param kmsContextId The context.
-    /// @return True if it may be used.
-    function isValidKmsContext(uint256 kmsContextId) external view returns (bool) {
-        return _isValid(kmsContextId);
-    }
-
-    /// @notice Whether a context exists, in any state, and is not destroyed.
-    /// @param kmsContextId The context.
-    /// @return True if it does.
-    function isLiveKmsContext(uint256 kmsContextId) external view returns (bool) {
-        return _isLive(kmsContextId);
-    }
-
-    /// @notice Whether an epoch is active and belongs to a context that may be used.
-    /// @param kmsContextId The context.
-    /// @param epochId The epoch.
-    /// @return True if both may be used together.
-    function isValidEpochForContext(uint256 kmsContextId, uint256 epochId) external view returns (bool) {
+    /// @notice Ends a context, whether it is in preparation or older than the one in use.
+    /// @param kmsContextId The context; not the one in use.
+    function destroyKmsContext(uint256 kmsContextId) external onlyHostOwner {
         ProtocolConfigStorage storage $ = _storage();
-        return _isValid(kmsContextId) && $.epochState[epochId] == EpochState.Active
-            && $.contextForEpoch[epochId] == kmsContextId;
+        if (kmsContextId == $.latestActiveKmsContextId) {
+            revert LatestActiveKmsContextCannotBeDestroyed(kmsContextId);
+        }
+        _checkLive(kmsContextId);
+        $.destroyedContexts[kmsContextId] = true;
+        // Only the newest epoch can be pending.
+        uint256 epochId = $.epochCounter;
+        if ($.contextForEpoch[epochId] == kmsContextId && $.epochState[epochId] == EpochState.Pending) {
+            delete $.epochState[epochId];
+        }
+        emit KmsContextDestroyed(kmsContextId);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function getKmsSigners() external view returns (address[] memory) {
+    /// @notice Ends an epoch: an old one, or one that the context in use prepares. The first epoch of a new context is
+    /// ended with its context.
+    /// @param epochId The epoch; not the one in use.
+    function destroyKmsEpoch(uint256 epochId) external onlyHostOwner {
         ProtocolConfigStorage storage $ = _storage();
-        return $.kmsSignerAddressesForContext[$.latestActiveKmsContextId];
+        if (epochId == $.latestActiveEpochId) {
+            revert LatestActiveKmsEpochCannotBeDestroyed(epochId);
+        }
+        EpochState state = $.epochState[epochId];
+        if (
+            state == EpochState.None
+                || (state == EpochState.Pending && $.contextState[$.contextForEpoch[epochId]] != ContextState.Active)
+        ) {
+            revert InvalidKmsEpoch(epochId);
+        }
+        delete $.epochState[epochId];
+        emit KmsEpochDestroyed(epochId);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function getKmsSignersForContext(uint256 kmsContextId)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (address[] memory)
-    {
-        return _storage().kmsSignerAddressesForContext[kmsContextId];
+    /// @notice Puts a context and an epoch of the canonical chain into use here.
+    /// @param contextId The context; newer than all here, ids may be left out.
+    /// @param epochId The epoch; newer than all here, ids may be left out.
+    /// @param kmsNodeParams The context's nodes, in party order.
+    /// @param thresholds Its thresholds.
+    /// @param softwareVersion What the nodes run.
+    /// @param pcrValues Enclave measurements that the nodes' software may have.
+    function mirrorKmsContextAndEpoch(
+        uint256 contextId,
+        uint256 epochId,
+        KmsNodeParams[] calldata kmsNodeParams,
+        KmsThresholds calldata thresholds,
+        string calldata softwareVersion,
+        PcrValues[] calldata pcrValues
+    ) external onlyHostOwner {
+        uint256 newest = _storage().currentKmsContextId;
+        if (contextId <= newest) {
+            revert NonIncreasingKmsContextId(contextId, newest);
+        }
+        _checkContextId(contextId);
+        _checkNewEpoch(epochId);
+        _storeContext(contextId, kmsNodeParams, thresholds);
+        _storeAnchor(contextId, kmsNodeParams, thresholds, softwareVersion, pcrValues);
+        _adopt(contextId, epochId);
+        emit MirrorKmsContextAndEpoch(contextId, epochId, kmsNodeParams, thresholds, softwareVersion, pcrValues);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function isKmsSigner(address signer) external view returns (bool) {
+    /// @notice Puts another epoch of the context in use into use here.
+    /// @param contextId The context in use.
+    /// @param epochId The epoch; newer than all here, ids may be left out.
+    function mirrorKmsEpoch(uint256 contextId, uint256 epochId) external onlyHostOwner {
+        if (contextId != _storage().latestActiveKmsContextId) {
+            revert InvalidKmsContext(contextId);
+        }
+        _checkNewEpoch(epochId);
         ProtocolConfigStorage storage $ = _storage();
-        return $.isKmsSignerForContext[$.latestActiveKmsContextId][signer];
+        $.epochCounter = epochId;
+        $.contextForEpoch[epochId] = contextId;
+        _activate(contextId, epochId);
+        emit MirrorKmsEpoch(contextId, epochId);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function isKmsSignerForContext(uint256 kmsContextId, address signer)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (bool)
-    {
-        return _storage().isKmsSignerForContext[kmsContextId][signer];
+    /// @notice Sets how many signatures prove a public decryption.
+    /// @param kmsContextId The context; active.
+    /// @param threshold The number, 1 to n.
+    function updatePublicDecryptionThresholdForContext(uint256 kmsContextId, uint256 threshold) external onlyHostOwner {
+        _checkNewThreshold("publicDecryption", kmsContextId, threshold);
+        _storage().publicDecryptionThresholdForContext[kmsContextId] = threshold;
+        emit PublicDecryptionThresholdUpdated(kmsContextId, threshold);
     }
 
-    /// @notice Whether an account sends for a node of a context that need not be active yet.
-    /// @param kmsContextId The context.
-    /// @param txSender The account.
-    /// @return True if it does.
-    function isKmsTxSenderForContext(uint256 kmsContextId, address txSender)
-        external
-        view
-        onlyLiveKmsContext(kmsContextId)
-        returns (bool)
-    {
-        return _storage().isKmsTxSenderForContext[kmsContextId][txSender];
+    /// @notice Sets how many shares complete a user decryption.
+    /// @param kmsContextId The context; active.
+    /// @param threshold The number, 1 to n.
+    function updateUserDecryptionThresholdForContext(uint256 kmsContextId, uint256 threshold) external onlyHostOwner {
+        _checkNewThreshold("userDecryption", kmsContextId, threshold);
+        _storage().userDecryptionThresholdForContext[kmsContextId] = threshold;
+        emit UserDecryptionThresholdUpdated(kmsContextId, threshold);
     }
 
-    /// @notice A context's nodes.
-    /// @param kmsContextId The context.
-    /// @return In party order.
-    function getKmsNodesForContext(uint256 kmsContextId)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (KmsNode[] memory)
-    {
-        return _storage().kmsNodesForContext[kmsContextId];
+    /// @notice Sets how many equal answers decide a key generation.
+    /// @param kmsContextId The context; active.
+    /// @param threshold The number, 1 to n.
+    function updateKmsGenThresholdForContext(uint256 kmsContextId, uint256 threshold) external onlyHostOwner {
+        _checkNewThreshold("kmsGen", kmsContextId, threshold);
+        _storage().kmsGenThresholdForContext[kmsContextId] = threshold;
+        emit KmsGenThresholdUpdated(kmsContextId, threshold);
     }
 
-    /// @notice A node of any context, also a destroyed one; all fields zero if there is none.
-    /// @param kmsContextId The context.
-    /// @param txSender The account it sends from.
-    /// @return The node.
-    function getKmsNodeForContext(uint256 kmsContextId, address txSender)
-        external
-        view
-        onlyKnownKmsContext(kmsContextId)
-        returns (KmsNode memory)
-    {
-        return _storage().kmsNodeByTxSenderForContext[kmsContextId][txSender];
+    /// @notice Sets how many corrupted nodes the protocols withstand.
+    /// @param kmsContextId The context; active.
+    /// @param threshold The number, 1 to n.
+    function updateMpcThresholdForContext(uint256 kmsContextId, uint256 threshold) external onlyHostOwner {
+        _checkNewThreshold("mpc", kmsContextId, threshold);
+        _storage().mpcThresholdForContext[kmsContextId] = threshold;
+        emit MpcThresholdUpdated(kmsContextId, threshold);
     }
 
-    /// @inheritdoc IProtocolConfig
-    function getPublicDecryptionThreshold() external view returns (uint256) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.publicDecryptionThresholdForContext[$.latestActiveKmsContextId];
-    }
-
-    /// @notice Shares that complete a user decryption in the context in use.
-    /// @return Their number.
-    function getUserDecryptionThreshold() external view returns (uint256) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.userDecryptionThresholdForContext[$.latestActiveKmsContextId];
-    }
-
-    /// @notice Equal answers that decide a key generation in the context in use.
-    /// @return Their number.
-    function getKmsGenThreshold() external view returns (uint256) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.kmsGenThresholdForContext[$.latestActiveKmsContextId];
-    }
-
-    /// @notice Corrupted nodes that the protocols of the context in use withstand.
-    /// @return Their number.
-    function getMpcThreshold() external view returns (uint256) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.mpcThresholdForContext[$.latestActiveKmsContextId];
-    }
-
-    /// @inheritdoc IProtocolConfig
-    function getPublicDecryptionThresholdForContext(uint256 kmsContextId)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (uint256)
-    {
-        return _storage().publicDecryptionThresholdForContext[kmsContextId];
-    }
-
-    /// @notice Shares that complete a user decryption in a context.
-    /// @param kmsContextId The context.
-    /// @return Their number.
-    function getUserDecryptionThresholdForContext(uint256 kmsContextId)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (uint256)
-    {
-        return _storage().userDecryptionThresholdForContext[kmsContextId];
-    }
-
-    /// @notice Equal answers that decide a key generation in a context that need not be active yet.
-    /// @param kmsContextId The context.
-    /// @return Their number.
-    function getKmsGenThresholdForContext(uint256 kmsContextId)
-        external
-        view
-        onlyLiveKmsContext(kmsContextId)
-        returns (uint256)
-    {
-        return _storage().kmsGenThresholdForContext[kmsContextId];
-    }
-
-    /// @notice Corrupted nodes that a context's protocols withstand.
-    /// @param kmsContextId The context.
-    /// @return Their number.
-    function getMpcThresholdForContext(uint256 kmsContextId)
-        external
-        view
-        onlyValidKmsContext(kmsContextId)
-        returns (uint256)
-    {
-        return _storage().mpcThresholdForContext[kmsContextId];
+    /// @notice Tells coprocessors when to change their software. Nothing is stored.
+    /// @param proposalId The proposal, numbered by the owner; not zero.
+    /// @param softwareVersion The version to change to.
+    /// @param chainUpgradeWindows When, on each host chain; no chain twice.
+    /// @param gwStartBlock When, on the gateway; not zero.
+    function proposeCoprocessorUpgrade(
+        uint256 proposalId,
+        string calldata softwareVersion,
+        ChainUpgradeWindow[] calldata chainUpgradeWindows,
+        uint64 gwStartBlock
+    ) external onlyHostOwner {
+        if (proposalId == 0) {
+            revert InvalidProposalId();
+        }
+        if (bytes(softwareVersion).length == 0) {
+            revert EmptySoftwareVersion();
+        }
+        if (chainUpgradeWindows.length == 0) {
+            revert EmptyChainUpgradeWindows();
+        }
+        if (gwStartBlock == 0) {
+            revert ZeroGwStartBlock();
+        }
+        for (uint256 i = 0; i < chainUpgradeWindows.length; i++) {
+            ChainUpgradeWindow calldata window = chainUpgradeWindows[i];
+            if (window.chainId == 0) {
+                revert ZeroChainId();
+            }
+            if (window.startBlock == 0 || window.startBlock >= window.endBlock) {
+                revert InvalidBlockWindow(window.chainId, window.startBlock, window.endBlock);
+            }
+            for (uint256 j = 0; j < i; j++) {
+                if (chainUpgradeWindows[j].chainId == window.chainId) {
+                    revert DuplicateChainId(window.chainId);
+                }
+            }
+        }
+        emit CoprocessorUpgradeProposed(proposalId, softwareVersion, chainUpgradeWindows, gwStartBlock);
     }
 
     /// @notice Name and version.
@@ -402,79 +285,45 @@ contract ProtocolConfig is IProtocolConfig, FromEmptyProxy, UUPSUpgradeable, Hos
 
     function _authorizeUpgrade(address) internal view override onlyHostOwner {}
 
-    function _storeContext(uint256 contextId, KmsNodeParams[] calldata params, KmsThresholds calldata thresholds)
-        private
-    {
-        ProtocolConfigStorage storage $ = _storage();
-        uint256 n = params.length;
-        if (n == 0) {
-            revert EmptyKmsNodes();
-        }
-        if (n > PROOF_FORMAT_LIMIT) {
-            revert KmsSignerSetExceedsProofFormatLimit(n, PROOF_FORMAT_LIMIT);
-        }
-        _checkThreshold("publicDecryption", thresholds.publicDecryption, n);
-        _checkThreshold("userDecryption", thresholds.userDecryption, n);
-        _checkThreshold("kmsGen", thresholds.kmsGen, n);
-        _checkThreshold("mpc", thresholds.mpc, n);
-        for (uint256 i = 0; i < n; i++) {
-            _storeNode(contextId, params[i]);
-        }
-        $.publicDecryptionThresholdForContext[contextId] = thresholds.publicDecryption;
-        $.userDecryptionThresholdForContext[contextId] = thresholds.userDecryption;
-        $.kmsGenThresholdForContext[contextId] = thresholds.kmsGen;
-        $.mpcThresholdForContext[contextId] = thresholds.mpc;
+    /// @dev Keeps the anchor of a context and tells of it.
+    function _announce(
+        uint256 contextId,
+        uint256 previousContextId,
+        KmsNodeParams[] calldata params,
+        KmsThresholds memory thresholds,
+        string calldata softwareVersion,
+        PcrValues[] calldata pcrValues
+    ) private {
+        _storeAnchor(contextId, params, thresholds, softwareVersion, pcrValues);
+        emit NewKmsContext(contextId, previousContextId, params, thresholds, softwareVersion, pcrValues);
     }
 
-    function _storeNode(uint256 contextId, KmsNodeParams calldata params) private {
-        ProtocolConfigStorage storage $ = _storage();
-        address txSender = params.txSenderAddress;
-        address signer = params.signerAddress;
-        if (txSender == address(0)) {
-            revert KmsNodeNullTxSender();
+    /// @dev Reverts unless a mirrored epoch is newer than all here. What a handshake prepares here would come to an end
+    /// in which it replaces something newer; so there must be none.
+    function _checkNewEpoch(uint256 epochId) private view {
+        uint256 newest = _storage().epochCounter;
+        if (epochId <= newest) {
+            revert NonIncreasingEpochId(epochId, newest);
         }
-        if (signer == address(0)) {
-            revert KmsNodeNullSigner();
-        }
-        if ($.isKmsTxSenderForContext[contextId][txSender]) {
-            revert KmsTxSenderAlreadyRegistered(txSender);
-        }
-        if ($.isKmsSignerForContext[contextId][signer]) {
-            revert KmsSignerAlreadyRegistered(signer);
-        }
-        KmsNode memory node = KmsNode(txSender, signer, params.ipAddress, params.storageUrl);
-        $.isKmsTxSenderForContext[contextId][txSender] = true;
-        $.isKmsSignerForContext[contextId][signer] = true;
-        $.kmsNodeByTxSenderForContext[contextId][txSender] = node;
-        $.kmsNodesForContext[contextId].push(node);
-        $.kmsSignerAddressesForContext[contextId].push(signer);
+        _checkEpochId(epochId);
+        _checkNothingInFlight();
     }
 
-    function _isLive(uint256 contextId) private view returns (bool) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.contextState[contextId] != ContextState.None && !$.destroyedContexts[contextId];
+    function _checkNewThreshold(string memory name, uint256 contextId, uint256 threshold) private view {
+        _checkValid(contextId);
+        _checkThreshold(name, threshold, _storage().kmsSignerAddressesForContext[contextId].length);
     }
 
-    function _isValid(uint256 contextId) private view returns (bool) {
-        ProtocolConfigStorage storage $ = _storage();
-        return $.contextState[contextId] == ContextState.Active && !$.destroyedContexts[contextId];
-    }
-
-    function _checkThreshold(string memory name, uint256 threshold, uint256 n) private pure {
-        if (threshold == 0) {
-            revert InvalidNullThreshold(name);
+    /// @dev Reverts unless these are the nodes of a context: the anchor must be of what is stored.
+    function _checkStoredNodes(uint256 contextId, KmsNodeParams[] calldata params) private view {
+        KmsNode[] storage nodes = _storage().kmsNodesForContext[contextId];
+        bool same = nodes.length != 0 && nodes.length == params.length;
+        for (uint256 i = 0; same && i < params.length; i++) {
+            same = nodes[i].txSenderAddress == params[i].txSenderAddress
+                && nodes[i].signerAddress == params[i].signerAddress;
         }
-        if (threshold > PROOF_FORMAT_LIMIT) {
-            revert ThresholdExceedsProofFormatLimit(name, threshold, PROOF_FORMAT_LIMIT);
-        }
-        if (threshold > n) {
-            revert InvalidHighThreshold(name, threshold, n);
-        }
-    }
-
-    function _storage() private pure returns (ProtocolConfigStorage storage $) {
-        assembly {
-            $.slot := STORAGE_SLOT
+        if (!same) {
+            revert InvalidKmsContext(contextId);
         }
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
+import {HostContexts} from "../../src/host/HostContexts.sol";
 import {HostOwned, IHostOwner} from "../../src/host/HostOwned.sol";
 import {IProtocolConfig} from "../../src/host/IProtocolConfig.sol";
 import {KMSVerifier} from "../../src/host/KMSVerifier.sol";
-import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
+import {ProtocolConfigEvents} from "../../src/host/ProtocolConfigEvents.sol";
 import {KmsNodeParams, KmsThresholds} from "../../src/host/ProtocolConfigTypes.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
 import {HostFixture} from "../helpers/HostFixture.sol";
@@ -80,7 +81,7 @@ contract KMSVerifierTest is HostFixture {
         vm.assertEq(verifier.getThreshold(), THRESHOLD, "threshold");
         vm.assertEq(verifier.getCurrentKmsContextId(), CONTEXT, "context");
         vm.assertTrue(verifier.isSigner(vm.addr(kmsKey(0))) && !verifier.isSigner(STRANGER), "isSigner");
-        vm.expectRevert(abi.encodeWithSelector(ProtocolConfig.InvalidKmsContext.selector, CONTEXT + 1));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolConfigEvents.InvalidKmsContext.selector, CONTEXT + 1));
         verifier.getSignersForKmsContext(CONTEXT + 1);
     }
 
@@ -92,9 +93,9 @@ contract KMSVerifierTest is HostFixture {
             vm.assertEq(signers, protocolConfig.getKmsSigners(), "signers");
             vm.assertEq(threshold, THRESHOLD, "threshold");
         }
-        vm.expectRevert(abi.encodeWithSelector(ProtocolConfig.InvalidKmsContext.selector, CONTEXT + 1));
+        vm.expectRevert(abi.encodeWithSelector(ProtocolConfigEvents.InvalidKmsContext.selector, CONTEXT + 1));
         verifier.getContextSignersAndThresholdFromExtraData(extraV1(CONTEXT + 1));
-        vm.expectRevert(abi.encodeWithSelector(KMSVerifier.UnsupportedExtraDataVersion.selector, 3));
+        vm.expectRevert(abi.encodeWithSelector(HostContexts.UnsupportedExtraDataVersion.selector, 3));
         verifier.getContextSignersAndThresholdFromExtraData(hex"03");
     }
 
@@ -176,19 +177,19 @@ contract KMSVerifierTest is HostFixture {
         if (n == right) {
             vm.assertTrue(verify(proof), "right length");
         } else {
-            expectVerifyRevert(proof, abi.encodeWithSelector(KMSVerifier.DeserializingExtraDataFail.selector));
+            expectVerifyRevert(proof, abi.encodeWithSelector(HostContexts.DeserializingExtraDataFail.selector));
         }
     }
 
     function testFuzz_unknownVersionReverts(uint8 version) public {
         version = 3 + version % 253;
-        bytes memory err = abi.encodeWithSelector(KMSVerifier.UnsupportedExtraDataVersion.selector, version);
+        bytes memory err = abi.encodeWithSelector(HostContexts.UnsupportedExtraDataVersion.selector, version);
         expectVerifyRevert(proofOf(nodes3(0, 1, 2), abi.encodePacked(version)), err);
     }
 
     function testFuzz_unknownContextReverts(uint256 id) public {
         if (id == CONTEXT) return;
-        bytes memory err = abi.encodeWithSelector(ProtocolConfig.InvalidKmsContext.selector, id);
+        bytes memory err = abi.encodeWithSelector(ProtocolConfigEvents.InvalidKmsContext.selector, id);
         expectVerifyRevert(proofOf(nodes3(0, 1, 2), extraV1(id)), err);
     }
 

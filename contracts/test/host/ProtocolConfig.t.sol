@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {HostOwned, IHostOwner} from "../../src/host/HostOwned.sol";
 import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
+import {ProtocolConfigEvents as E} from "../../src/host/ProtocolConfigEvents.sol";
 import {KmsNode, KmsNodeParams, KmsThresholds} from "../../src/host/ProtocolConfigTypes.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
 import {HostFixture} from "../helpers/HostFixture.sol";
@@ -32,7 +33,7 @@ contract ProtocolConfigTest is HostFixture {
         ProtocolConfig implementation = new ProtocolConfig(IHostOwner(address(acl)));
         vm.roll(77);
         vm.expectEmit(address(protocolConfig));
-        emit ProtocolConfig.NewKmsContext(CONTEXT, 7 << 248, params, t, SOFTWARE_VERSION, pcrs());
+        emit E.NewKmsContext(CONTEXT, 7 << 248, params, t, SOFTWARE_VERSION, pcrs());
         vm.prank(OWNER);
         protocolConfig.upgradeToAndCall(address(implementation), protocolInit(params, t));
 
@@ -84,7 +85,7 @@ contract ProtocolConfigTest is HostFixture {
         if (id == CONTEXT) return;
         vm.assertTrue(!protocolConfig.isValidKmsContext(id) && !protocolConfig.isLiveKmsContext(id), "not valid");
         vm.assertTrue(!protocolConfig.isValidEpochForContext(id, EPOCH), "epoch of another context");
-        bytes memory err = abi.encodeWithSelector(ProtocolConfig.InvalidKmsContext.selector, id);
+        bytes memory err = abi.encodeWithSelector(E.InvalidKmsContext.selector, id);
         vm.expectRevert(err);
         protocolConfig.getKmsSignersForContext(id);
         vm.expectRevert(err);
@@ -113,7 +114,7 @@ contract ProtocolConfigTest is HostFixture {
         vm.assertTrue(!protocolConfig.isValidKmsContext(CONTEXT), "not valid");
         vm.assertTrue(!protocolConfig.isLiveKmsContext(CONTEXT), "not live");
         vm.assertTrue(!protocolConfig.isValidEpochForContext(CONTEXT, EPOCH), "nor its epoch");
-        vm.expectRevert(abi.encodeWithSelector(ProtocolConfig.InvalidKmsContext.selector, CONTEXT));
+        vm.expectRevert(abi.encodeWithSelector(E.InvalidKmsContext.selector, CONTEXT));
         protocolConfig.getKmsSignersForContext(CONTEXT);
         protocolConfig.getKmsContextAnchor(CONTEXT);
         address sender = kmsParams(1)[0].txSenderAddress;
@@ -143,22 +144,22 @@ contract ProtocolConfigTest is HostFixture {
 
     function test_badNodesRevert() public {
         KmsThresholds memory t = KmsThresholds(1, 1, 1, 1);
-        expectInitRevert(kmsParams(0), t, abi.encodeWithSelector(ProtocolConfig.EmptyKmsNodes.selector));
+        expectInitRevert(kmsParams(0), t, abi.encodeWithSelector(E.EmptyKmsNodes.selector));
         KmsNodeParams[] memory params = kmsParams(3);
         params[1].txSenderAddress = address(0);
-        expectInitRevert(params, t, abi.encodeWithSelector(ProtocolConfig.KmsNodeNullTxSender.selector));
+        expectInitRevert(params, t, abi.encodeWithSelector(E.KmsNodeNullTxSender.selector));
         params = kmsParams(3);
         params[1].signerAddress = address(0);
-        expectInitRevert(params, t, abi.encodeWithSelector(ProtocolConfig.KmsNodeNullSigner.selector));
+        expectInitRevert(params, t, abi.encodeWithSelector(E.KmsNodeNullSigner.selector));
         params = kmsParams(3);
         params[2].txSenderAddress = params[0].txSenderAddress;
-        bytes4 err = ProtocolConfig.KmsTxSenderAlreadyRegistered.selector;
+        bytes4 err = E.KmsTxSenderAlreadyRegistered.selector;
         expectInitRevert(params, t, abi.encodeWithSelector(err, params[0].txSenderAddress));
         params = kmsParams(3);
         params[2].signerAddress = params[0].signerAddress;
-        err = ProtocolConfig.KmsSignerAlreadyRegistered.selector;
+        err = E.KmsSignerAlreadyRegistered.selector;
         expectInitRevert(params, t, abi.encodeWithSelector(err, params[0].signerAddress));
-        err = ProtocolConfig.KmsSignerSetExceedsProofFormatLimit.selector;
+        err = E.KmsSignerSetExceedsProofFormatLimit.selector;
         expectInitRevert(kmsParams(256), t, abi.encodeWithSelector(err, 256, 255));
     }
 
@@ -167,15 +168,15 @@ contract ProtocolConfigTest is HostFixture {
         for (uint256 i = 0; i < 4; i++) {
             uint256[4] memory v = [uint256(1), 1, 1, 1];
             v[i] = 0;
-            bytes4 err = ProtocolConfig.InvalidNullThreshold.selector;
+            bytes4 err = E.InvalidNullThreshold.selector;
             expectInitRevert(kmsParams(3), KmsThresholds(v[0], v[1], v[2], v[3]), abi.encodeWithSelector(err, names[i]));
             v[i] = 4;
-            err = ProtocolConfig.InvalidHighThreshold.selector;
+            err = E.InvalidHighThreshold.selector;
             expectInitRevert(
                 kmsParams(3), KmsThresholds(v[0], v[1], v[2], v[3]), abi.encodeWithSelector(err, names[i], 4, 3)
             );
             v[i] = 256;
-            err = ProtocolConfig.ThresholdExceedsProofFormatLimit.selector;
+            err = E.ThresholdExceedsProofFormatLimit.selector;
             expectInitRevert(
                 kmsParams(3), KmsThresholds(v[0], v[1], v[2], v[3]), abi.encodeWithSelector(err, names[i], 256, 255)
             );
