@@ -76,20 +76,29 @@ static uint16_t u16_read(struct reader *r)
 	return (uint16_t)(high << 8 | reader_u8(r));
 }
 
-static int64_t int_read(struct bytes b)
+static enum err int_read(int64_t *ret_v, Oid type, struct bytes b)
 {
 	struct reader r = reader_of(b);
+	int64_t v;
 
-	switch (b.n) {
-	case 8:
-		return (int64_t)reader_u64be(&r);
-	case 4:
-		return (int32_t)reader_u32be(&r);
-	case 2:
-		return (int16_t)u16_read(&r);
+	switch (type) {
+	case OID_INT8:
+		v = (int64_t)reader_u64be(&r);
+		break;
+	case OID_INT4:
+		v = (int32_t)reader_u32be(&r);
+		break;
+	case OID_INT2:
+		v = (int16_t)u16_read(&r);
+		break;
 	default:
-		return reader_u8(&r); /* a boolean */
+		v = reader_u8(&r); /* a boolean */
+		break;
 	}
+	if (reader_end(&r) != ERR_OK)
+		return ERR_INTERNAL;
+	*ret_v = v;
+	return ERR_OK;
 }
 
 /* sum() of 64-bit integers is a NUMERIC: digits to base 10000, the first worth 10000^weight, zeros
@@ -112,11 +121,12 @@ static enum err numeric_read(int64_t *ret_v, struct bytes b)
 	for (int i = 0; i <= weight; i++) {
 		int digit = (unsigned)i < digits_n ? u16_read(&r) : 0;
 
-		if (__builtin_mul_overflow(v, NUMERIC_BASE, &v) ||
+		if (digit >= NUMERIC_BASE || __builtin_mul_overflow(v, NUMERIC_BASE, &v) ||
 		    __builtin_add_overflow(v, sign ? -digit : digit, &v))
 			return ERR_INTERNAL;
 	}
-	TRY(reader_end(&r));
+	if (reader_end(&r) != ERR_OK)
+		return ERR_INTERNAL;
 	*ret_v = v;
 	return ERR_OK;
 }
@@ -130,7 +140,8 @@ static enum err cell_read(struct store_value *ret_cell, Oid type, struct bytes b
 	case OID_INT2:
 	case OID_INT4:
 	case OID_INT8:
-		*ret_cell = store_int(int_read(b));
+		TRY(int_read(&v, type, b));
+		*ret_cell = store_int(v);
 		return ERR_OK;
 	case OID_NUMERIC:
 		TRY(numeric_read(&v, b));

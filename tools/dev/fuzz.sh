@@ -137,7 +137,7 @@ coverage() {
 	export LLVM_PROFILE_FILE=/dev/null # of what meson tries out
 	compile fuzz-coverage fuzz-targets -- -Dbuildtype=debug -Dtests=true -Dfuzz=true \
 		"-Dc_args=-fprofile-instr-generate -fcoverage-mapping" "-Dc_link_args=-fprofile-instr-generate" \
-		"-Dcpp_args=-fprofile-instr-generate" "-Dcpp_link_args=-fprofile-instr-generate"
+		"-Dcpp_args=-fprofile-instr-generate -fcoverage-mapping" "-Dcpp_link_args=-fprofile-instr-generate"
 	mkdir -p "$profile"
 	printf '%-18s %7s %7s %8s   %s\n' target inputs lines reached files
 	while read -r name _ parts; do
