@@ -48,13 +48,14 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1 } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {} } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
 		this.connectorEnv = connectorEnv;
 		this.report = report;
 		this.connectorOptions = connector;
+		this.coreOptions = core; // rows of kms-server's [service]; with listen_address, kms_core_endpoints is the caller's to set
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.ports = Object.fromEntries(
 			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
@@ -165,16 +166,23 @@ export class Network {
 		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.hosts.map(({ contracts }) => contracts.ACL).join(', ')} (host)`);
 	}
 
+	// A Unix socket, which no other user of the machine can ask; but the kernel limits the length of its path.
+	get coreUrl() {
+		const file = this.path('node-1', 'core.sock');
+		return Buffer.byteLength(file) < 108 ? `unix:${file}` : `http://127.0.0.1:${this.ports.core}`;
+	}
+
+	get #coreService() {
+		const tcp = { listen_address: '127.0.0.1', listen_port: this.ports.core };
+		if (this.coreOptions.listen_address) return { ...tcp, ...this.coreOptions };
+		return { ...(this.coreUrl.startsWith('unix:') ? { listen_address: this.coreUrl } : { ...tcp, plaintext_loopback: true }), ...this.coreOptions };
+	}
+
 	async #startCore() {
-		const file = this.path('config', 'kms-server.toml');
-		writeFileSync(
-			file,
-			`[service]\nlisten_address = "127.0.0.1"\nlisten_port = ${this.ports.core}\n\n` +
-				`[telemetry]\nmetrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"\n\n${this.#vaults()}`,
-		);
-		const entry = this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
-		await waitFor('kms-server', () => portOpen(this.ports.core), { entry });
-		this.report(`kms-server (centralised) on port ${this.ports.core}`);
+		const { listen_address: address, listen_port: port } = this.#coreService;
+		const entry = this.startCoreProcess();
+		await waitFor('kms-server', () => portOpen(port ?? address.slice('unix:'.length)), { entry });
+		this.report(`kms-server (centralised) on ${port ? `port ${port}` : 'a Unix socket'}`);
 	}
 
 	connectorConfig() {
@@ -187,7 +195,7 @@ export class Network {
 			ethereum_url: host.rpc,
 			ethereum_chain_id: host.chainId,
 			monitoring_endpoint: `127.0.0.1:${this.ports.connectorMonitoring}`,
-			kms_core_endpoints: [`http://127.0.0.1:${this.ports.core}`],
+			kms_core_endpoints: [this.coreUrl],
 			...(this.connectorEnv.KMS_CONNECTOR_PRIVATE_KEY ? {} : { private_key: this.accounts.connector.privateKey }),
 			decryption_polling: '100ms',
 			decryption_from_block_number: 0,
@@ -238,6 +246,14 @@ export class Network {
 		await this.#kill(entry, 'SIGKILL');
 	}
 
+	startCoreProcess() {
+		const file = this.path('config', 'kms-server.toml');
+		const service = Object.entries(this.#coreService).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+		const telemetry = `metrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"`;
+		writeFileSync(file, ['[service]', ...service, '', '[telemetry]', telemetry, '', this.#vaults()].join('\n'));
+		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
+	}
+
 	async restartCore(signal) {
 		await this.#kill(this.processes.findLast(({ name }) => name === 'kms-server'), signal);
 		await this.#startCore();
@@ -261,7 +277,7 @@ export class Network {
 					party: 1,
 					signer: this.kmsSigner,
 					txSender: accounts.connector.address,
-					core: `http://127.0.0.1:${ports.core}`,
+					core: this.connectorOptions.kms_core_endpoints?.[0] ?? this.coreUrl,
 					monitoring: `http://127.0.0.1:${ports.connectorMonitoring}`,
 					coreMonitoring: `http://127.0.0.1:${ports.coreMonitoring}`,
 					pid: { server: pid('kms-server'), connector: pid('kms-connector') },

@@ -64,10 +64,10 @@ export async function waitFor(what, ready, { timeoutMs = 20000, intervalMs = 25,
 	throw new Error(`${what}: not within ${timeoutMs} ms${last ? ` (${last.message})` : ''}${entry ? `; log ${entry.log}:\n  ${tail(entry.log)}` : ''}`);
 }
 
-// True when something accepts connections there.
+// True when something accepts connections there; a text is the path of a Unix socket.
 export const portOpen = (port, host = '127.0.0.1') =>
 	new Promise((resolve) => {
-		const socket = createConnection({ port, host });
+		const socket = createConnection(typeof port === 'string' ? { path: port } : { port, host });
 		const settle = (open) => {
 			socket.destroy();
 			resolve(open);
