@@ -43,6 +43,7 @@ abstract contract GatewayKMSGenerationBase is GatewayKMSGenerationEvents, Gatewa
     uint256 internal constant KEY_BASE = 4 << 248;
     uint256 internal constant CRS_BASE = 5 << 248;
     uint256 internal constant KEY_RESHARE_BASE = 6 << 248;
+    uint256 private constant KIND_SHIFT = 248;
 
     bytes32 private constant PREP_KEYGEN_TYPEHASH = keccak256("PrepKeygenVerification(uint256 prepKeygenId)");
     bytes32 private constant KEYGEN_TYPEHASH = keccak256(
@@ -108,18 +109,17 @@ abstract contract GatewayKMSGenerationBase is GatewayKMSGenerationEvents, Gatewa
         }
     }
 
-    /// @dev Reverts unless the nodes have agreed on this key; the id of another thing that is done is no key.
+    /// @dev Reverts unless the nodes have agreed on this key; the id of another thing that is done is no key. Ids that
+    /// were never given out are never done.
     function _checkKeyGenerated(uint256 keyId) internal view {
-        KMSGenerationStorage storage $ = _storage();
-        if (keyId <= KEY_BASE || keyId > $.keyCounter || !$.isRequestDone[keyId]) {
+        if (keyId >> KIND_SHIFT != KEY_BASE >> KIND_SHIFT || !_storage().isRequestDone[keyId]) {
             revert KeyNotGenerated(keyId);
         }
     }
 
     /// @dev Reverts unless the nodes have agreed on this CRS.
     function _checkCrsGenerated(uint256 crsId) internal view {
-        KMSGenerationStorage storage $ = _storage();
-        if (crsId <= CRS_BASE || crsId > $.crsCounter || !$.isRequestDone[crsId]) {
+        if (crsId >> KIND_SHIFT != CRS_BASE >> KIND_SHIFT || !_storage().isRequestDone[crsId]) {
             revert CrsNotGenerated(crsId);
         }
     }
