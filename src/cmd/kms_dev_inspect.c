@@ -78,7 +78,7 @@ static enum err inspect_compact_list(struct bytes object, struct err_note *note)
 
 static enum err inspect_squashed_list(struct bytes object, struct err_note *note)
 {
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	enum err e = fhe_squashed_list_read(&list, &fhe_params_v1_7, object, note);
 
 	if (e == ERR_MISMATCH)

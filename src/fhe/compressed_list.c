@@ -30,7 +30,7 @@ static const struct layout_row glwe_rows[] = {
 const struct layout fhe_packed_glwe_layout =
 	LAYOUT_OF("CompressedModulusSwitchedGlweCiphertext", glwe_rows);
 
-#define M(f) .name = #f, .offset = offsetof(struct fhe_compressed_list, f)
+#define M(f) .name = #f, .offset = offsetof(struct fhe_packed_list, f)
 static const struct layout_row meta_rows[] = {
 	VERSION("CompressedCiphertextListMeta version", 0),
 	{.kind = LAYOUT_MODULUS, .name = "ciphertext_modulus", .max = 64},
@@ -70,8 +70,7 @@ static void metadata_skip(struct reader *r, uint64_t items_n)
 
 /* Version 3 of the outermost object; before it there was no re-randomisation metadata, and at first
  * no tag. */
-static void list_read_body(struct reader *r, struct fhe_compressed_list *list,
-			   struct err_note *note)
+static void list_read_body(struct reader *r, struct fhe_packed_list *list, struct err_note *note)
 {
 	uint32_t version = bincode_tag(r, 3);
 
@@ -93,60 +92,18 @@ static void list_read_body(struct reader *r, struct fhe_compressed_list *list,
 		metadata_skip(r, list->items.n);
 }
 
-static enum err glwe_check(const struct fhe_packed_glwe *g, const struct fhe_compression_params *p,
-			   struct err_note *note)
-{
-	if (g->glwe_dimension != p->glwe_dimension || g->polynomial_size != p->polynomial_size ||
-	    g->log_modulus != p->storage_log_modulus)
-		return err_say(note, ERR_MISMATCH,
-			       "ciphertext of dimension %llu x %llu with %llu bits, the key has "
-			       "%llu x %llu with %llu",
-			       (unsigned long long)g->glwe_dimension,
-			       (unsigned long long)g->polynomial_size,
-			       (unsigned long long)g->log_modulus,
-			       (unsigned long long)p->glwe_dimension,
-			       (unsigned long long)p->polynomial_size,
-			       (unsigned long long)p->storage_log_modulus);
-	if (g->bodies > g->polynomial_size ||
-	    g->initial_len != p->glwe_dimension * p->polynomial_size + g->bodies ||
-	    g->words.n / 8 != (g->initial_len * g->log_modulus + 63) / 64)
-		return err_say(note, ERR_MALFORMED, "GLWE ciphertext: %zu bytes for %llu bodies",
-			       g->words.n, (unsigned long long)g->bodies);
-	return ERR_OK;
-}
-
-/* All GLWEs but the last are full, and together they have exactly the blocks of the items. */
-static enum err list_check(const struct fhe_compressed_list *list,
-			   const struct fhe_compression_params *p, struct err_note *note)
-{
-	struct fhe_items items = list->items;
-	struct fhe_item item;
-	uint64_t bodies = 0, blocks = 0;
-
-	if (list->lwe_per_glwe != p->lwe_per_glwe)
-		return err_say(note, ERR_MISMATCH, "ciphertext packs %llu blocks, the key %llu",
-			       (unsigned long long)list->lwe_per_glwe,
-			       (unsigned long long)p->lwe_per_glwe);
-	for (size_t i = 0; i < list->glwe_n; i++) {
-		TRY(glwe_check(&list->glwe[i], p, note));
-		if (list->glwe[i].bodies > list->lwe_per_glwe ||
-		    (i + 1 < list->glwe_n && list->glwe[i].bodies != list->lwe_per_glwe))
-			return err_say(note, ERR_MALFORMED, "GLWE ciphertext %zu is not full", i);
-		bodies += list->glwe[i].bodies;
-	}
-	while (fhe_items_next(&items, &item))
-		blocks += item.blocks;
-	if (blocks == 0 || blocks != bodies)
-		return err_say(note, ERR_MALFORMED, "%llu bodies for %llu blocks",
-			       (unsigned long long)bodies, (unsigned long long)blocks);
-	return ERR_OK;
-}
-
-enum err fhe_compressed_list_read(struct fhe_compressed_list *ret_list, const struct fhe_params *p,
+enum err fhe_compressed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				  struct bytes serialized, struct err_note *note)
 {
 	static const char *const names[] = {FHE_COMPRESSED_LIST_NAME, NULL};
-	struct fhe_compressed_list list = {0};
+	struct fhe_packed_list list = {0};
+	const struct fhe_packed_shape shape = {
+		.glwe_dimension = p->compression.glwe_dimension,
+		.polynomial_size = p->compression.polynomial_size,
+		.log_modulus = p->compression.storage_log_modulus,
+		.lwe_per_glwe = p->compression.lwe_per_glwe,
+		.blocks_per_body = 1,
+	};
 	struct reader r = reader_of(serialized);
 	size_t index;
 
@@ -157,7 +114,7 @@ enum err fhe_compressed_list_read(struct fhe_compressed_list *ret_list, const st
 	TRY(safe_serialize_open(&r, names, &index, note));
 	list_read_body(&r, &list, note);
 	TRY(layout_end(&r, "CompressedCiphertextList", note));
-	TRY(list_check(&list, &p->compression, note));
+	TRY(fhe_packed_list_check(&list, &shape, note));
 	*ret_list = list;
 	return ERR_OK;
 }

@@ -69,7 +69,7 @@ static enum err type_check(const struct fhe_type_row *type, struct fhe_item item
 /* ---- lists: one GLWE for many blocks ---- */
 
 /* Body h of a GLWE ciphertext: phase = body_h - sum_j <a_j(X) * S_j(X)>_h modulo 2^128. */
-static uint8_t squashed_block(const struct fhe_squashed_glwe *g, struct bytes key, size_t h)
+static uint8_t squashed_block(const struct fhe_packed_glwe *g, struct bytes key, size_t h)
 {
 	size_t n = (size_t)g->polynomial_size;
 	size_t k = (size_t)g->glwe_dimension;
@@ -86,7 +86,7 @@ static enum err big_compressed(const struct fhe_client_key *k, struct fhe_plaint
 			       struct err_note *note)
 {
 	struct bytes key = fhe_client_key_bits(k, FHE_KEY_SNS_COMPRESSION);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	struct fhe_items items;
 	struct fhe_item item;
 
@@ -128,7 +128,7 @@ static enum err small_compressed(const struct fhe_client_key *k, struct fhe_plai
 				 struct err_note *note)
 {
 	struct bytes key = fhe_client_key_bits(k, FHE_KEY_COMPRESSION);
-	struct fhe_compressed_list list;
+	struct fhe_packed_list list;
 	struct fhe_items items;
 	struct fhe_item item;
 

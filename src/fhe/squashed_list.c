@@ -5,7 +5,8 @@
 #include "codec/safe_serialize.h"
 
 enum {
-	WORDS_MAX = 1 << 18
+	WORDS_MAX = 1 << 18,
+	LOG_MODULUS = 128 /* stored whole */
 };
 
 #define VERSION(text, v)                                                                           \
@@ -21,22 +22,22 @@ static const struct layout_row head_rows[] = {
 const struct layout fhe_squashed_head_layout =
 	LAYOUT_OF("CompressedSquashedNoiseCiphertextList", head_rows);
 
-#define G(f) .name = #f, .offset = offsetof(struct fhe_squashed_glwe, f)
+#define G(f) .name = #f, .offset = offsetof(struct fhe_packed_glwe, f)
 static const struct layout_row glwe_rows[] = {
 	VERSION("CompressedModulusSwitchedGlweCiphertext version", 0),
 	VERSION("PackedIntegers version", 0),
 	{.kind = LAYOUT_WORDS, G(words), .min = 2, .max = WORDS_MAX, .width = 16},
-	{.kind = LAYOUT_COUNT, G(log_modulus), .min = 128, .max = 128},
+	{.kind = LAYOUT_COUNT, G(log_modulus), .min = LOG_MODULUS, .max = LOG_MODULUS},
 	{.kind = LAYOUT_U64, G(initial_len), .min = 2, .max = WORDS_MAX},
 	{.kind = LAYOUT_COUNT, G(glwe_dimension), .min = 1, .max = WORDS_MAX},
 	{.kind = LAYOUT_COUNT, G(polynomial_size), .min = 1, .max = WORDS_MAX},
 	{.kind = LAYOUT_COUNT, G(bodies), .min = 1, .max = WORDS_MAX},
-	{.kind = LAYOUT_MODULUS, .name = "uncompressed_ciphertext_modulus", .max = 128},
+	{.kind = LAYOUT_MODULUS, .name = "uncompressed_ciphertext_modulus", .max = LOG_MODULUS},
 };
 const struct layout fhe_squashed_glwe_layout =
 	LAYOUT_OF("CompressedModulusSwitchedGlweCiphertext", glwe_rows);
 
-#define M(f) .name = #f, .offset = offsetof(struct fhe_squashed_list, f)
+#define M(f) .name = #f, .offset = offsetof(struct fhe_packed_list, f)
 static const struct layout_row meta_rows[] = {
 	VERSION("CompressedSquashedNoiseCiphertextListMeta version", 0),
 	{.kind = LAYOUT_COUNT, M(message_modulus), .min = 4, .max = 4},
@@ -46,7 +47,7 @@ static const struct layout_row meta_rows[] = {
 const struct layout fhe_squashed_meta_layout =
 	LAYOUT_OF("CompressedSquashedNoiseCiphertextListMeta", meta_rows);
 
-static void list_read_body(struct reader *r, struct fhe_squashed_list *list, struct err_note *note)
+static void list_read_body(struct reader *r, struct fhe_packed_list *list, struct err_note *note)
 {
 	layout_read(r, &fhe_squashed_head_layout, list, note);
 	list->glwe_n = (size_t)bincode_len(r, FHE_SQUASHED_GLWE_MAX);
@@ -62,56 +63,18 @@ static void list_read_body(struct reader *r, struct fhe_squashed_list *list, str
 	list->tag = bincode_vec(r, FHE_TAG_SIZE_MAX);
 }
 
-static enum err glwe_check(const struct fhe_squashed_glwe *g,
-			   const struct fhe_sns_compression_params *p, struct err_note *note)
-{
-	if (g->glwe_dimension != p->glwe_dimension || g->polynomial_size != p->polynomial_size)
-		return err_say(note, ERR_MISMATCH,
-			       "ciphertext of dimension %llu x %llu, the key has %llu x %llu",
-			       (unsigned long long)g->glwe_dimension,
-			       (unsigned long long)g->polynomial_size,
-			       (unsigned long long)p->glwe_dimension,
-			       (unsigned long long)p->polynomial_size);
-	if (g->bodies > g->polynomial_size ||
-	    g->initial_len != p->glwe_dimension * p->polynomial_size + g->bodies ||
-	    g->words.n != 16 * g->initial_len)
-		return err_say(note, ERR_MALFORMED, "GLWE ciphertext: %zu bytes for %llu bodies",
-			       g->words.n, (unsigned long long)g->bodies);
-	return ERR_OK;
-}
-
-/* All GLWEs but the last are full, and together they have exactly the blocks of the items. */
-static enum err list_check(const struct fhe_squashed_list *list,
-			   const struct fhe_sns_compression_params *p, struct err_note *note)
-{
-	struct fhe_items items = list->items;
-	struct fhe_item item;
-	uint64_t bodies = 0, blocks = 0;
-
-	if (list->lwe_per_glwe != p->lwe_per_glwe)
-		return err_say(note, ERR_MISMATCH, "ciphertext packs %llu blocks, the key %llu",
-			       (unsigned long long)list->lwe_per_glwe,
-			       (unsigned long long)p->lwe_per_glwe);
-	for (size_t i = 0; i < list->glwe_n; i++) {
-		TRY(glwe_check(&list->glwe[i], p, note));
-		if (list->glwe[i].bodies > list->lwe_per_glwe ||
-		    (i + 1 < list->glwe_n && list->glwe[i].bodies != list->lwe_per_glwe))
-			return err_say(note, ERR_MALFORMED, "GLWE ciphertext %zu is not full", i);
-		bodies += list->glwe[i].bodies;
-	}
-	while (fhe_items_next(&items, &item))
-		blocks += fhe_squashed_blocks(item);
-	if (blocks == 0 || blocks != bodies)
-		return err_say(note, ERR_MALFORMED, "%llu bodies for %llu blocks",
-			       (unsigned long long)bodies, (unsigned long long)blocks);
-	return ERR_OK;
-}
-
-enum err fhe_squashed_list_read(struct fhe_squashed_list *ret_list, const struct fhe_params *p,
+enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				struct bytes serialized, struct err_note *note)
 {
 	static const char *const names[] = {FHE_SQUASHED_LIST_NAME, NULL};
-	struct fhe_squashed_list list = {0};
+	struct fhe_packed_list list = {0};
+	const struct fhe_packed_shape shape = {
+		.glwe_dimension = p->sns_compression.glwe_dimension,
+		.polynomial_size = p->sns_compression.polynomial_size,
+		.log_modulus = LOG_MODULUS,
+		.lwe_per_glwe = p->sns_compression.lwe_per_glwe,
+		.blocks_per_body = FHE_SQUASHED_BLOCKS_PER_BODY,
+	};
 	struct reader r = reader_of(serialized);
 	size_t index;
 
@@ -123,7 +86,7 @@ enum err fhe_squashed_list_read(struct fhe_squashed_list *ret_list, const struct
 	TRY(safe_serialize_open(&r, names, &index, note));
 	list_read_body(&r, &list, note);
 	TRY(layout_end(&r, "CompressedSquashedNoiseCiphertextList", note));
-	TRY(list_check(&list, &p->sns_compression, note));
+	TRY(fhe_packed_list_check(&list, &shape, note));
 	*ret_list = list;
 	return ERR_OK;
 }

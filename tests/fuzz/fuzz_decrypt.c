@@ -100,8 +100,8 @@ static void add_bits(uint8_t le[64], size_t at, unsigned v)
 
 static void simple_list(uint8_t le[64], const struct fhe_client_key *k, struct bytes ct, bool big)
 {
-	struct fhe_squashed_list s;
-	struct fhe_compressed_list c;
+	struct fhe_packed_list s;
+	struct fhe_packed_list c;
 	struct fhe_item item;
 
 	if (big)
@@ -114,7 +114,7 @@ static void simple_list(uint8_t le[64], const struct fhe_client_key *k, struct b
 
 	for (size_t i = 0; i < n; i++) {
 		size_t per = big ? s.lwe_per_glwe : c.lwe_per_glwe, h = i % per;
-		const struct fhe_squashed_glwe *sg = &s.glwe[i / per];
+		const struct fhe_packed_glwe *sg = &s.glwe[i / per];
 		const struct fhe_packed_glwe *cg = &c.glwe[i / per];
 
 		if (big)

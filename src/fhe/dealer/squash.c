@@ -43,7 +43,7 @@ static enum err glwe_fill(uint8_t *words, const struct fhe_sns_compression_param
 	return ERR_OK;
 }
 
-static enum err list_write(struct fhe_squashed_list *list, struct fhe_item item, struct bytes tag,
+static enum err list_write(struct fhe_packed_list *list, struct fhe_item item, struct bytes tag,
 			   struct buf *out)
 {
 	struct bincode_writer w = {.out = out};
@@ -79,10 +79,10 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 	struct fhe_item item = fhe_item_of(type);
 	size_t blocks = (size_t)fhe_squashed_blocks(item);
 	CLEANUP(buf_free) struct buf words = buf_make(16 * (key.n + blocks));
-	struct fhe_squashed_list list = {.glwe_n = 1,
-					 .message_modulus = 4,
-					 .carry_modulus = 4,
-					 .lwe_per_glwe = p->lwe_per_glwe};
+	struct fhe_packed_list list = {.glwe_n = 1,
+				       .message_modulus = 4,
+				       .carry_modulus = 4,
+				       .lwe_per_glwe = p->lwe_per_glwe};
 	uint8_t *place;
 
 	if (key.n == 0)
@@ -91,11 +91,11 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 		return ERR_RANGE;
 	TRY(buf_add_space(&words, 16 * (key.n + blocks), &place));
 	TRY(glwe_fill(place, p, key, value, blocks, rng));
-	list.glwe[0] = (struct fhe_squashed_glwe){.words = buf_view(&words),
-						  .log_modulus = 128,
-						  .initial_len = key.n + blocks,
-						  .glwe_dimension = p->glwe_dimension,
-						  .polynomial_size = p->polynomial_size,
-						  .bodies = blocks};
+	list.glwe[0] = (struct fhe_packed_glwe){.words = buf_view(&words),
+						.log_modulus = 128,
+						.initial_len = key.n + blocks,
+						.glwe_dimension = p->glwe_dimension,
+						.polynomial_size = p->polynomial_size,
+						.bodies = blocks};
 	return list_write(&list, item, k->tag, out);
 }

@@ -139,7 +139,7 @@ static void values_that_do_not_fit(void **state)
 
 /* ---- the writer, and lists of several values ---- */
 
-static void list_write(const struct fhe_squashed_list *list, const struct fhe_item *items, size_t n,
+static void list_write(const struct fhe_packed_list *list, const struct fhe_item *items, size_t n,
 		       struct buf *out)
 {
 	struct bincode_writer w = {.out = out};
@@ -158,7 +158,7 @@ static void list_write(const struct fhe_squashed_list *list, const struct fhe_it
 }
 
 /* More bodies, all zero, up to `n`. */
-static void bodies_add(struct fhe_squashed_glwe *g, uint64_t n, struct buf *words)
+static void bodies_add(struct fhe_packed_glwe *g, uint64_t n, struct buf *words)
 {
 	assert_ok(buf_add(words, g->words));
 	assert_ok(buf_add_zero(words, 16 * (size_t)(n - g->bodies)));
@@ -171,7 +171,7 @@ static void layout_is_upstreams(void **state)
 {
 	struct fhe_item item = fhe_item_of(fhe_type_find(FHE_UINT64));
 	struct buf b = vector_read("nat_full_csq64.bin"), out = buf_make(1 << 20);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 
 	(void)state;
 	assert_ok(fhe_squashed_list_read(&list, &fhe_params_v1_7, buf_view(&b), NULL));
@@ -189,7 +189,7 @@ static void first_of_several(void **state)
 		{FHE_ITEM_UNSIGNED, 16}, {FHE_ITEM_BOOLEAN, 1}, {FHE_ITEM_UNSIGNED, 13}};
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct buf b = vector_read("nat_test_csq64.bin"), out = buf_make(1 << 20);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	struct fhe_plaintext v;
 
 	(void)state;
@@ -215,7 +215,7 @@ static void second_glwe(void **state)
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct buf b = vector_read("nat_test_csq64.bin"), words = buf_make(1 << 20),
 		   out = buf_make(1 << 20);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	struct fhe_plaintext v;
 
 	(void)state;
@@ -242,7 +242,7 @@ static void even_is_true(void **state)
 	static const struct fhe_item item = {FHE_ITEM_BOOLEAN, 1};
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct buf b = buf_make(1 << 20), out = buf_make(1 << 20);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	struct rng_seeded rng;
 	struct fhe_plaintext v;
 
@@ -352,7 +352,7 @@ static void contradictions(void **state)
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct buf b = vector_read("nat_test_csq64.bin"), words = buf_make(1 << 20),
 		   out = buf_make(1 << 20);
-	struct fhe_squashed_list list, changed;
+	struct fhe_packed_list list, changed;
 
 	(void)state;
 	assert_ok(fhe_squashed_list_read(&list, &fhe_params_test, buf_view(&b), NULL));

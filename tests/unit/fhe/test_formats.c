@@ -263,8 +263,7 @@ static void carries(void **state)
 /* ---- after decompression: LWE ciphertexts out of a real compressed one ---- */
 
 /* Body h of a GLWE as an LWE ciphertext under the flattened key. */
-static struct fhe_block sample_extract(const struct fhe_squashed_glwe *g, size_t h,
-				       struct buf *words)
+static struct fhe_block sample_extract(const struct fhe_packed_glwe *g, size_t h, struct buf *words)
 {
 	size_t n = (size_t)g->polynomial_size, k = (size_t)g->glwe_dimension;
 	uint8_t *p;
@@ -285,7 +284,7 @@ static void post_decompression(const char *key_name, const char *list_name,
 {
 	struct fhe_client_key *k = client_key_of(key_name);
 	struct buf b = vector_read(list_name), words = words_make(), out = buf_make(4 << 20);
-	struct fhe_squashed_list list;
+	struct fhe_packed_list list;
 	struct fhe_block blocks[16];
 	struct expanded e = {.name = "high_level_api::SquashedNoiseFheUint",
 			     .version = 1,
@@ -377,7 +376,7 @@ static struct fhe_packed_glwe packed_encrypt(const struct fhe_client_key *k, siz
 	return g;
 }
 
-static void list_write(struct buf *out, const struct fhe_compressed_list *list, uint32_t version,
+static void list_write(struct buf *out, const struct fhe_packed_list *list, uint32_t version,
 		       const struct fhe_item *items, size_t n)
 {
 	struct bincode_writer w = {.out = out};
@@ -407,11 +406,11 @@ static void list_write(struct buf *out, const struct fhe_compressed_list *list, 
 	assert_ok(bincode_end(&w));
 }
 
-static struct fhe_compressed_list list_of(const struct fhe_client_key *k)
+static struct fhe_packed_list list_of(const struct fhe_client_key *k)
 {
-	return (struct fhe_compressed_list){.message_modulus = 4,
-					    .carry_modulus = 4,
-					    .lwe_per_glwe = k->params.compression.lwe_per_glwe};
+	return (struct fhe_packed_list){.message_modulus = 4,
+					.carry_modulus = 4,
+					.lwe_per_glwe = k->params.compression.lwe_per_glwe};
 }
 
 static void compressed_every_type(const char *key_name)
@@ -427,7 +426,7 @@ static void compressed_every_type(const char *key_name)
 
 		for (size_t f = 0; f < ARRAY_LEN(fills); f++) {
 			struct fhe_plaintext v = value_of(type, fills[f]);
-			struct fhe_compressed_list list = list_of(k);
+			struct fhe_packed_list list = list_of(k);
 			uint8_t messages[128];
 
 			for (size_t i = 0; i < type->blocks; i++)
@@ -462,7 +461,7 @@ static void compressed_lists(void **state)
 	struct fhe_client_key *k = client_key_of("ck_full.bin");
 	struct buf b = vector_read("nat_full_ccl.bin"), out = buf_make(1 << 20),
 		   words = words_make();
-	struct fhe_compressed_list list;
+	struct fhe_packed_list list;
 	struct rng_seeded rng;
 	uint8_t messages[256] = {0};
 
@@ -513,7 +512,7 @@ static void compressed_sizes(void **state)
 	struct fhe_client_key *k = client_key_of("ck_test.bin");
 	struct fhe_params wide = k->params;
 	struct buf out = buf_make(1 << 20), words = words_make();
-	struct fhe_compressed_list list = list_of(k), changed;
+	struct fhe_packed_list list = list_of(k), changed;
 	struct rng_seeded rng;
 	uint8_t messages[257] = {0};
 
