@@ -17,7 +17,10 @@ const run = promisify(execFile);
 export const contextId = 1n; // the coprocessor context: one so far
 export const format = { name: 'compressed_on_cpu', code: 11 };
 
-const commitsAbi = ['function addCiphertextMaterial(bytes32 ctHandle, uint256 keyId, bytes32 ciphertextDigest, bytes32 snsCiphertextDigest)'];
+const commitsAbi = [
+	'function addCiphertextMaterial(bytes32 ctHandle, uint256 keyId, bytes32 ciphertextDigest, bytes32 snsCiphertextDigest)',
+	'function isCiphertextMaterialAdded(bytes32 ctHandle) view returns (bool)',
+];
 const aclAbi = [
 	'function multicall(bytes[] data) returns (bytes[])',
 	'function allowTransient(bytes32 ctHandle, address account)',
@@ -51,11 +54,11 @@ export class Coprocessor {
 	}
 
 	// A user's list -> published ciphertexts: [{handle, fheType, digest, snsDigest, size}] in list order. The accounts may
-	// use them; with allowPublic everybody may have them decrypted.
-	async publish(blob, { accounts, allowPublic = false }) {
+	// use them; with allowPublic everybody may have them decrypted. `list` is what is in the blob when that has a proof besides.
+	async publish(blob, { accounts, allowPublic = false, list = blob }) {
 		const digest = keccak256(blob);
 		await this.#put(hexlify(digest).slice(2), blob, {});
-		const objects = await this.#squash(blob);
+		const objects = await this.#squash(list);
 		return Promise.all(objects.map((object) => this.#publishOne(object, { blob, digest, accounts, allowPublic })));
 	}
 
@@ -73,12 +76,12 @@ export class Coprocessor {
 		for (const provider of this.providers) provider.destroy();
 	}
 
-	async #squash(blob) {
+	async #squash(bytes) {
 		const { dealer, clientKey } = this.devnet.coprocessor;
 		const dir = mkdtempSync(join(tmpdir(), 'claviger-squash-'));
 		try {
 			const list = join(dir, 'list.bin');
-			writeFileSync(list, blob);
+			writeFileSync(list, bytes);
 			const { stdout } = await run(dealer, ['squash', '--client-key', clientKey, '--list', list, '--out', dir]);
 			return stdout.trim().split('\n').map((line) => {
 				const { index, fhe_type: fheType, file } = JSON.parse(line);
@@ -92,6 +95,7 @@ export class Coprocessor {
 	async #publishOne({ index, fheType, bytes }, { blob, digest, accounts, allowPublic }) {
 		const keyId = BigInt(`0x${this.devnet.keys.keyId}`);
 		const handle = inputHandle({ blob, index, acl: this.host.contracts.ACL, chainId: this.host.chainId, fheType });
+		if (await this.commits.isCiphertextMaterialAdded(handle)) return this.#admitOnly({ handle, fheType, digest }, accounts, allowPublic);
 		const snsDigest = keccak256(bytes);
 		const signature = this.wallet.signingKey.sign(keccak256(attestationBytes({ handle, keyId, digest, snsDigest }))).serialized;
 		const metadata = {
@@ -116,6 +120,12 @@ export class Coprocessor {
 		]);
 		await Promise.all(sent.map((transaction) => transaction.wait()));
 		return { handle, fheType, digest, snsDigest, size: getBytes(bytes).length };
+	}
+
+	// The same input once more. Its ciphertexts are published already, and a fresh encryption would not be what was committed to.
+	async #admitOnly(published, accounts, allowPublic) {
+		await (await this.admit(published.handle, accounts, allowPublic)).wait();
+		return published;
 	}
 
 	async #put(key, body, headers) {

@@ -17,7 +17,7 @@ const field = (text) => ({ type: text.split(' ')[0], name: text.split(' ')[1] })
 const fields = (...texts) => texts.map(field);
 
 // What the wallet signs, for each way to ask.
-const signedTypes = {
+export const signedTypes = {
 	direct: {
 		UserDecryptRequestVerification: fields('bytes publicKey', 'address[] contractAddresses', 'uint256 startTimestamp', 'uint256 durationDays', 'bytes extraData'),
 	},

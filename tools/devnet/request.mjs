@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// A decryption as a relayer asks for it: send the request to the gateway, wait for the quorum's event.
+// What a relayer asks of the gateway: a decryption, or the verification of an encrypted input. Sends the request, waits for
+// the quorum's event.
 import { Contract, JsonRpcProvider, Wallet, toBeHex } from 'ethers';
 
 export const decryptionAbi = [
@@ -19,6 +20,19 @@ export const decryptionAbi = [
 	'error UserAddressInContractAddresses(address userAddress, address[] contractAddresses)',
 	'error HostChainNotRegistered(uint256 chainId)',
 	'error CtHandleChainIdDiffersFromContractChainId(bytes32 ctHandle, uint256 chainId, uint256 contractChainId)',
+	'function isPublicDecryptionReady(bytes32[] ctHandles, bytes extraData) view returns (bool)',
+	'function isUserDecryptionReady((bytes32,address)[] ctHandleContractPairs, bytes extraData) view returns (bool)',
+];
+
+export const inputVerificationAbi = [
+	'function verifyProofRequest(uint256 contractChainId, address contractAddress, address userAddress, bytes ciphertextWithZKProof, bytes extraData)',
+	'function verifyProofResponse(uint256 zkProofId, bytes32[] ctHandles, bytes signature, bytes extraData)',
+	'function rejectProofResponse(uint256 zkProofId, bytes extraData)',
+	'function isProofVerified(uint256 zkProofId) view returns (bool)',
+	'function isProofRejected(uint256 zkProofId) view returns (bool)',
+	'event VerifyProofRequest(uint256 indexed zkProofId, uint256 indexed contractChainId, address contractAddress, address userAddress, bytes ciphertextWithZKProof, bytes extraData)',
+	'event VerifyProofResponse(uint256 indexed zkProofId, bytes32[] ctHandles, bytes[] signatures)',
+	'event RejectProofResponse(uint256 indexed zkProofId)',
 ];
 
 // The request functions for users, by the way to ask.
@@ -31,27 +45,48 @@ const userMethods = {
 export const connect = (rpc) => new JsonRpcProvider(rpc, undefined, { pollingInterval: 50, cacheTimeout: -1 });
 
 export class Relayer {
-	constructor(devnet) {
+	#turn = Promise.resolve();
+
+	constructor(devnet, { account = devnet.accounts.at(-1) } = {}) {
 		this.provider = connect(devnet.gateway.rpc);
-		const account = devnet.accounts.at(-1);
-		this.decryption = new Contract(devnet.gateway.contracts.Decryption, decryptionAbi, new Wallet(account.privateKey, this.provider));
+		const wallet = new Wallet(account.privateKey, this.provider);
+		this.decryption = new Contract(devnet.gateway.contracts.Decryption, decryptionAbi, wallet);
+		this.inputs = new Contract(devnet.gateway.contracts.InputVerification, inputVerificationAbi, wallet);
 	}
 
 	// Sends the request; resolves when it is in a block: {id, idHex, block, transaction}.
 	async request(handles, extraData = '0x00') {
-		return this.#sent(await this.decryption.publicDecryptionRequest(handles, extraData), 'PublicDecryptionRequest');
+		return this.#sent(this.decryption, () => this.decryption.publicDecryptionRequest(handles, extraData), 'PublicDecryptionRequest');
 	}
 
 	// The same for what a user has signed (private.mjs); `to` is another contract that passes it on.
 	async requestUser({ kind, args }, to = this.decryption.target) {
-		return this.#sent(await this.decryption.attach(to)[userMethods[kind]](...args), 'UserDecryptionRequest');
+		return this.#sent(this.decryption, () => this.decryption.attach(to)[userMethods[kind]](...args), 'UserDecryptionRequest');
 	}
 
-	async #sent(transaction, name) {
-		const receipt = await transaction.wait();
-		const event = receipt.logs.map((log) => this.decryption.interface.parseLog(log)).find((log) => log?.name === name);
-		const id = event.args.decryptionId;
+	// Asks the coprocessors to check an encrypted input.
+	async requestProof({ chainId, contract, user, ciphertext, extraData }) {
+		return this.#sent(this.inputs, () => this.inputs.verifyProofRequest(chainId, contract, user, ciphertext, extraData), 'VerifyProofRequest');
+	}
+
+	// One after the other until it is in the pool: each takes the account's next nonce.
+	async #sent(contract, send, name) {
+		const sending = this.#turn.then(send);
+		this.#turn = sending.catch(() => {});
+		const receipt = await (await sending).wait();
+		const event = receipt.logs.map((log) => contract.interface.parseLog(log)).find((log) => log?.name === name);
+		const id = event.args[0];
 		return { id, idHex: toBeHex(id, 32).slice(2), block: receipt.blockNumber, transaction: receipt.hash };
+	}
+
+	// What the coprocessors decided so far: undefined, {accepted: false} or {accepted: true, handles, signatures}.
+	async proofResponse({ id, block }) {
+		const { filters } = this.inputs;
+		const [[verified], [rejected]] = await Promise.all(
+			[filters.VerifyProofResponse(id), filters.RejectProofResponse(id)].map((filter) => this.inputs.queryFilter(filter, block)),
+		);
+		if (rejected) return { accepted: false };
+		return verified && { accepted: true, handles: [...verified.args.ctHandles], signatures: [...verified.args.signatures] };
 	}
 
 	// The answers to a user's request so far: [{share, signature, extraData, block, transaction}]; `reached` says whether they suffice.
