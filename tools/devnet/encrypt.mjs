@@ -12,7 +12,15 @@ const options = {
 	'allow-public': { type: 'boolean', default: false },
 	'allow-user': { type: 'string' },
 	contract: { type: 'string' },
+	chain: { type: 'string' },
 };
+
+function hostById(devnet, text) {
+	if (text === undefined) return devnet.hosts[0];
+	const host = devnet.hosts.find(({ chainId }) => String(chainId) === text);
+	if (!host) throw new UsageError(`"${text}" is no host chain of the network: ${devnet.hosts.map(({ chainId }) => chainId).join(', ')}`);
+	return host;
+}
 
 await main('encrypt', options, async (values) => {
 	if (values.type === undefined || values.value === undefined) throw new UsageError('--type and --value are needed');
@@ -23,7 +31,7 @@ await main('encrypt', options, async (values) => {
 	const contract = parseAddress(values.contract ?? exampleContract);
 	if (user === contract) throw new UsageError('user and contract cannot be the same account');
 	const devnet = readDevnet();
-	const coprocessor = new Coprocessor(devnet);
+	const coprocessor = new Coprocessor(devnet, hostById(devnet, values.chain));
 	try {
 		const list = encryptList(devnet.keys.publicKey, [{ type, value }]);
 		const [{ handle }] = await coprocessor.publish(list, { accounts: user ? [user, contract] : [devnet.accounts[0].address], allowPublic: values['allow-public'] });

@@ -24,10 +24,12 @@ const chains = { gateway: 54321, host: 12345, host2: 12346, host3: 12347 };
 export const hostsMax = Object.keys(chains).length - 1;
 const keyId = `04${'0'.repeat(61)}1`; // the first id that a key generation on chain would give
 const epochId = `08${'0'.repeat(61)}1`;
+const crsId = `05${'0'.repeat(61)}1`;
 const bucket = 'copro-1';
 
 // The accounts that every anvil funds, by the role they play here.
-const roles = ['owner', 'coprocessor', 'connector', 'user', 'relayer'];
+// relayerService: the HTTP relayer's own, so that its nonces are nobody else's.
+const roles = ['owner', 'coprocessor', 'connector', 'user', 'relayer', 'relayerService'];
 function accountsByRole() {
 	const base = Mnemonic.fromPhrase(mnemonic);
 	return Object.fromEntries(
@@ -48,17 +50,18 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {} } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, relayer = true } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
 		this.connectorEnv = connectorEnv;
+		this.relayer = relayer; // whether to start it and the coprocessor stand-in's service, or its time limits
 		this.report = report;
 		this.connectorOptions = connector;
 		this.coreOptions = core; // rows of kms-server's [service]; with listen_address, kms_core_endpoints is the caller's to set
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.ports = Object.fromEntries(
-			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
+			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
 		);
 		this.processes = [];
 		this.stopped = false;
@@ -78,8 +81,8 @@ export class Network {
 			await this.#freePorts();
 			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
 			await this.#deploy();
-			await this.#startCore();
-			await this.startConnector();
+			if (!this.automine) await this.#mineBySecond();
+			await Promise.all([this.#startCore().then(() => this.startConnector()), this.relayer && this.#startRelayer()]);
 			this.#write();
 			return this.devnet;
 		} catch (error) {
@@ -107,17 +110,26 @@ export class Network {
 			if (await portOpen(port)) throw new Error(`port ${port} (${name}) is in use: stop what listens there, or choose other ports with --port-base`);
 	}
 
-	// Blocks at once for transactions and one every second besides, so that time passes on chain as well. Without automine
-	// only the latter: anvil 1.7.1 now and then leaves the next transaction of an account in its queue for good when many
-	// arrive while it mines at once.
+	// Blocks at once for transactions and one every second besides, so that time passes on chain as well.
 	async #startChain(name) {
 		const port = this.ports[name];
 		const entry = this.#start(`chain-${name}`, npmProgram('anvil'), [
 			'--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chains[name]),
-			'--mnemonic', mnemonic, '--accounts', '10', '--block-time', '1', ...(this.automine ? ['--mixed-mining'] : []), '--quiet',
+			'--mnemonic', mnemonic, '--accounts', '10', '--block-time', '1', '--mixed-mining', '--quiet',
 		]);
 		await waitFor(`${name} chain`, () => portOpen(port), { entry });
 		this.report(`${name} chain ${chains[name]} on port ${port}`);
+	}
+
+	// From here on only the latter: anvil 1.7.1 now and then leaves the next transaction of an account in its queue for good
+	// when many arrive while it mines at once. Deploying, which waits for each, would take a second for each.
+	async #mineBySecond() {
+		for (const name of ['gateway', ...this.hostNames]) {
+			const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'evm_setIntervalMining', params: [1] });
+			const reply = await fetch(`http://127.0.0.1:${this.ports[name]}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+			const { error } = await reply.json();
+			if (error) throw new Error(`${name} chain: evm_setIntervalMining: ${error.message}`);
+		}
 	}
 
 	async #startObjectStore() {
@@ -233,6 +245,41 @@ export class Network {
 		return { 'gw-listener': connectorMonitoring, 'kms-worker': workerMonitoring, 'tx-sender': senderMonitoring };
 	}
 
+	// ---- the relayer and the coprocessor stand-in's service: relayer/, coprocessor/ ----
+
+	async #startRelayer() {
+		const { gateway, hosts, keys, objectStore, coprocessor } = this.devnet;
+		const port = this.ports.relayer;
+		const entries = [
+			this.#startScript('coprocessor', 'coprocessor/service.mjs', { gateway, hosts, keys, objectStore, coprocessor }),
+			this.#startScript('relayer', 'relayer/server.mjs', { gateway, hosts, keys, port, account: this.accounts.relayerService, ...(this.relayer === true ? {} : this.relayer) }),
+		];
+		await waitFor('relayer', async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry: entries[1] });
+		if (!isRunning(entries[0])) throw new Error(`${entries[0].name} ended; log ${entries[0].log}`);
+		this.report(`relayer on port ${port}`);
+	}
+
+	#startScript(name, script, config) {
+		const file = this.path('config', `${name}.json`);
+		writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
+		return this.#start(name, process.execPath, [fileURLToPath(new URL(script, import.meta.url)), file]);
+	}
+
+	// What @zama-fhe/relayer-sdk's createInstance() takes, for one host chain.
+	#sdk({ rpc, chainId, contracts }) {
+		return {
+			aclContractAddress: contracts.ACL,
+			kmsContractAddress: contracts.KMSVerifier,
+			inputVerifierContractAddress: contracts.InputVerifier,
+			verifyingContractAddressDecryption: this.gateway.contracts.Decryption,
+			verifyingContractAddressInputVerification: this.gateway.contracts.InputVerification,
+			chainId,
+			gatewayChainId: this.gateway.chainId,
+			network: rpc,
+			relayerUrl: `http://127.0.0.1:${this.ports.relayer}/v2`,
+		};
+	}
+
 	// ---- for tests: kill and start again ----
 
 	startConnectorProcess(name = 'kms-connector', port = this.ports.connectorMonitoring) {
@@ -286,7 +333,12 @@ export class Network {
 				},
 			],
 			objectStore: { url: `http://127.0.0.1:${ports.objectStore}`, bucket },
-			keys: { keyId, epochId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: 'default' },
+			...(this.relayer && {
+				relayer: `http://127.0.0.1:${ports.relayer}`,
+				sdk: this.#sdk(hosts[0]),
+				sdks: hosts.map((host) => this.#sdk(host)), // the same for each host chain
+			}),
+			keys: { keyId, epochId, crsId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: 'default' },
 			// The coprocessor stand-in's own: no real network hands this out.
 			coprocessor: { privateKey: accounts.coprocessor.privateKey, clientKey: this.path('node-1', 'keys', 'client_key.bin'), dealer: join(programs, 'kms-dev-dealer') },
 			accounts: [accounts.user, accounts.relayer],

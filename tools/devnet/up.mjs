@@ -1,14 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 import { existsSync } from 'node:fs';
 import { interruptible, main, parsePortBase } from './cli.mjs';
-import { Network, defaultDir, devnetFile } from './network.mjs';
+import { Network, defaultDir, devnetFile, hostsMax } from './network.mjs';
+import { UsageError } from './types.mjs';
 
-await main('up', { 'port-base': { type: 'string' } }, async (values) => {
+function parseHosts(text = '1') {
+	const hosts = Number(text);
+	if (!Number.isInteger(hosts) || hosts < 1 || hosts > hostsMax) throw new UsageError(`"${text}" host chains: a number from 1 to ${hostsMax}`);
+	return hosts;
+}
+
+await main('up', { 'port-base': { type: 'string' }, hosts: { type: 'string' } }, async (values) => {
+	const [portBase, count] = [parsePortBase(values['port-base']), parseHosts(values.hosts)];
 	if (existsSync(devnetFile())) throw new Error('a local network is recorded as running: ./dev down first');
-	const network = new Network({ portBase: parsePortBase(values['port-base']), report: (line) => console.log(`  ${line}`) });
-	const { gateway, hosts, logs } = await interruptible(() => network.start()).catch(async (error) => {
+	const network = new Network({ portBase, hosts: count, report: (line) => console.log(`  ${line}`) });
+	const { gateway, hosts, relayer, logs } = await interruptible(() => network.start()).catch(async (error) => {
 		await network.stop();
 		throw error;
 	});
-	console.log(`\nThe local network is up.\n  gateway ${gateway.rpc}   host ${hosts[0].rpc}\n  everything else: ${devnetFile(defaultDir)}\n  logs: ${logs}\nNext: ./dev encrypt --type uint64 --value 42 --allow-public ; stop it with ./dev down`);
+	const chains = hosts.map(({ rpc, chainId }) => `   host ${chainId} ${rpc}`).join('');
+	console.log(`
+The local network is up.
+  gateway ${gateway.rpc}${chains}
+  relayer ${relayer}
+  everything else: ${devnetFile(defaultDir)}
+  for a dapp: its "sdk" goes as it is into createInstance() of @zama-fhe/relayer-sdk${hosts.length > 1 ? ' ("sdks" has one for each host chain)' : ''}
+  logs: ${logs}
+Next: ./dev encrypt --type uint64 --value 42 --allow-public ; stop it with ./dev down`);
 });
