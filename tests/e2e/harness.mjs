@@ -14,7 +14,7 @@ import { encryptList } from '../../tools/devnet/user.mjs';
 export async function withNetwork(options, body) {
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-e2e-'));
 	// Not mining at once: see Network; a test must not hang for a fault of the chain's.
-	const network = new Network({ dir, automine: false, ...options });
+	const network = new Network({ dir, automine: false, relayer: false, ...options });
 	let keep = true;
 	try {
 		const devnet = await network.start();
