@@ -100,6 +100,26 @@ contract CiphertextCommitsTest is GatewayFixture {
         vm.assertTrue(!commits.isCiphertextMaterialAdded(handle), "no consensus");
     }
 
+    function testFuzz_finalWithTheThresholdthEqualVoteInAnyOrder(uint8 n, uint8 threshold, uint256 seed) public {
+        n = uint8(1 + n % 7);
+        threshold = uint8(1 + threshold % n);
+        vm.prank(OWNER);
+        config.updateCoprocessors(coprocessors(0, n), threshold);
+        uint256[2] memory votes;
+        bool decided;
+        for (uint256 i = 0; i < n; i++) {
+            uint256 opinion = seed >> i & 1;
+            bool decides = ++votes[opinion] >= threshold && !decided;
+            vm.recordLogs();
+            // another starting point and direction for every seed
+            uint256 voter = (seed >> 128) % n;
+            commitAs(seed >> 255 == 0 ? (voter + i) % n : (voter + n - i) % n, handle, KEY_ID + opinion);
+            vm.assertEq(vm.getRecordedLogs().length, decides ? 2 : 1, "final with the threshold");
+            decided = decided || decides;
+            vm.assertTrue(commits.isCiphertextMaterialAdded(handle) == decided, "final");
+        }
+    }
+
     function test_strangerReverts() public {
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(GatewayChecks.NotCoprocessorTxSender.selector, STRANGER));

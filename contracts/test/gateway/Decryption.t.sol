@@ -85,6 +85,16 @@ contract DecryptionTest is PublicDecryptionFixture {
         request(list(h1, h2), hex"00");
     }
 
+    function test_requestOneHandle_bothEvents() public {
+        SnsCiphertextMaterial[] memory materials = new SnsCiphertextMaterial[](1);
+        materials[0] = material(h1);
+        vm.expectEmit(address(decryption));
+        emit DecryptionEvents.PublicDecryptionRequest(requestId(1), materials, "");
+        vm.expectEmit(address(decryption));
+        emit DecryptionEvents.PublicDecryptionRequest(requestId(1), list(h1), "");
+        request(list(h1), "");
+    }
+
     function test_requestsHaveIncreasingIds_duplicateHandlesAllowed() public {
         request(list(h1), "");
         vm.recordLogs();

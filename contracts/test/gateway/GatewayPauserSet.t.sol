@@ -47,6 +47,18 @@ contract GatewayPauserSetTest is GatewayFixture {
         vm.stopPrank();
     }
 
+    function test_swapForAPauserOrForNobodyReverts() public {
+        vm.startPrank(OWNER);
+        pauserSet.addPauser(OTHER);
+        vm.expectRevert(abi.encodeWithSelector(PauserSetBase.AccountAlreadyPauser.selector, OTHER));
+        pauserSet.swapPauser(PAUSER, OTHER);
+        vm.expectRevert(abi.encodeWithSelector(PauserSetBase.InvalidNullPauser.selector));
+        pauserSet.swapPauser(address(0), STRANGER);
+        vm.stopPrank();
+        vm.assertTrue(pauserSet.isPauser(PAUSER) && pauserSet.isPauser(OTHER), "as before");
+        vm.assertTrue(!pauserSet.isPauser(STRANGER), "nobody new");
+    }
+
     function test_onlyTheOwner() public {
         bytes memory err = abi.encodeWithSelector(GatewayOwned.NotGatewayOwner.selector, PAUSER);
         vm.startPrank(PAUSER);

@@ -300,6 +300,16 @@ contract InputVerificationTest is GatewayFixture {
         vm.assertEq(inputVerification.getRejectProofConsensusTxSenders(1), senders(3), "all three");
     }
 
+    function test_twoRejectionsAndAVerification() public {
+        ask();
+        reject(0);
+        verify(2);
+        reject(1);
+        vm.assertTrue(inputVerification.isProofRejected(1) && !inputVerification.isProofVerified(1), "rejected only");
+        vm.assertEq(inputVerification.getRejectProofConsensusTxSenders(1), senders(2), "without the verifier");
+        vm.assertEq(inputVerification.getVerifyProofConsensusTxSenders(1).length, 0, "no agreed handles");
+    }
+
     function test_rejectionRefused() public {
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(GatewayChecks.NotCoprocessorTxSender.selector, STRANGER));

@@ -185,6 +185,30 @@ contract ProtocolPaymentTest is UserDecryptionFixture {
         vm.assertEq(token.balanceOf(REQUESTER), FUNDS, "unchanged");
     }
 
+    function test_unknownContextTakesNoFee_anyKind_v1AndV2() public {
+        bytes memory err = abi.encodeWithSelector(DecryptionEvents.InvalidKmsContext.selector, CONTEXT + 1);
+        for (uint256 version = 1; version <= 2; version++) {
+            bytes memory extra = version == 1 ? extraV1(CONTEXT + 1) : extraV2(CONTEXT + 1, EPOCH);
+            vm.prank(REQUESTER);
+            vm.expectRevert(err);
+            decryption.publicDecryptionRequest(list(h1), extra);
+            Ask memory a = askFor(list(h1));
+            a.extraData = extra;
+            a.signature = signWith(USER_KEY, userDigest(a));
+            vm.expectRevert(err);
+            sendDirect(a);
+            a.signature = signWith(USER_KEY, delegatedDigest(a));
+            vm.expectRevert(err);
+            sendDelegated(a);
+            Unified memory u = unifiedFor(list(h1));
+            u.payload.extraData = extra;
+            vm.expectRevert(err);
+            sendUnified(u);
+        }
+        vm.assertEq(token.balanceOf(REQUESTER), FUNDS, "unchanged");
+        vm.assertEq(token.balanceOf(FEES), 0, "nothing collected");
+    }
+
     function test_priceZeroIsFreeForEverybody() public {
         vm.startPrank(OWNER);
         payment.setPublicDecryptionPrice(0);

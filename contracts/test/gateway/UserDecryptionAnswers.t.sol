@@ -114,6 +114,19 @@ contract UserDecryptionAnswersTest is UserDecryptionFixture {
         vm.assertTrue(decryption.isDecryptionDone(userId(1)), "done");
     }
 
+    function test_delegatedRequest_fourthShareIsAccepted_anotherContextReverts() public {
+        test_delegatedRequestIsAnsweredAlike();
+        rotate(CONTEXT + 1, 0, N, THRESHOLD);
+        bytes memory err = abi.encodeWithSelector(
+            DecryptionEvents.DecryptionContextMismatch.selector, userId(1), CONTEXT, CONTEXT + 1
+        );
+        expectRefusal(3, 3, userId(1), extraV1(CONTEXT + 1), err);
+        expectRefusal(3, 3, userId(1), extraV2(CONTEXT + 1, EPOCH), err);
+        vm.recordLogs();
+        give(3, extraV1(CONTEXT));
+        vm.assertEq(countLogs(REACHED_TOPIC), 0, "not again");
+    }
+
     function test_sharesWithDifferentExtraDataCountTogether() public {
         ask("");
         give(0, "");
