@@ -132,6 +132,10 @@ contract ProtocolConfig is FromEmptyProxy, UUPSUpgradeable, HostOwned, ProtocolC
         }
         _checkLive(kmsContextId);
         $.destroyedContexts[kmsContextId] = true;
+        // What is pending can be confirmed, and to ask there whether it was destroyed would cost every node.
+        if ($.contextState[kmsContextId] == ContextState.Pending) {
+            $.contextState[kmsContextId] = ContextState.Created;
+        }
         // Only the newest epoch can be pending.
         uint256 epochId = $.epochCounter;
         if ($.contextForEpoch[epochId] == kmsContextId && $.epochState[epochId] == EpochState.Pending) {

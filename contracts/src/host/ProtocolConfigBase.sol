@@ -153,7 +153,7 @@ abstract contract ProtocolConfigBase is ProtocolConfigEvents {
         uint256 contextId = $.currentKmsContextId;
         uint256 epochId = $.epochCounter;
         if (
-            (_isLive(contextId) && $.contextState[contextId] != ContextState.Active)
+            ($.contextState[contextId] != ContextState.Active && _isLive(contextId))
                 || $.epochState[epochId] == EpochState.Pending
         ) {
             revert KmsLifecycleOperationInFlight(contextId, epochId);

@@ -22,7 +22,7 @@ abstract contract ProtocolConfigHandshakes is ProtocolConfigBase {
     /// @param kmsContextId The new context.
     function confirmKmsContextCreation(uint256 kmsContextId) external {
         ProtocolConfigStorage storage $ = _storage();
-        if ($.contextState[kmsContextId] != ContextState.Pending || $.destroyedContexts[kmsContextId]) {
+        if ($.contextState[kmsContextId] != ContextState.Pending) {
             revert KmsContextNotPending(kmsContextId);
         }
         bool isPrevious = $.isKmsTxSenderForContext[$.latestActiveKmsContextId][msg.sender];
@@ -48,6 +48,10 @@ abstract contract ProtocolConfigHandshakes is ProtocolConfigBase {
                 && $.contextCreationPreviousTxSenderConfirmationCount[kmsContextId]
                     >= $.contextCreationPreviousTxSenderThreshold[kmsContextId]
         ) {
+            // No call here leaves a destroyed context pending, but a proxy may come from elsewhere.
+            if ($.destroyedContexts[kmsContextId]) {
+                revert KmsContextNotPending(kmsContextId);
+            }
             $.contextState[kmsContextId] = ContextState.Created;
             _startEpoch(kmsContextId);
         }
