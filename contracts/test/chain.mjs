@@ -82,9 +82,9 @@ export async function deployNetwork(gatewayChain, hostChain, { n, thresholds, co
 	return { gateway, host, kms, copro };
 }
 
-/** A deployed contract, called from an account. */
-export const contractAt = (address, name, wallet, chain) =>
-	new Contract(address, artifact(name).abi, wallet ? wallet.connect(chain.provider) : chain.provider);
+/** A deployed contract, called from an account. `file`: where it is compiled from, if not from one of its name. */
+export const contractAt = (address, name, wallet, chain, file = name) =>
+	new Contract(address, artifact(name, file).abi, wallet ? wallet.connect(chain.provider) : chain.provider);
 
 /** A handle of a chain with the type byte, told apart from others by a number. */
 export function makeHandle(chainId, fheType, number) {

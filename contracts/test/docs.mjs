@@ -198,12 +198,21 @@ function links(folder, name, page) {
 	}
 }
 
-check("the pages are there", ["decryption.md", "eip712.md", "key-generation.md"].every((name) => PAGES.includes(name)));
-eip712(read("docs/protocol/eip712.md"));
-const known = published();
-for (const name of PAGES) {
-	const page = read(`docs/protocol/${name}`);
-	const rows = signatures(name, page, known);
-	if (name !== "eip712.md") check(`${name}: has signatures`, rows > 30, `${rows}`);
-	links("docs/protocol/", name, page);
+function run() {
+	check("the pages are there", ["decryption.md", "eip712.md", "key-generation.md"].every((name) => PAGES.includes(name)));
+	eip712(read("docs/protocol/eip712.md"));
+	const known = published();
+	for (const name of PAGES) {
+		const page = read(`docs/protocol/${name}`);
+		const rows = signatures(name, page, known);
+		if (name !== "eip712.md") check(`${name}: has signatures`, rows > 30, `${rows}`);
+		links("docs/protocol/", name, page);
+	}
+}
+
+// What stands otherwise than it is read must count as a failure, too.
+try {
+	run();
+} catch (error) {
+	check("the pages can be read", false, error.stack.replaceAll("\n", "\n# "));
 }

@@ -52,6 +52,10 @@ suite_contracts() {
 	tally abi "$results/abi.tap" tap
 	node "$root/contracts/test/deploy.mjs" >"$results/deploy.tap" 2>&1 || true
 	tally deploy "$results/deploy.tap" tap
+	node "$root/contracts/test/gas.mjs" >"$results/gas.tap" 2>&1 || true
+	tally gas "$results/gas.tap" tap
+	node "$root/contracts/test/docs.mjs" >"$results/docs.tap" 2>&1 || true
+	tally docs "$results/docs.tap" tap
 }
 
 node_suite() {
