@@ -12,6 +12,7 @@ import {KMSVerifier} from "../../src/host/KMSVerifier.sol";
 import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
 import {KmsNodeParams, KmsThresholds, PcrValues} from "../../src/host/ProtocolConfigTypes.sol";
 import {TestBase} from "./TestBase.sol";
+import {Strings} from "@openzeppelin/contracts/utils/Strings.sol";
 
 /// @title A host chain's contracts
 abstract contract HostFixture is TestBase {
@@ -32,14 +33,27 @@ abstract contract HostFixture is TestBase {
         return 0xC0DE0000 + i;
     }
 
-    function kmsParams(uint256 n) internal pure returns (KmsNodeParams[] memory params) {
+    function kmsSender(uint256 i) internal pure returns (address) {
+        return address(uint160(0xB000 + i));
+    }
+
+    function kmsUrl(uint256 i) internal pure returns (string memory) {
+        return string.concat("http://127.0.0.1/", Strings.toString(i));
+    }
+
+    function kmsParams(uint256 n) internal pure returns (KmsNodeParams[] memory) {
+        return kmsParams(0, n);
+    }
+
+    /// The nodes numbered from first on.
+    function kmsParams(uint256 first, uint256 n) internal pure returns (KmsNodeParams[] memory params) {
         params = new KmsNodeParams[](n);
         for (uint256 i = 0; i < n; i++) {
             params[i] = KmsNodeParams(
-                address(uint160(0xB000 + i)),
-                vm.addr(kmsKey(i)),
+                kmsSender(first + i),
+                vm.addr(kmsKey(first + i)),
                 "127.0.0.1",
-                "http://127.0.0.1/kms",
+                kmsUrl(first + i),
                 int32(uint32(i + 1)),
                 "party",
                 hex"ca",
