@@ -79,6 +79,9 @@
 	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")          \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
+	X(HEALTH_SENDING_MAX_MS, 120000, "one answer on its way to the gateway, in good health")   \
+	X(HEALTH_UNTAKEN_MAX_MS, 300000, "due work that nobody takes up, in good health")          \
+	X(HEALTH_HEAD_BEHIND_MAX, 32, "blocks of the gateway's head behind what has been read")    \
 	X(URL_SIZE_MAX, 2048, "one URL")                                                           \
 	X(REASON_SIZE_MAX, 512, "a recorded reason")
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "grpc.health.v1.pb-c.h"
 #include "net/protobuf.h"
 
@@ -10,7 +11,9 @@
 enum check {
 	CHECK_DATABASE,
 	CHECK_GATEWAY,
+	CHECK_GATEWAY_CHAIN,
 	CHECK_ETHEREUM,
+	CHECK_ETHEREUM_CHAIN,
 	CHECK_CORES
 };
 
@@ -24,11 +27,14 @@ static const char core_service[] = "kms_service.v1.CoreServiceEndpoint";
 struct health {
 	const struct connector_env *env;
 	struct provider *ethereum;
+	unsigned services;
 	struct scope calls;
 	struct timer timer;
 	size_t checks_n, open_n;
 	bool *open; /* not answered yet */
 	struct health_report report;
+	/* What came back, for the comparison at the end; -1 = not known. */
+	int64_t cursor, head;
 	struct buf details;
 	health_done_fn *done;
 	void *ctx;
@@ -36,22 +42,71 @@ struct health {
 
 /* ---- results ---- */
 
+bool health_report_good(const struct health_report *r)
+{
+	return r->database && r->gateway && r->ethereum && r->cores && r->progress;
+}
+
+static bool *flag_of(struct health_report *r, size_t check)
+{
+	switch (check) {
+	case CHECK_DATABASE:
+		return &r->database;
+	case CHECK_GATEWAY:
+	case CHECK_GATEWAY_CHAIN:
+		return &r->gateway;
+	case CHECK_ETHEREUM:
+	case CHECK_ETHEREUM_CHAIN:
+		return &r->ethereum;
+	default:
+		return &r->cores;
+	}
+}
+
+static void separate(struct health *h)
+{
+	if (h->details.n > 0)
+		(void)(buf_add_str(&h->details, "; ") == ERR_OK); /* what is too long is cut */
+}
+
 static void fail(struct health *h, size_t check, const char *what, const char *detail)
 {
-	static const char *const names[] = {"Database", "Gateway", "Ethereum"};
-	enum err e = h->details.n > 0 ? buf_add_str(&h->details, "; ") : ERR_OK;
+	static const char *const names[] = {"Database", "Gateway", "Gateway", "Ethereum",
+					    "Ethereum"};
+	bool *flag = flag_of(&h->report, check);
+	enum err e;
 
-	if (e == ERR_OK && check < CHECK_CORES)
+	if (check < CHECK_CORES && !*flag)
+		return; /* it is said already */
+	*flag = false;
+	separate(h);
+	if (check < CHECK_CORES)
 		e = buf_addf(&h->details, "%s connection %s%s%s", names[check], what,
 			     detail[0] ? ": " : "", detail);
-	else if (e == ERR_OK)
+	else
 		e = buf_addf(&h->details, "KMS Core connection #%zu %s%s%s", check - CHECK_CORES,
 			     what, detail[0] ? ": " : "", detail);
 	(void)e; /* a text that is too long is cut */
-	*(check == CHECK_DATABASE   ? &h->report.database
-	  : check == CHECK_GATEWAY  ? &h->report.gateway
-	  : check == CHECK_ETHEREUM ? &h->report.ethereum
-				    : &h->report.cores) = false;
+}
+
+static void stalled(struct health *h, const char *what, int64_t age_ms)
+{
+	h->report.progress = false;
+	separate(h);
+	(void)(buf_addf(&h->details, "%s for %lld s", what, (long long)(age_ms / 1000)) == ERR_OK);
+}
+
+/* A node that lags by a few blocks is nothing; one that lost what we have read is. */
+static void compare_head(struct health *h)
+{
+	if ((h->services & SERVICE_LISTENER) == 0 || h->cursor < 0 || h->head < 0 ||
+	    h->cursor - h->head <= HEALTH_HEAD_BEHIND_MAX)
+		return;
+	h->report.progress = false;
+	separate(h);
+	(void)(buf_addf(&h->details,
+			"The gateway's head, block %lld, is behind what has been read, block %lld",
+			(long long)h->head, (long long)h->cursor) == ERR_OK);
 }
 
 static void finish(void *ctx)
@@ -64,6 +119,7 @@ static void finish(void *ctx)
 		if (h->open[i])
 			fail(h, i, "timed out", "");
 	h->open_n = 0;
+	compare_head(h);
 	h->report.details = buf_view(&h->details);
 	h->done(h->ctx, &h->report);
 }
@@ -80,19 +136,80 @@ static void answered(struct health *h, size_t check, const char *error)
 
 /* ---- the parts ---- */
 
+/*
+ * The oldest without an end; the oldest on its way to the gateway; since when there is something to
+ * do that nobody has taken up, for the worker and for the sender; the cursor. A row that is due at
+ * once says 0 there: then it is its last change that counts.
+ */
+#define WAITING                                                                                    \
+	" AND due_ms <= $1 AND lease_until_ms <= $1"                                               \
+	" THEN CASE WHEN due_ms > updated_ms THEN due_ms ELSE updated_ms END END), "
+
+static const char work_sql[] =
+	"SELECT min(created_ms), "
+	"min(CASE WHEN state = 'sending' THEN updated_ms END), "
+	"min(CASE WHEN state IN ('seen','ready','computing')" WAITING
+	"min(CASE WHEN state = 'answered'" WAITING "(SELECT block FROM cursor WHERE chain = $2)"
+	" FROM operation WHERE state IN ('seen','ready','computing','answered','sending')";
+
+enum {
+	WORK_UNANSWERED,
+	WORK_SENDING,
+	WORK_REQUESTS,
+	WORK_ANSWERS,
+	WORK_CURSOR
+};
+
+static int64_t age_ms(const struct store_value *since, int64_t now_ms)
+{
+	return since->type == STORE_INT && since->i < now_ms ? now_ms - since->i : 0;
+}
+
+static void read_work(struct health *h, const struct store_rows *rows)
+{
+	const struct {
+		unsigned service;
+		int column;
+		int64_t max_ms;
+		const char *what;
+	} table[] = {
+		{SERVICE_WORKER, WORK_REQUESTS, HEALTH_UNTAKEN_MAX_MS,
+		 "Requests have waited for the worker"},
+		{SERVICE_SENDER, WORK_ANSWERS, HEALTH_UNTAKEN_MAX_MS,
+		 "Answers have waited for the sender"},
+		{SERVICE_SENDER, WORK_SENDING, HEALTH_SENDING_MAX_MS,
+		 "An answer has been on its way to the gateway"},
+	};
+	const struct store_value *c = store_cell(rows, 0, 0);
+	int64_t now_ms = clock_wall_ms(h->env->clock);
+
+	h->report.oldest_unanswered_ms = age_ms(&c[WORK_UNANSWERED], now_ms);
+	h->report.oldest_sending_ms = age_ms(&c[WORK_SENDING], now_ms);
+	if (c[WORK_CURSOR].type == STORE_INT)
+		h->cursor = c[WORK_CURSOR].i;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if ((h->services & table[i].service) != 0 &&
+		    age_ms(&c[table[i].column], now_ms) > table[i].max_ms)
+			stalled(h, table[i].what, age_ms(&c[table[i].column], now_ms));
+}
+
 static void on_database(void *ctx, const struct store_result *r)
 {
 	size_t check;
 	struct health *h = ticket_close(ctx, &check);
 
-	if (h)
-		answered(h, check, r->err == ERR_OK ? NULL : r->note.text);
+	if (!h)
+		return;
+	if (r->err == ERR_OK)
+		read_work(h, &r->rows[0]);
+	answered(h, check, r->err == ERR_OK ? NULL : r->note.text);
 }
 
 static enum err ask_database(struct health *h, struct ticket *t)
 {
 	struct store_batch b = store_batch_make(1 << 16);
-	enum err e = STORE_ADD(&b, STORE_ONE, "SELECT 1");
+	enum err e = STORE_ADD(&b, STORE_ONE, work_sql, store_int(clock_wall_ms(h->env->clock)),
+			       store_int((int64_t)h->env->config->gateway_chain_id));
 
 	if (e == ERR_OK)
 		e = store_submit(h->env->store, &b, on_database, t);
@@ -104,10 +221,38 @@ static void on_block(void *ctx, const struct provider_error *e, const json_t *re
 {
 	size_t check;
 	struct health *h = ticket_close(ctx, &check);
+	enum err err = e->err;
+	uint64_t block;
 
-	(void)result; /* any answer is fine */
-	if (h)
-		answered(h, check, e->err == ERR_OK ? NULL : e->note.text);
+	if (!h)
+		return;
+	/* A number is wanted, and any will do. */
+	block = err == ERR_OK ? json_get_quantity(result, NULL, &err) : 0;
+	if (err == ERR_OK && check == CHECK_GATEWAY && block <= INT64_MAX)
+		h->head = (int64_t)block;
+	answered(h, check,
+		 err == ERR_OK      ? NULL
+		 : e->err == ERR_OK ? "eth_blockNumber: not a number"
+				    : e->note.text);
+}
+
+static void on_chain(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	size_t check;
+	struct health *h = ticket_close(ctx, &check);
+	struct err_note note = {0};
+
+	if (!h)
+		return;
+	const struct provider *p = check == CHECK_GATEWAY_CHAIN ? h->env->gateway : h->ethereum;
+	uint64_t expected = provider_chain_id(p).v;
+
+	if (e->err == ERR_OK && id != expected)
+		(void)err_say(&note, ERR_MISMATCH,
+			      "the endpoint %s serves chain %llu, and %llu is configured",
+			      provider_host(p), (unsigned long long)id,
+			      (unsigned long long)expected);
+	answered(h, check, e->err != ERR_OK ? e->note.text : note.text[0] ? note.text : NULL);
 }
 
 static enum err ask_chain(struct provider *p, struct ticket *t)
@@ -169,15 +314,19 @@ static enum err ask(struct health *h, size_t check, struct ticket *t)
 		return ask_database(h, t);
 	if (check == CHECK_GATEWAY)
 		return ask_chain(h->env->gateway, t);
+	if (check == CHECK_GATEWAY_CHAIN)
+		return provider_get_chain_id(h->env->gateway, on_chain, t);
 	if (check == CHECK_ETHEREUM)
 		return ask_chain(h->ethereum, t);
+	if (check == CHECK_ETHEREUM_CHAIN)
+		return provider_get_chain_id(h->ethereum, on_chain, t);
 	return ask_core(h, h->env->cores[check - CHECK_CORES], t);
 }
 
 /* ---- life ---- */
 
 enum err health_new(struct health **ret_health, const struct connector_env *env,
-		    struct provider *ethereum)
+		    struct provider *ethereum, unsigned services)
 {
 	struct health *h = calloc(1, sizeof(*h));
 
@@ -185,6 +334,7 @@ enum err health_new(struct health **ret_health, const struct connector_env *env,
 		return ERR_NOMEM;
 	h->env = env;
 	h->ethereum = ethereum;
+	h->services = services;
 	h->checks_n = CHECK_CORES + env->cores_n;
 	h->details = buf_make(DETAILS_MAX);
 	h->open = calloc(h->checks_n, sizeof(*h->open));
@@ -201,10 +351,15 @@ void health_check(struct health *h, health_done_fn *done, void *ctx)
 	CHECK(h->open_n == 0 && !h->timer.armed);
 	h->done = done;
 	h->ctx = ctx;
-	h->report = (struct health_report){true, true, true, true, BYTES_NONE};
+	h->report = (struct health_report){.database = true,
+					   .gateway = true,
+					   .ethereum = true,
+					   .cores = true,
+					   .progress = true};
+	h->cursor = h->head = -1;
 	buf_clear(&h->details);
 	for (size_t i = 0; i < h->checks_n; i++) {
-		h->open[i] = i != CHECK_ETHEREUM || h->ethereum;
+		h->open[i] = (i != CHECK_ETHEREUM && i != CHECK_ETHEREUM_CHAIN) || h->ethereum;
 		h->open_n += h->open[i];
 	}
 	clock_timer_set(h->env->clock, &h->timer, h->env->config->healthcheck_timeout_ms, finish,

@@ -79,24 +79,23 @@ static void on_version(void *ctx, struct http_exchange *x)
 
 static json_t *report_json(const struct health_report *r)
 {
-	bool healthy = r->database && r->gateway && r->ethereum && r->cores;
-
-	return json_pack("{s:b, s:b, s:b, s:b, s:b, s:s%}", "healthy", healthy,
-			 "database_connected", r->database, "gateway_connected", r->gateway,
-			 "ethereum_connected", r->ethereum, "kms_core_connected", r->cores,
-			 "details", r->details.n > 0 ? (const char *)r->details.p : "",
-			 r->details.n);
+	return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s%}", "healthy",
+			 health_report_good(r), "database_connected", r->database,
+			 "gateway_connected", r->gateway, "ethereum_connected", r->ethereum,
+			 "kms_core_connected", r->cores, "progress", r->progress,
+			 "oldest_unanswered_ms", (json_int_t)r->oldest_unanswered_ms,
+			 "oldest_sending_ms", (json_int_t)r->oldest_sending_ms, "details",
+			 r->details.n > 0 ? (const char *)r->details.p : "", r->details.n);
 }
 
 static void on_health(void *ctx, const struct health_report *r)
 {
 	struct monitoring *m = ctx;
-	bool healthy = r->database && r->gateway && r->ethereum && r->cores;
 	struct waiting w = m->health_waiting;
 
 	m->health_waiting.n = 0;
 	for (size_t i = 0; i < w.n; i++)
-		reply_json(w.x[i], healthy ? 200 : 503, report_json(r));
+		reply_json(w.x[i], health_report_good(r) ? 200 : 503, report_json(r));
 }
 
 static void on_healthz(void *ctx, struct http_exchange *x)
@@ -273,7 +272,7 @@ enum err monitoring_start(struct monitoring **ret_monitoring, const struct monit
 	m->version = o->version;
 	m->build = o->build;
 
-	enum err e = health_new(&m->health, &m->env, o->ethereum);
+	enum err e = health_new(&m->health, &m->env, o->ethereum, o->services);
 	if (e == ERR_OK)
 		e = http_server_new(&m->server, o->loop, m->env.config->monitoring_endpoint, routes,
 				    ARRAY_LEN(routes), m, note);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * /healthz, /liveness, /version, /metrics on monitoring_endpoint. A health check asks database,
- * gateway, ethereum and cores at the same time; callers that come meanwhile share its result.
+ * gateway, ethereum and cores at the same time (service_health.h); callers that come meanwhile
+ * share its result.
  */
 #ifndef CONNECTOR_SERVICE_MONITORING_H
 #define CONNECTOR_SERVICE_MONITORING_H
@@ -14,6 +15,7 @@ struct monitoring;
 struct monitoring_options {
 	const struct connector_env *env; /* copied */
 	struct loop *loop;
+	unsigned services;         /* that run in this process */
 	struct provider *ethereum; /* NULL: none is configured, and none is missed */
 	const char *name, *version, *build;
 };

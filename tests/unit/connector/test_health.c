@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* One health check; the database's name. */
+/* One health check: what the services stand on, and whether the work moves. */
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "connector/service_health.h"
 #include "world.h"
 
@@ -68,7 +69,8 @@ static int setup(void **state)
 	f->cores[0] = &f->core.base;
 	f->w.env.cores = f->cores;
 	f->w.config.healthcheck_timeout_ms = 3000;
-	assert_int_equal(health_new(&f->health, &f->w.env, f->w.host_provider), ERR_OK);
+	assert_int_equal(health_new(&f->health, &f->w.env, f->w.host_provider, SERVICE_ALL),
+			 ERR_OK);
 	*state = f;
 	return 0;
 }
@@ -178,6 +180,154 @@ static void test_free_in_the_middle(void **state)
 	assert_int_equal(f->reports, 0);
 }
 
+/* ---- the right chain ---- */
+
+static void test_another_chain(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.gateway.chain_id = 1;
+	check(f);
+	assert_false(f->last.gateway);
+	assert_true(f->last.ethereum && f->last.progress);
+	assert_non_null(strstr(f->details, "Gateway connection failed: the endpoint gateway serves "
+					   "chain 1, and 54321 is configured"));
+	f->w.gateway.chain_id = WORLD_GATEWAY_CHAIN;
+
+	f->w.host.chain_id = 2;
+	check(f);
+	assert_true(f->last.gateway && !f->last.ethereum);
+	assert_non_null(strstr(f->details, "Ethereum connection failed: the endpoint "));
+	assert_non_null(strstr(f->details, " serves chain 2, and 12345 is configured"));
+}
+
+/* ---- work that stands still ---- */
+
+/* `text` outlives the run, up to two numbers in it. */
+static void sql(struct fixture *f, const char *text, int64_t a, int64_t b)
+{
+	struct store_batch batch = store_batch_make(1 << 16);
+
+	assert_int_equal(STORE_ADD(&batch, STORE_ANY, text, store_int(a), store_int(b)), ERR_OK);
+	assert_int_equal(store_submit(f->w.env.store, &batch, NULL, NULL), ERR_OK);
+	store_batch_free(&batch);
+}
+
+/* One operation, `age_ms` old, of which `change_sql` makes what the test wants. */
+static void insert(struct fixture *f, const char *change_sql, int64_t age_ms, int64_t lease_ms)
+{
+	const struct hash32 handle = world_handle(1, 5);
+	int64_t now_ms = clock_wall_ms(f->w.env.clock);
+
+	world_insert(&f->w, 1, &handle, 1, BYTES_NONE, 0, BYTES_LIT("x"));
+	sql(f, change_sql, now_ms - age_ms, lease_ms == 0 ? 0 : now_ms + lease_ms);
+}
+
+#define CHANGE(state)                                                                              \
+	"UPDATE operation SET state = '" state "', created_ms = $1, updated_ms = $1, "             \
+	"lease_until_ms = $2"
+
+static void assert_stalled(struct fixture *f, const char *what)
+{
+	check(f);
+	assert_false(f->last.progress);
+	assert_false(health_report_good(&f->last));
+	assert_true(f->last.database && f->last.gateway && f->last.ethereum && f->last.cores);
+	if (!strstr(f->details, what))
+		fail_msg("\"%s\" does not say \"%s\"", f->details, what);
+}
+
+static void test_a_stalled_sender(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Under way, its lease renewed again and again: the time counts all the same. */
+	insert(f, CHANGE("sending"), HEALTH_SENDING_MAX_MS - 1000, 60000);
+	check(f);
+	assert_true(health_report_good(&f->last));
+	assert_in_range(f->last.oldest_sending_ms, HEALTH_SENDING_MAX_MS - 1000,
+			HEALTH_SENDING_MAX_MS);
+	sim_run(&f->w.sim, 2000);
+	assert_stalled(f, "An answer has been on its way to the gateway for 12");
+	sql(f, "UPDATE operation SET state = 'done', lease_until_ms = $1 + $2", 0, 0);
+	check(f);
+	assert_true(health_report_good(&f->last));
+	assert_int_equal(f->last.oldest_sending_ms, 0);
+	assert_int_equal(f->last.oldest_unanswered_ms, 0);
+}
+
+static void test_answers_that_nobody_takes(void **state)
+{
+	struct fixture *f = *state;
+
+	insert(f, CHANGE("answered"), HEALTH_UNTAKEN_MAX_MS + 1000, 0);
+	assert_stalled(f, "Answers have waited for the sender for 30");
+	/* Somebody is at it. */
+	sql(f, "UPDATE operation SET lease_until_ms = $1 + $2", clock_wall_ms(f->w.env.clock),
+	    60000);
+	check(f);
+	assert_true(health_report_good(&f->last));
+}
+
+static void test_requests_that_nobody_takes(void **state)
+{
+	struct fixture *f = *state;
+
+	insert(f, CHANGE("seen"), HEALTH_UNTAKEN_MAX_MS + 1000, 0);
+	assert_stalled(f, "Requests have waited for the worker for 30");
+}
+
+/* A request may wait for hours for a permission that never comes: any user can bring that about. */
+static void test_a_request_that_cannot_be_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	insert(f, CHANGE("seen"), 3600 * 1000, 0);
+	sql(f, "UPDATE operation SET due_ms = $1 + $2", clock_wall_ms(f->w.env.clock), 60000);
+	check(f);
+	assert_true(health_report_good(&f->last));
+	assert_in_range(f->last.oldest_unanswered_ms, 3600 * 1000, 3610 * 1000);
+}
+
+static void test_a_head_behind_the_cursor(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		int64_t ahead;
+		bool good;
+	} rows[] = {{0, true},
+		    {HEALTH_HEAD_BEHIND_MAX, true},
+		    {HEALTH_HEAD_BEHIND_MAX + 1, false},
+		    {1000000, false}};
+
+	sql(f,
+	    "INSERT INTO cursor (chain, block, block_hash, updated_ms) VALUES (54321, $1, x'00', "
+	    "$2)",
+	    0, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		sql(f, "UPDATE cursor SET block = $1 + $2", (int64_t)f->w.gateway.head,
+		    rows[i].ahead);
+		check(f);
+		assert_int_equal(f->last.progress, rows[i].good);
+		assert_int_equal(strstr(f->details, "is behind what has been read") == NULL,
+				 rows[i].good);
+	}
+}
+
+/* Each process looks after its own work. */
+static void test_work_of_others(void **state)
+{
+	struct fixture *f = *state;
+
+	insert(f, CHANGE("answered"), HEALTH_UNTAKEN_MAX_MS + 1000, 0);
+	health_free(f->health);
+	assert_int_equal(health_new(&f->health, &f->w.env, f->w.host_provider,
+				    SERVICE_LISTENER | SERVICE_WORKER),
+			 ERR_OK);
+	check(f);
+	assert_true(health_report_good(&f->last));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -187,6 +337,13 @@ int main(void)
 		T(test_a_core_that_does_not_serve),
 		T(test_silence_ends),
 		T(test_free_in_the_middle),
+		T(test_another_chain),
+		T(test_a_stalled_sender),
+		T(test_answers_that_nobody_takes),
+		T(test_requests_that_nobody_takes),
+		T(test_a_request_that_cannot_be_answered),
+		T(test_a_head_behind_the_cursor),
+		T(test_work_of_others),
 	};
 #undef T
 
