@@ -5,11 +5,12 @@
  * function, event and error that we have must be there in the same form
  * (names and types of inputs and outputs, indexed, mutability). What we do
  * not have yet is listed in comments. Also checks that every contract fits
- * under the size limit of EIP-170. Prints TAP.
+ * under the size limit of EIP-170, and that the tests which the README beside
+ * this file names exist. Prints TAP.
  *
  * Needs `forge build` first. Usage: node contracts/test/abi.mjs
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 
 const root = new URL("../../", import.meta.url);
 const load = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
@@ -106,5 +107,14 @@ for (const [side, list] of Object.entries(CONTRACTS)) {
 		}
 	}
 }
+
+const test = new URL("./", import.meta.url);
+const tests = new Set(["gateway", "host"].flatMap((folder) => readdirSync(new URL(`${folder}/`, test)).flatMap((file) =>
+	readFileSync(new URL(`${folder}/${file}`, test), "utf8").match(/(?<=function )(test|invariant)\w+/g) ?? [])));
+const named = new Set(readFileSync(new URL("README.md", test), "utf8").match(/(?<=`)(test|invariant)\w*_\w+(?=`)/g));
+named.delete("testFuzz_");
+named.delete("invariant_");
+report(`${named.size} tests that the README names exist`, [...named].filter((name) => !tests.has(name)));
+
 console.log(`1..${number}`);
 process.exitCode = failed > 0 ? 1 : 0;
