@@ -171,6 +171,13 @@ static void warn(void *ctx, const struct config_oddity *o)
 			      o->meant ? o->meant : "", o->meant ? "?" : "");
 }
 
+static void warn_text(void *ctx, const char *text)
+{
+	const struct personality *who = ctx;
+
+	(void)fprintf(stderr, "%s: %s\n", who->program, text);
+}
+
 static int validate(const struct personality *who, const struct command *self, int argc,
 		    char **argv)
 {
@@ -183,8 +190,10 @@ static int validate(const struct personality *who, const struct command *self, i
 	CLEANUP(arena_free) struct arena arena = arena_make(4 << 20);
 	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
 	CLEANUP(connector_config_free) struct connector_config config = {0};
-	struct connector_config_source source = {
-		.env = environment(), .oddity = warn, .ctx = (void *)(uintptr_t)who};
+	struct connector_config_source source = {.env = environment(),
+						 .oddity = warn,
+						 .warning = warn_text,
+						 .ctx = (void *)(uintptr_t)who};
 	struct err_note note = {0};
 
 	for (int c; (c = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1;) {
@@ -354,7 +363,9 @@ static const struct command commands[] = {
 		.help = "Runs until SIGTERM or SIGINT: kms-connector the listener, the worker and "
 			"the "
 			"sender in one\n"
-			"process, the others one of them each, on one PostgreSQL database.\n"
+			"process, the others one of them each, on one PostgreSQL database. SIGHUP "
+			"reads the\n"
+			"certificates of [kms_core_tls] anew.\n"
 			"\n"
 			"  -c, --config FILE  configuration, TOML; without it the environment "
 			"alone.\n"
@@ -372,7 +383,9 @@ static const struct command commands[] = {
 	{
 		.name = "validate",
 		.usage = "validate -c FILE",
-		.help = "Reads a configuration as start does, and does nothing else.\n"
+		.help = "Reads a configuration as start does, and the certificates that it names, "
+			"and does\n"
+			"nothing else.\n"
 			"\n"
 			"  -c, --config FILE  as for start\n"
 			"  -h, --help         this text\n"

@@ -5,6 +5,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "connector/cores.h"
 
 /*
  * Durations without a row of their own bounds may be up to a year: longer is a slip of the pen.
@@ -41,6 +42,12 @@ enum {
 		.path = path_ ".domain_version", .type = CONFIG_STRING,                            \
 		FIELD(member.domain_version), .def = "1", .services = (who),                       \
 		.doc = "EIP-712 domain version of " what "."                                       \
+	}
+
+#define CORE_TLS_FILE(name_, member_, what_)                                                       \
+	{                                                                                          \
+		.path = "kms_core_tls." name_, .type = CONFIG_STRING, FIELD(kms_core_tls.member_), \
+		.min = 1, .max = URL_SIZE_MAX, .services = W, .doc = "PEM file: " what_ "."        \
 	}
 
 enum {
@@ -180,7 +187,19 @@ static const struct config_row rows[] = {
 	 FIELD(kms_core_endpoints),
 	 .services = W,
 	 .required = true,
-	 .doc = "KMS core endpoints; their order is the shard index."},
+	 .doc = "KMS core endpoints; their order is the shard index. https://HOST:PORT needs "
+		"[kms_core_tls]; unix:PATH; http://HOST:PORT is plain text."},
+	CORE_TLS_FILE("cert", cert, "this connector's certificate, followed by its intermediates"),
+	CORE_TLS_FILE("key", key, "its private key, not encrypted and closed to other users"),
+	CORE_TLS_FILE("ca", ca, "the authorities that issue the cores' certificates"),
+	{.path = "kms_core_tls.server_names",
+	 .type = CONFIG_STRINGS,
+	 FIELD(kms_core_tls.server_names),
+	 .min = 1,
+	 .max = TLS_IDENTITIES_MAX,
+	 .services = W,
+	 .doc = "A core's certificate must name one of these as its subjectAltName; without it, "
+		"the host of its endpoint."},
 	{.path = "db_fast_event_polling",
 	 .type = CONFIG_DURATION,
 	 FIELD(db_fast_event_polling_ms),
@@ -452,7 +471,8 @@ static enum err host_chains_read(struct connector_config *c, struct arena *arena
 
 /* ---- the whole ---- */
 
-static enum err check_services(struct connector_config *c, unsigned services, struct arena *arena,
+static enum err check_services(struct connector_config *c, unsigned services,
+			       const struct config_source *src, struct arena *arena,
 			       struct err_note *note)
 {
 	if ((services & SERVICE_WORKER) != 0) {
@@ -460,6 +480,7 @@ static enum err check_services(struct connector_config *c, unsigned services, st
 		if (c->kms_core_endpoints.n == 0)
 			return err_say(note, ERR_CONFIG_VALUE,
 				       "kms_core_endpoints: expected at least one endpoint");
+		TRY(cores_check_keys(c, src, note));
 		if (c->protocol_config_given && (!c->ethereum_url || c->ethereum_chain_id == 0))
 			return err_say(note, ERR_CONFIG_VALUE,
 				       "protocol_config_contract needs ethereum_url and "
@@ -479,7 +500,7 @@ enum err connector_config_load(struct connector_config *ret_config, unsigned ser
 	enum err e = config_load(&connector_config, services, src, &c, arena, note);
 
 	if (e == ERR_OK)
-		e = check_services(&c, services, arena, note);
+		e = check_services(&c, services, src, arena, note);
 	if (e == ERR_OK)
 		*ret_config = c;
 	else

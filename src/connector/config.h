@@ -29,6 +29,12 @@ struct host_chain_config {
 	struct address acl;
 };
 
+/* Mutual TLS with the cores whose endpoints are https. */
+struct core_tls_config {
+	char *cert, *key, *ca; /* paths of PEM files; NULL: none */
+	struct config_strings server_names;
+};
+
 struct connector_config {
 	/* all services */
 	struct secret database_url; /* a text and a NUL; empty: connector_database_url decides */
@@ -56,6 +62,7 @@ struct connector_config {
 	size_t host_chains_n;
 	json_t *host_chains_json; /* as configured; decoded into the above */
 	struct config_strings kms_core_endpoints;
+	struct core_tls_config kms_core_tls;
 	int64_t db_fast_event_polling_ms; /* backup of the notifications */
 	uint64_t events_batch_size;
 	uint64_t max_decryption_attempts;
@@ -83,7 +90,8 @@ extern const struct config_table connector_config;
 
 /*
  * Table, then what a table cannot say: host chains decoded and unique, at least one signer, an
- * ethereum_url where a ProtocolConfig is named. `ret_config` is written only on success, and then
+ * ethereum_url where a ProtocolConfig is named, certificates for https endpoints of cores. No file
+ * is looked at. `ret_config` is written only on success, and then
  * connector_config_free is due. Notes as config_load.
  */
 enum err connector_config_load(struct connector_config *ret_config, unsigned services,

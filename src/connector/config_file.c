@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -93,6 +94,21 @@ static enum err log_check(const struct connector_config *c, struct err_note *not
 	return ERR_OK;
 }
 
+static void say_nothing(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)text;
+}
+
+static enum err files_check(const struct connector_config *c, unsigned services,
+			    const struct connector_config_source *src, struct err_note *note)
+{
+	if ((services & SERVICE_WORKER) == 0)
+		return ERR_OK;
+	return cores_check_files(c, (int64_t)time(NULL), src->warning ? src->warning : say_nothing,
+				 src->ctx, note);
+}
+
 struct filter {
 	const struct connector_config_source *src;
 };
@@ -118,8 +134,9 @@ static enum err load(struct connector_config *c, unsigned services,
 	TRY(connector_database_url(&url, &c->database_url, src->env, note));
 	if (src->loaded)
 		src->loaded(src->ctx, c);
-	return src->oddity ? config_oddities(&connector_config, source, on_oddity, &filter)
-			   : ERR_OK;
+	if (src->oddity)
+		TRY(config_oddities(&connector_config, source, on_oddity, &filter));
+	return files_check(c, services, src, note);
 }
 
 enum err connector_config_read(struct connector_config *ret_config, unsigned services,

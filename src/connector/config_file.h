@@ -6,7 +6,7 @@
 #ifndef CONNECTOR_CONFIG_FILE_H
 #define CONNECTOR_CONFIG_FILE_H
 
-#include "connector/config.h"
+#include "connector/cores.h"
 
 /* The directory of configuration files, and what names another one. */
 #define CONNECTOR_CONFIG_DIR          "config/environments"
@@ -38,11 +38,14 @@ struct connector_config_source {
 	 */
 	void (*loaded)(void *ctx, const struct connector_config *c);
 	config_oddity_fn *oddity; /* then told what is odd about the keys; NULL allowed */
+	/* Then told of what can be used and should be changed: a certificate that ends soon. NULL:
+	 * nobody wants to know, and a start will say it. */
+	cores_warning_fn *warning;
 	void *ctx;
 };
 
-/* connector_config_load on a file; then what only a start would find out: log settings and the
- * form of database_url. */
+/* connector_config_load on a file; then what only a start would find out: log settings, the form of
+ * database_url, the files of certificates. */
 enum err connector_config_read(struct connector_config *ret_config, unsigned services,
 			       const struct connector_config_source *src, struct arena *arena,
 			       struct err_note *note) MUST_USE;

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "connector/config_file.h"
+#include "connector/cores.h"
 #include "connector/service_monitoring.h"
 #include "eth/text.h"
 
@@ -32,7 +33,7 @@ struct process {
 	struct signer *signer;
 	struct store *store;
 	struct provider *gateway, *ethereum, **hosts;
-	struct channel **cores;
+	struct cores cores;
 	struct connector_metrics metrics;
 	struct inflight inflight;
 	char owner[2 * OWNER_BYTES + 1];
@@ -184,22 +185,6 @@ static enum err chains_open(struct process *p, struct err_note *note)
 	return ERR_OK;
 }
 
-static enum err cores_open(struct process *p, struct err_note *note)
-{
-	const struct config_strings *list = &p->config.kms_core_endpoints;
-
-	p->cores = arena_alloc_array(&p->arena, list->n, sizeof(struct channel *));
-	if (!p->cores)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < list->n; i++) {
-		enum err e = channel_grpc_new(&p->cores[i], p->loop, list->v[i], note);
-
-		if (e != ERR_OK)
-			return err_prefix(note, ERR_CONFIG_VALUE, "kms_core_endpoints[%zu]", i);
-	}
-	return ERR_OK;
-}
-
 static enum err signer_open(struct process *p, struct err_note *note)
 {
 	char address[ADDRESS_TEXT_SIZE];
@@ -244,6 +229,13 @@ static void on_signal(void *ctx)
 	loop_stop(p->loop);
 }
 
+static void on_reload(void *ctx)
+{
+	struct process *p = ctx;
+
+	cores_reload(&p->cores);
+}
+
 static void env_fill(struct process *p)
 {
 	uint8_t owner[OWNER_BYTES];
@@ -255,8 +247,8 @@ static void env_fill(struct process *p)
 		.rng = rng_system(),
 		.transport = p->transport,
 		.store = p->store,
-		.cores = p->cores,
-		.cores_n = p->config.kms_core_endpoints.n,
+		.cores = p->cores.channels,
+		.cores_n = p->cores.n,
 		.ecdsa = p->ecdsa,
 		.signer = p->signer,
 		.gateway = p->gateway,
@@ -281,7 +273,6 @@ static enum err services_start(struct process *p, struct err_note *note)
 	const struct monitoring_options m = {
 		.env = &p->env,
 		.loop = p->loop,
-		.services = services,
 		.ethereum = p->ethereum,
 		.name = p->log.service,
 		.version = p->options->version,
@@ -308,8 +299,7 @@ static void process_stop(struct process *p)
 	worker_stop(p->worker);
 	sender_stop(p->sender);
 	store_free(p->store);
-	for (size_t i = 0; p->cores && i < p->config.kms_core_endpoints.n; i++)
-		channel_free(p->cores[i]);
+	cores_close(&p->cores);
 	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)
 		provider_free(p->hosts[i]);
 	provider_free(p->ethereum);
@@ -346,7 +336,8 @@ static enum err process_run(struct process *p, struct err_note *note)
 	TRY(signer_open(p, note));
 	TRY(database_open(p, note));
 	TRY(chains_open(p, note));
-	TRY(cores_open(p, note));
+	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));
+	TRY(loop_on_reload_signal(p->loop, on_reload, p));
 	env_fill(p);
 	TRY(services_start(p, note));
 	limits_log(&p->log);
