@@ -273,6 +273,7 @@ static enum err services_start(struct process *p, struct err_note *note)
 	const struct monitoring_options m = {
 		.env = &p->env,
 		.loop = p->loop,
+		.services = services,
 		.ethereum = p->ethereum,
 		.name = p->log.service,
 		.version = p->options->version,
