@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-#include <event2/bufferevent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "net/channel_grpc.h"
@@ -377,47 +375,17 @@ static void conn_received(void *ctx)
 
 /* ---- making one ---- */
 
-static enum err client_session_new(nghttp2_session **ret_session, struct h2_io *io)
+static void callbacks_set(nghttp2_session_callbacks *cb)
 {
-	nghttp2_session_callbacks *cb;
-	nghttp2_option *option;
-	int failed;
-
-	TRY(h2_callbacks_new(&cb));
-	if (h2_option_new(&option) != ERR_OK) {
-		nghttp2_session_callbacks_del(cb);
-		return ERR_NOMEM;
-	}
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_frame_not_send_callback(cb, on_not_sent);
-	failed = nghttp2_session_client_new2(ret_session, cb, io, option);
-	nghttp2_session_callbacks_del(cb);
-	nghttp2_option_del(option);
-	return failed ? ERR_NOMEM : ERR_OK;
 }
 
-/* Takes `bev`. */
-static enum err conn_start(struct channel_conn *c, struct bufferevent *bev, int plain_fd)
-{
-	nghttp2_session *session;
-
-	if (client_session_new(&session, &c->io) != ERR_OK) {
-		bufferevent_free(bev);
-		return ERR_NOMEM;
-	}
-	c->io.received = conn_received;
-	c->io.lost = conn_lost;
-	c->io.ctx = c;
-	if (h2_io_start(&c->io, c->channel->loop, bev, plain_fd, session) != ERR_OK) {
-		nghttp2_session_del(session);
-		bufferevent_free(bev);
-		return ERR_NOMEM;
-	}
-	return ERR_OK;
-}
+static const struct h2_side client_side = {
+	.callbacks_set = callbacks_set, .received = conn_received, .lost = conn_lost};
 
 static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, const char *why)
 {
@@ -425,20 +393,13 @@ static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, con
 
 	(void)peer;
 	c->secure = NULL;
-	if (!bev || conn_start(c, bev, -1) != ERR_OK)
+	if (!bev || h2_io_start(&c->io, c->channel->loop, bev) != ERR_OK)
 		conn_lost(c, bev ? "out of memory" : why);
 }
 
 static enum err conn_start_plain(struct channel_conn *c, int fd)
 {
-	struct bufferevent *bev =
-		bufferevent_socket_new(loop_base(c->channel->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-
-	if (!bev) {
-		close(fd);
-		return ERR_NOMEM;
-	}
-	TRY(conn_start(c, bev, fd));
+	TRY(h2_io_start_plain(&c->io, c->channel->loop, fd));
 	conn_ready(c);
 	return ERR_OK;
 }
@@ -470,6 +431,7 @@ enum err channel_conn_open(struct channel_grpc *ch)
 	if (!c)
 		return ERR_NOMEM;
 	c->channel = ch;
+	c->io = (struct h2_io){.side = &client_side, .ctx = c};
 	if (dial_start(&c->dial, ch->loop, &ch->target, on_dialled, c) != ERR_OK) {
 		free(c);
 		return ERR_NOMEM;

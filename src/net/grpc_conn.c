@@ -255,48 +255,20 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t h2_err
 
 /* ---- life ---- */
 
-static enum err server_session_new(nghttp2_session **ret_session, struct h2_io *io)
+static void callbacks_set(nghttp2_session_callbacks *cb)
 {
-	nghttp2_session_callbacks *cb;
-	nghttp2_option *option;
-	int failed;
-
-	TRY(h2_callbacks_new(&cb));
-	if (h2_option_new(&option) != ERR_OK) {
-		nghttp2_session_callbacks_del(cb);
-		return ERR_NOMEM;
-	}
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
-	failed = nghttp2_session_server_new2(ret_session, cb, io, option);
-	nghttp2_session_callbacks_del(cb);
-	nghttp2_option_del(option);
-	return failed ? ERR_NOMEM : ERR_OK;
 }
 
-/* Takes `bev`. */
-static enum err conn_start(struct grpc_conn *c, struct bufferevent *bev, int plain_fd)
-{
-	nghttp2_session *session;
-
-	if (server_session_new(&session, &c->io) != ERR_OK) {
-		bufferevent_free(bev);
-		return ERR_NOMEM;
-	}
-	c->io.received = conn_received;
-	c->io.lost = conn_lost;
-	c->io.ctx = c;
-	if (h2_io_start(&c->io, c->server->loop, bev, plain_fd, session) != ERR_OK) {
-		nghttp2_session_del(session);
-		bufferevent_free(bev);
-		return ERR_NOMEM;
-	}
-	return ERR_OK;
-}
+static const struct h2_side server_side = {.server = true,
+					   .callbacks_set = callbacks_set,
+					   .received = conn_received,
+					   .lost = conn_lost};
 
 /* The oldest that does not yet speak HTTP/2, else the one that has been idle longest. */
 static bool goes_before(const struct grpc_conn *a, const struct grpc_conn *b)
@@ -357,24 +329,16 @@ static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, con
 	}
 	grpc_peer_disconnected(c->peer);
 	c->peer = named;
-	if (conn_start(c, bev, -1) != ERR_OK)
+	if (h2_io_start(&c->io, s->loop, bev) != ERR_OK)
 		grpc_conn_close(c);
 }
 
 static enum err conn_begin(struct grpc_conn *c, int fd)
 {
-	struct loop *loop = c->server->loop;
-	struct bufferevent *bev;
+	struct grpc_server *s = c->server;
 
-	if (c->server->tls)
-		return tls_handshake_start(&c->handshake, loop, c->server->tls, fd, NULL,
-					   on_secured, c);
-	bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev) {
-		close(fd);
-		return ERR_NOMEM;
-	}
-	return conn_start(c, bev, fd);
+	return s->tls ? tls_handshake_start(&c->handshake, s->loop, s->tls, fd, NULL, on_secured, c)
+		      : h2_io_start_plain(&c->io, s->loop, fd);
 }
 
 void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
@@ -407,6 +371,7 @@ void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
 	}
 	c->server = s;
 	c->peer = peer;
+	c->io = (struct h2_io){.side = &server_side, .ctx = c};
 	if (conn_begin(c, fd) != ERR_OK) {
 		grpc_peer_disconnected(peer);
 		free(c);

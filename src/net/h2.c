@@ -5,6 +5,7 @@
 #include <event2/bufferevent.h>
 #include <event2/util.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "net/loop_internal.h"
@@ -85,18 +86,9 @@ nghttp2_data_provider h2_body_provider(void)
 	return (nghttp2_data_provider){.read_callback = body_read};
 }
 
-enum err h2_callbacks_new(nghttp2_session_callbacks **ret_callbacks)
-{
-	nghttp2_session_callbacks *cb;
+/* ---- session ---- */
 
-	if (nghttp2_session_callbacks_new(&cb) != 0)
-		return ERR_NOMEM;
-	nghttp2_session_callbacks_set_send_data_callback(cb, body_send);
-	*ret_callbacks = cb;
-	return ERR_OK;
-}
-
-enum err h2_option_new(nghttp2_option **ret_option)
+static enum err option_new(nghttp2_option **ret_option)
 {
 	nghttp2_option *option;
 
@@ -114,13 +106,51 @@ enum err h2_option_new(nghttp2_option **ret_option)
 	return ERR_OK;
 }
 
+static enum err session_new(nghttp2_session **ret_session, struct h2_io *io)
+{
+	nghttp2_session_callbacks *cb = NULL;
+	nghttp2_option *option = NULL;
+	enum err e = ERR_NOMEM;
+
+	if (nghttp2_session_callbacks_new(&cb) != 0 || option_new(&option) != ERR_OK)
+		goto out;
+	nghttp2_session_callbacks_set_send_data_callback(cb, body_send);
+	io->side->callbacks_set(cb);
+	if ((io->side->server ? nghttp2_session_server_new2(ret_session, cb, io, option)
+			      : nghttp2_session_client_new2(ret_session, cb, io, option)) == 0)
+		e = ERR_OK;
+out:
+	nghttp2_session_callbacks_del(cb);
+	nghttp2_option_del(option);
+	return e;
+}
+
+static enum err settings_submit(const struct h2_io *io)
+{
+	static const nghttp2_settings_entry settings[] = {
+		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
+		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_STREAMS_MAX},
+		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, GRPC_HEADER_BYTES_MAX},
+	};
+	/* A server has nothing to say about push. */
+	size_t skip = io->side->server ? 1 : 0;
+
+	if (nghttp2_submit_settings(io->session, NGHTTP2_FLAG_NONE, &settings[skip],
+				    ARRAY_LEN(settings) - skip) != 0 ||
+	    nghttp2_session_set_local_window_size(io->session, NGHTTP2_FLAG_NONE, 0,
+						  H2_CONNECTION_WINDOW) != 0)
+		return ERR_NOMEM;
+	return ERR_OK;
+}
+
 /* ---- pump ---- */
 
 static void on_end(void *ctx)
 {
 	struct h2_io *io = ctx;
 
-	io->lost(io->ctx, "connection closed");
+	io->side->lost(io->ctx, "connection closed");
 }
 
 static void io_fail(struct h2_io *io)
@@ -211,9 +241,9 @@ static void on_read(struct bufferevent *bev, void *ctx)
 			good = feed_rest(io);
 		io->receiving = false;
 		if (good)
-			io->received(io->ctx);
+			io->side->received(io->ctx);
 		else
-			io->lost(io->ctx, "the peer does not speak HTTP/2");
+			io->side->lost(io->ctx, "the peer does not speak HTTP/2");
 	}
 	loop_leave(l, entered);
 }
@@ -239,32 +269,26 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 
 	tls_error_text(bev, text);
 	if (what & BEV_EVENT_EOF)
-		io->lost(io->ctx, "connection closed by the other side");
+		io->side->lost(io->ctx, "connection closed by the other side");
 	else if (what & BEV_EVENT_ERROR)
-		io->lost(io->ctx, text[0] ? text : evutil_socket_error_to_string(error));
+		io->side->lost(io->ctx, text[0] ? text : evutil_socket_error_to_string(error));
 	loop_leave(l, entered);
 }
 
-enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev, int plain_fd,
-		     nghttp2_session *session)
+static enum err io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev, int plain_fd)
 {
-	const nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
-		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_STREAMS_MAX},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, GRPC_HEADER_BYTES_MAX},
-	};
-	/* A server has nothing to say about push. */
-	size_t skip = nghttp2_session_check_server_session(session) ? 1 : 0;
+	enum err e = session_new(&io->session, io);
 
-	if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, &settings[skip],
-				    ARRAY_LEN(settings) - skip) != 0 ||
-	    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
-						  H2_CONNECTION_WINDOW) != 0)
-		return ERR_NOMEM;
+	if (e == ERR_OK)
+		e = settings_submit(io);
+	if (e != ERR_OK) {
+		nghttp2_session_del(io->session);
+		io->session = NULL;
+		bufferevent_free(bev);
+		return e;
+	}
 	io->loop = loop;
 	io->bev = bev;
-	io->session = session;
 	io->plain_fd = plain_fd;
 	bufferevent_setcb(bev, on_read, on_write, on_event, io);
 	bufferevent_setwatermark(bev, EV_WRITE, H2_OUTPUT_MAX / 2, 0);
@@ -275,6 +299,23 @@ enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *be
 		bufferevent_trigger(bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 	h2_io_flush(io);
 	return ERR_OK;
+}
+
+enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev)
+{
+	return io_start(io, loop, bev, -1);
+}
+
+enum err h2_io_start_plain(struct h2_io *io, struct loop *loop, int fd)
+{
+	struct bufferevent *bev =
+		bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
+
+	if (!bev) {
+		(void)close(fd);
+		return ERR_NOMEM;
+	}
+	return io_start(io, loop, bev, fd);
 }
 
 void h2_io_close(struct h2_io *io)

@@ -41,7 +41,20 @@ void h2_stream_free(struct h2_stream *s);
  * beyond. */
 bool h2_stream_header_fits(struct h2_stream *s, struct bytes name, struct bytes value);
 
+/* What makes a client or a server of a connection: one constant of each. */
+struct h2_side {
+	bool server;
+	/* Adds the side's own callbacks. Their user data is the struct h2_io. */
+	void (*callbacks_set)(nghttp2_session_callbacks *cb);
+	/* Both are called from the loop with nothing of nghttp2 on the stack; the connection may be
+	 * closed in them. */
+	void (*received)(void *ctx);
+	void (*lost)(void *ctx, const char *why);
+};
+
 struct h2_io {
+	const struct h2_side *side;
+	void *ctx; /* of the side */
 	struct loop *loop;
 	struct bufferevent *bev;
 	nghttp2_session *session;
@@ -49,26 +62,18 @@ struct h2_io {
 	bool receiving;
 	bool failed;
 	struct timer end; /* reports a failure that was met while sending */
-	/* Both are called from the loop with nothing of nghttp2 on the stack; the connection may be
-	 * closed in them. */
-	void (*received)(void *ctx);
-	void (*lost)(void *ctx, const char *why);
-	void *ctx;
 };
-
-/* The callbacks that both sides share, for the side to add its own to. ERR_NOMEM. */
-enum err h2_callbacks_new(nghttp2_session_callbacks **ret_callbacks) MUST_USE;
-enum err h2_option_new(nghttp2_option **ret_option) MUST_USE;
 
 /* The body of a request or reply; the source is the stream's struct h2_stream. */
 nghttp2_data_provider h2_body_provider(void);
 
 /*
- * Takes `bev` and `session`; the session's user data must be `io`. Sends SETTINGS at once. After
- * lost() only h2_io_close may follow. On ERR_NOMEM both are still the caller's.
+ * Speaks HTTP/2 over `bev` (TLS), or over the connected socket `fd`, and takes it in every case:
+ * with ERR_NOMEM it is closed. Side and context are set in `io` before, the rest of it is zero.
+ * Sends SETTINGS at once. After lost() only h2_io_close may follow.
  */
-enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev, int plain_fd,
-		     nghttp2_session *session) MUST_USE;
+enum err h2_io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev) MUST_USE;
+enum err h2_io_start_plain(struct h2_io *io, struct loop *loop, int fd) MUST_USE;
 
 /* Hands to the bufferevent what the session has to say and the limit allows. Harmless at any time.
  */
