@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Contract, Wallet, hexlify, recoverAddress, TypedDataEncoder } from 'ethers';
+import { Contract, TypedDataEncoder, Wallet, hexlify, recoverAddress, toBeHex } from 'ethers';
+import { FIRST_CONTEXT_ID } from '../../tools/devnet/deploy.mjs';
 import { PrivateClient, exampleContract } from '../../tools/devnet/private.mjs';
 import { connect } from '../../tools/devnet/request.mjs';
 import { withNetwork } from './harness.mjs';
@@ -23,7 +24,7 @@ const now = () => Math.floor(Date.now() / 1000);
 const plain = (hex) => hex.slice(2);
 
 test('relayer', (t) =>
-	withNetwork({ portBase: 28200, hosts: 2, relayer: { readinessMs: 1500 } }, async ({ devnet, publish, coprocessor }) => {
+	withNetwork({ portBase: 28200, hosts: 2, relayer: { readinessMs: 1500 } }, async ({ network, devnet, publish, coprocessor }) => {
 		const wallet = new Wallet(devnet.accounts[0].privateKey, connect(devnet.hosts[0].rpc));
 		const user = wallet.address;
 		const contract = exampleContract;
@@ -54,13 +55,13 @@ test('relayer', (t) =>
 		const publicly = (list, extraData = '0x00') => ({ ciphertextHandles: list, extraData });
 
 		// A user's request as v2 takes it.
-		const asked = async (list, { signer = client, start = now() - 5, days = 1, ...other } = {}) => {
-			const { signature } = await signer.sign('direct', list.map((handle) => ({ handle, contract })), { start, duration: days });
+		const asked = async (list, { signer = client, start = now() - 5, days = 1, extraData = '0x00', ...other } = {}) => {
+			const { signature } = await signer.sign('direct', list.map((handle) => ({ handle, contract })), { start, duration: days, extraData });
 			return {
 				handleContractPairs: list.map((handle) => ({ handle, contractAddress: contract })),
 				requestValidity: { startTimestamp: String(start), durationDays: String(days) },
 				contractsChainId: String(devnet.hosts[0].chainId), contractAddresses: [contract], userAddress: user,
-				signature: plain(signature), publicKey: plain(signer.publicKey), extraData: '0x00', ...other,
+				signature: plain(signature), publicKey: plain(signer.publicKey), extraData, ...other,
 			};
 		};
 		const unified = async (list, { start = now() - 5, seconds = day, signer = client, owner = user, allowed = [contract] } = {}) => {
@@ -111,6 +112,26 @@ test('relayer', (t) =>
 			refused(await send('/v3/user-decrypt', { ...request, attestationType: 'other' }), 400, 'validation_failed', /attestationType: is not/);
 		});
 
+		await t.test('v3: a contract wallet signs by ERC-1271', async () => {
+			// Init code that returns the rest of itself: code that answers every call with isValidSignature's magic value.
+			const { contractAddress: address } = await (await wallet.sendTransaction({ data: '0x601080600a3d393df300631626ba7e60e01b60005260206000f3' })).wait();
+			const [{ handle }] = await publish([['uint16', '4711']], false, [address, contract]);
+			const contractWallet = new PrivateClient(devnet, { address, signTypedData: async () => '0xc0ffee' });
+			const request = await unified([handle], { signer: contractWallet, owner: address });
+			assert.deepEqual(await opened(await work('/v3/user-decrypt', request), [handle], contractWallet, '0xc0ffee'), [4711n]);
+		});
+
+		await t.test('extra data that names the context, or context and epoch, is answered with', async () => {
+			const context = plain(toBeHex(FIRST_CONTEXT_ID, 32));
+			for (const extraData of [`0x01${context}`, `0x02${context}${devnet.keys.epochId}`]) {
+				const { status, body } = await work('/v2/public-decrypt', publicly(handles.slice(0, 1), extraData));
+				assert.deepEqual([status, body.result?.extraData], [200, extraData], JSON.stringify(body));
+			}
+			const other = `0x01${plain(toBeHex(FIRST_CONTEXT_ID + 7n, 32))}`;
+			refused(await work('/v2/public-decrypt', publicly(handles, other)), 400, 'request_error', /InvalidKmsContext/);
+			refused(await work('/v2/user-decrypt', await asked(handles, { extraData: other })), 400, 'validation_failed', /extraData: names a KMS context that is not valid/);
+		});
+
 		await t.test('who may not is told what is missing', async () => {
 			refused(await work('/v2/public-decrypt', publicly([handles[0], secret])), 400, 'not_allowed_on_host_acl', new RegExp(`^handle ${secret} may not .*makePubliclyDecryptable\\)$`));
 			refused(await work('/v2/user-decrypt', await asked([secret])), 400, 'not_allowed_on_host_acl', new RegExp(`${user} may not decrypt handle ${secret}`));
@@ -135,6 +156,15 @@ test('relayer', (t) =>
 			const unknown = `${hexlify(randomBytes(21))}${handles[0].slice(44)}`;
 			await (await coprocessor.admit(unknown, [], true)).wait();
 			refused(await work('/v2/public-decrypt', publicly([unknown])), 503, 'readiness_check_timed_out', new RegExp(`no ciphertext of all of ${unknown}`));
+		});
+
+		await t.test('while the gateway is paused', async () => {
+			const owner = new Wallet(network.accounts.owner.privateKey, connect(devnet.gateway.rpc));
+			const decryption = new Contract(devnet.gateway.contracts.Decryption, ['function pause()', 'function unpause()'], owner);
+			await (await decryption.pause()).wait();
+			refused(await work('/v2/public-decrypt', publicly(handles)), 503, 'protocol_paused', /the gateway is paused/);
+			await (await decryption.unpause()).wait();
+			owner.provider.destroy();
 		});
 
 		await t.test('an input that is no proven list is rejected', async () => {

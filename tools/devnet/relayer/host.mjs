@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // What the host chain of a request's handles says: who may have them decrypted, whose signature it is. The KMS asks the same
 // again and is the one that counts; the relayer asks first so that nobody waits for an answer that will not come.
-import { Contract, Interface, TypedDataEncoder, recoverAddress } from 'ethers';
+import { Contract, Interface, TypedDataEncoder, isError, recoverAddress } from 'ethers';
 import { signedTypes } from '../private.mjs';
 import { connect } from '../request.mjs';
 import { RelayerError, invalid } from './errors.mjs';
@@ -31,9 +31,8 @@ export class Hosts {
 				return [BigInt(host.chainId), { ...host, provider, acl: new Contract(host.contracts.ACL, acl, provider) }];
 			}),
 		);
-		// KMS contexts live on the first one.
-		const [first] = this.byChain.values();
-		this.protocol = new Contract(first.contracts.ProtocolConfig, protocolAbi, first.provider);
+		[this.first] = this.byChain.values(); // KMS contexts live there
+		this.protocol = new Contract(this.first.contracts.ProtocolConfig, protocolAbi, this.first.provider);
 	}
 
 	chain(chainId) {
@@ -65,11 +64,7 @@ export class Hosts {
 	}
 
 	async #ask(host, calls) {
-		try {
-			return await host.acl.multicall.staticCall(calls);
-		} catch (error) {
-			throw new RelayerError('host_acl_failed', `the ACL of host chain ${host.chainId} does not answer: ${error.shortMessage ?? error.message}`);
-		}
+		return host.acl.multicall.staticCall(calls).catch((error) => unanswered(host, error));
 	}
 
 	// The wallet's signature over the request: of a key, or (for what allows it) of a contract that says so.
@@ -93,8 +88,13 @@ export class Hosts {
 
 	// How many shares a user needs to put the values together.
 	async userThreshold(extraData) {
-		const context = extraData === '0x00' ? await this.protocol.getCurrentKmsContextId() : BigInt(`0x${extraData.slice(4, 68)}`);
-		return Number(await this.protocol.getUserDecryptionThresholdForContext(context));
+		try {
+			const context = extraData === '0x00' ? await this.protocol.getCurrentKmsContextId() : BigInt(`0x${extraData.slice(4, 68)}`);
+			return Number(await this.protocol.getUserDecryptionThresholdForContext(context));
+		} catch (error) {
+			if (isError(error, 'CALL_EXCEPTION')) throw invalid('extraData', 'names a KMS context that is not valid (any more)');
+			return unanswered(this.first, error);
+		}
 	}
 
 	close() {
@@ -102,12 +102,18 @@ export class Hosts {
 	}
 }
 
+function unanswered(host, error) {
+	throw new RelayerError('host_acl_failed', `host chain ${host.chainId} does not answer: ${error.shortMessage ?? error.message}`);
+}
+
 async function walletAgrees(host, wallet, digest, signature) {
-	if ((await host.provider.getCode(wallet)) === '0x') return false;
+	const code = await host.provider.getCode(wallet).catch((error) => unanswered(host, error));
+	if (code === '0x') return false;
 	try {
 		return (await new Contract(wallet, walletAbi, host.provider).isValidSignature(digest, signature, { gasLimit: walletGasMax })) === walletMagic;
-	} catch {
-		return false;
+	} catch (error) {
+		if (isError(error, 'CALL_EXCEPTION') || isError(error, 'BAD_DATA')) return false; // it reverts, or is no such wallet
+		return unanswered(host, error);
 	}
 }
 
