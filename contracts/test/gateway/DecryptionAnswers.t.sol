@@ -263,6 +263,29 @@ contract DecryptionAnswersTest is PublicDecryptionFixture {
         vm.assertTrue(decryption.isDecryptionDone(requestId(1)), "done");
     }
 
+    /// What a requester brings must not make answers dear: the nodes pay for those.
+    function test_anAnswerCostsTheSameForManyHandles() public {
+        bytes32 bit = handleOf(HOST_CHAIN, 0, 50);
+        commitHandle(bit);
+        bytes32[] memory many = new bytes32[](1024);
+        for (uint256 i = 0; i < many.length; i++) {
+            many[i] = bit;
+        }
+        request(list(bit), "");
+        request(many, "");
+        bytes memory one = signature(0, list(bit), RESULT, "");
+        bytes memory all = signature(0, many, RESULT, "");
+
+        vm.startPrank(kmsSender(0));
+        uint256 before = gasleft();
+        decryption.publicDecryptionResponse(requestId(1), RESULT, one, "");
+        uint256 first = before - gasleft();
+        before = gasleft();
+        decryption.publicDecryptionResponse(requestId(2), RESULT, all, "");
+        vm.assertTrue(before - gasleft() <= first, "not more than for one handle");
+        vm.stopPrank();
+    }
+
     function test_malformedSignaturesRevert() public {
         request(list(h1), "");
         bytes memory sig = signature(0, list(h1), RESULT, "");
