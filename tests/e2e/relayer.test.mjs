@@ -23,7 +23,7 @@ const day = 86400;
 const now = () => Math.floor(Date.now() / 1000);
 const plain = (hex) => hex.slice(2);
 
-test('relayer', (t) =>
+test('relayer', { timeout: 240000 }, (t) =>
 	withNetwork({ portBase: 28200, hosts: 2, relayer: { readinessMs: 1500 } }, async ({ network, devnet, publish, coprocessor }) => {
 		const wallet = new Wallet(devnet.accounts[0].privateKey, connect(devnet.hosts[0].rpc));
 		const user = wallet.address;
