@@ -50,7 +50,7 @@ after(() => rmSync(bare, { recursive: true }));
 cpSync(join(root, 'dev'), join(bare, 'dev'));
 cpSync(join(root, 'tools/dev'), join(bare, 'tools/dev'), { recursive: true });
 const dev = (...args) => run(join(bare, 'dev'), args, { cwd: tmpdir() });
-const commands = readdirSync(join(root, 'tools/dev')).filter((name) => name.endsWith('.sh') && name !== 'common.sh').map((name) => name.slice(0, -3));
+const commands = readdirSync(join(root, 'tools/dev/help')).map((name) => name.replace(/\.txt$/, ''));
 
 test('./dev names every command', () => {
 	for (const args of [[], ['help'], ['--help'], ['-h']]) {

@@ -32,6 +32,8 @@ for (const file of process.argv.slice(2)) {
 		if (!include) return;
 		const [, quote, path] = include;
 		const where = `${file}:${index + 1}`;
+		if (quote === '"' && !path.includes('/') && !path.endsWith('.pb-c.h'))
+			console.log(`${where}: "${path}" has to name its folder`);
 		if (quote === '"' && path.includes('/') && !may.has(path.split('/')[0]) && allowed[path.split('/')[0]])
 			console.log(`${where}: ${folder}/ may not include "${path}"`);
 		for (const { header, folders } of wrapped)

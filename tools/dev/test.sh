@@ -94,7 +94,7 @@ suite_e2e() {
 }
 
 setup
-install_packages "${test_packages[@]}"
+install_packages "${test_packages[@]}" "${lint_packages[@]}"
 for suite in "${suites[@]}"; do
 	"suite_$suite"
 done
