@@ -51,6 +51,7 @@ struct grpc_call *grpc_call_new(struct grpc_conn *c, int32_t id)
 	call->too_many = !grpc_peer_call_begins(c->peer);
 	call->deadline_ms = INT64_MAX;
 	call->begun_ms = call->moved_ms = c->call_ms = now_ms(call);
+	c->asked = true;
 	list_add(&c->calls, call);
 	return call;
 }

@@ -270,12 +270,22 @@ static const struct h2_side server_side = {.server = true,
 					   .received = conn_received,
 					   .lost = conn_lost};
 
-/* The oldest that does not yet speak HTTP/2, else the one that has been idle longest. */
+/* How little is lost with a connection; 0: it stays. */
+static unsigned dispensable(const struct grpc_conn *c)
+{
+	if (!c->settled)
+		return 3; /* does not speak HTTP/2 yet */
+	if (!c->asked)
+		return 2;
+	return !c->calls.first && now_ms(c) - c->call_ms >= IDLE_ENOUGH_MS ? 1 : 0;
+}
+
+/* Of two that may go: which one; of equals the one that has been idle longest. */
 static bool goes_before(const struct grpc_conn *a, const struct grpc_conn *b)
 {
-	if (a->settled != b->settled)
-		return !a->settled;
-	return !a->settled || a->call_ms < b->call_ms;
+	unsigned of_a = dispensable(a), of_b = dispensable(b);
+
+	return of_a != of_b ? of_a > of_b : a->call_ms <= b->call_ms;
 }
 
 /*
@@ -288,14 +298,12 @@ static struct grpc_peer_entry *connect_after_all(struct grpc_server *s, const ch
 {
 	struct grpc_conn *victim = NULL;
 
-	/* The newest is first in the list: of equals the last one is taken. */
+	/* The newest is first in the list. */
 	for (struct grpc_conn *c = s->conns; c; c = c->next) {
 		bool same =
 			c->peer->authenticated == authenticated && strcmp(c->peer->name, name) == 0;
-		bool idle = !c->calls.first && now_ms(c) - c->call_ms >= IDLE_ENOUGH_MS;
 
-		if ((same || !of_peer) && (!c->settled || idle) &&
-		    (!victim || goes_before(c, victim)))
+		if ((same || !of_peer) && dispensable(c) > 0 && (!victim || goes_before(c, victim)))
 			victim = c;
 	}
 	if (!victim)

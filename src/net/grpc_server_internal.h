@@ -75,6 +75,7 @@ struct grpc_conn {
 	struct h2_io io;
 	struct timer timer; /* handshake, then keepalive and idle */
 	bool settled;
+	bool asked;   /* it has had a call */
 	bool leaving; /* the last GOAWAY is sent */
 	bool ending;  /* told to go for being idle */
 	struct grpc_call_list calls;

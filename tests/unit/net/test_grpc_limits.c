@@ -507,6 +507,29 @@ static void connections_of_one_peer(void **state)
 		close(fds[i]);
 }
 
+/* A connection of HTTP/2 that never asks for anything is no better than one that says nothing. */
+static void connections_without_calls_are_pushed_out(void **state)
+{
+	struct world *w = *state;
+	struct raw raws[4];
+
+	server_start(w, "127.0.0.1:0", (struct grpc_server_limits){.peer_connections = 4});
+	for (size_t i = 0; i < ARRAY_LEN(raws); i++) {
+		raw_start(&raws[i], w->loop, grpc_server_port(w->server));
+		raw_pump(&raws[i]);
+	}
+	assert_int_equal(w->refusals, 0);
+	channel_start(w, grpc_server_port(w->server), 0);
+	call_and_wait(w, "/test.Test/Echo", BYTES_LIT("x"));
+	assert_int_equal(w->status, GRPC_OK);
+	assert_int_equal(w->refusals, 1);
+	assert_true(is_ended(raws[0].fd));
+	for (size_t i = 1; i < ARRAY_LEN(raws); i++)
+		assert_false(is_ended(raws[i].fd));
+	for (size_t i = 0; i < ARRAY_LEN(raws); i++)
+		raw_end(&raws[i]);
+}
+
 /* Who works stays: then it is the newcomer that goes. Who has been idle for a while makes room. */
 static void connections_at_work_are_not_pushed_out(void **state)
 {
@@ -520,8 +543,8 @@ static void connections_at_work_are_not_pushed_out(void **state)
 		raw_start(&raws[i], w->loop, grpc_server_port(w->server));
 		raws[i].body = BYTES_LIT("\0\0\0\0\1x");
 		raw_pump(&raws[i]);
-		if (i > 0)
-			raw_request(&raws[i], "POST", "/test.Test/Hold", "application/grpc", NULL);
+		raw_request(&raws[i], "POST", i > 0 ? "/test.Test/Hold" : "/test.Test/Echo",
+			    "application/grpc", NULL);
 		raw_pump(&raws[i]);
 	}
 	assert_int_equal(w->held_n, ARRAY_LEN(raws) - 1);
@@ -680,6 +703,7 @@ int main(void)
 		WORLD_TEST(idle_client_does_not_ask),
 		WORLD_TEST(fewer_pings_for_who_dislikes_them),
 		WORLD_TEST(connections_of_one_peer),
+		WORLD_TEST(connections_without_calls_are_pushed_out),
 		WORLD_TEST(connections_at_work_are_not_pushed_out),
 		WORLD_TEST(calls_of_one_peer),
 		WORLD_TEST(bytes_of_one_peer),
