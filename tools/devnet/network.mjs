@@ -50,7 +50,7 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, relayer = true } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, fronts = {}, relayer = true } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
@@ -59,6 +59,8 @@ export class Network {
 		this.report = report;
 		this.connectorOptions = connector;
 		this.coreOptions = core; // rows of kms-server's [service]; with listen_address, kms_core_endpoints is the caller's to set
+		this.coreStore = coreStore; // kms-server's [request_store] path
+		this.fronts = fronts; // ports of proxies that the node is to see instead, by the name of the port behind
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.ports = Object.fromEntries(
 			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
@@ -66,6 +68,10 @@ export class Network {
 		this.processes = [];
 		this.stopped = false;
 		this.accounts = accountsByRole();
+	}
+
+	#seen(name) {
+		return `http://127.0.0.1:${this.fronts[name] ?? this.ports[name]}`;
 	}
 
 	path(...parts) {
@@ -165,7 +171,7 @@ export class Network {
 		const deployerKey = owner.privateKey;
 		const kmsNodes = [{ txSender: connector.address, signer: this.kmsSigner, storageUrl: '' }];
 		const thresholds = { publicDecryption: 1, userDecryption: 1, kmsGen: 1, mpc: 0 };
-		const s3BucketUrl = `http://127.0.0.1:${this.ports.objectStore}/${bucket}`;
+		const s3BucketUrl = `${this.#seen('objectStore')}/${bucket}`;
 		const coprocessors = [{ txSender: coprocessor.address, signer: coprocessor.address, s3BucketUrl }];
 		this.gateway = await deployGateway({ rpc: rpc('gateway'), deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold: 1 });
 		const fhevmExecutor = coprocessor.address; // the stand-in plays the executor as well
@@ -202,9 +208,9 @@ export class Network {
 		const [host] = hosts; // the one that knows the KMS contexts
 		const settings = {
 			database_url: `sqlite:${this.path('node-1', 'kms-connector.db')}`,
-			gateway_url: gateway.rpc,
+			gateway_url: this.#seen('gateway'),
 			gateway_chain_id: gateway.chainId,
-			ethereum_url: host.rpc,
+			ethereum_url: this.#seen('host'),
 			ethereum_chain_id: host.chainId,
 			monitoring_endpoint: `127.0.0.1:${this.ports.connectorMonitoring}`,
 			kms_core_endpoints: [this.coreUrl],
@@ -221,7 +227,7 @@ export class Network {
 		};
 		const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
-		for (const { rpc, chainId, contracts } of hosts) lines.push('', '[[host_chains]]', `url = "${rpc}"`, `chain_id = ${chainId}`, `acl_address = "${contracts.ACL}"`);
+		for (const [index, { chainId, contracts }] of hosts.entries()) lines.push('', '[[host_chains]]', `url = "${this.#seen(this.hostNames[index])}"`, `chain_id = ${chainId}`, `acl_address = "${contracts.ACL}"`);
 		lines.push('');
 		return lines.join('\n');
 	}
@@ -297,7 +303,7 @@ export class Network {
 		const file = this.path('config', 'kms-server.toml');
 		const service = Object.entries(this.#coreService).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		const telemetry = `metrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"`;
-		writeFileSync(file, ['[service]', ...service, '', '[telemetry]', telemetry, '', this.#vaults()].join('\n'));
+		writeFileSync(file, ['[service]', ...service, '', '[telemetry]', telemetry, '', ...(this.coreStore ? ['[request_store]', `path = "${this.coreStore}"`, ''] : []), this.#vaults()].join('\n'));
 		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
 	}
 
