@@ -130,6 +130,8 @@ const server = createServer((request, response) => {
 server.maxConnections = connectionsMax;
 server.requestTimeout = 30_000;
 server.headersTimeout = 10_000;
+// A client that makes a proof of its input hears nothing for some seconds. The connection it has must be there after that.
+server.keepAliveTimeout = 300_000;
 server.listen(config.port, '127.0.0.1', () => console.log(`relayer on ${base}`));
 
 process.on('SIGTERM', () => {
