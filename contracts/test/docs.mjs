@@ -230,6 +230,7 @@ function run() {
 	eip712(read("docs/protocol/eip712.md"));
 	review(read("docs/contracts-review.md"));
 	links("docs/", "contracts-review.md", read("docs/contracts-review.md"));
+	links("docs/guides/", "dapp.md", read("docs/guides/dapp.md"));
 	const known = published();
 	for (const name of PAGES) {
 		const page = read(`docs/protocol/${name}`);
