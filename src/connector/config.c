@@ -19,6 +19,12 @@ enum {
 };
 #define YEAR (UINT64_C(365) * 24 * HOUR)
 
+/* Of the smallest answer, all of it zero bytes: selector, four words of head, one word of result, a
+ * signature of three, three lengths. Below it no node takes a transaction. */
+enum {
+	ANSWER_GAS_MIN = 21000 + 4 * (4 + 32 * (4 + 1 + 3 + 3))
+};
+
 #define FIELD(member)                                                                              \
 	.offset = offsetof(struct connector_config, member), .present_offset = SIZE_MAX
 #define FIELD_GIVEN(member, flag)                                                                  \
@@ -358,6 +364,37 @@ static const struct config_row rows[] = {
 	 .max = 1000000000,
 	 .services = S,
 	 .doc = "Highest fee per gas that is signed, in gwei; above it answers wait."},
+	{.path = "gas_limit",
+	 .type = CONFIG_U64,
+	 FIELD_GIVEN(gas_limit, gas_limit_given),
+	 .min = ANSWER_GAS_MIN,
+	 .max = TX_GAS_MAX,
+	 .services = S,
+	 .doc = "Gas limit of every answer; without it the estimate and gas_multiplier_percent."},
+	{.path = "tx_replace_after",
+	 .type = CONFIG_DURATION,
+	 FIELD(tx_replace_after_ms),
+	 .def = "60s",
+	 .min = 1 * SECOND,
+	 .max = 24 * HOUR,
+	 .services = S,
+	 .doc = "A transaction that is not mined for so long gets a higher fee; every further time "
+		"twice as long."},
+	{.path = "gateway_tx_required_confirmations",
+	 .type = CONFIG_U64,
+	 FIELD(gateway_tx_required_confirmations),
+	 .def = "1",
+	 .min = 1,
+	 .max = 10000,
+	 .services = S,
+	 .doc = "Blocks of the gateway, that of the transaction included, after which an answer "
+		"is final."},
+	{.path = "skip_answered_public_decryptions",
+	 .type = CONFIG_BOOL,
+	 FIELD(skip_answered_public_decryptions),
+	 .def = "false",
+	 .services = S,
+	 .doc = "Send no answer to a public decryption that the gateway has enough answers to."},
 	{.path = "tx_retry_interval",
 	 .type = CONFIG_DURATION,
 	 FIELD(tx_retry_interval_ms),

@@ -83,6 +83,11 @@ struct connector_config {
 	uint64_t responses_batch_size;
 	uint64_t gas_multiplier_percent;
 	uint64_t max_fee_per_gas_gwei; /* ours: more is a gateway that lies */
+	uint64_t gas_limit;
+	bool gas_limit_given;
+	int64_t tx_replace_after_ms;
+	uint64_t gateway_tx_required_confirmations; /* 1: in a block */
+	bool skip_answered_public_decryptions;
 	int64_t tx_retry_interval_ms;
 };
 

@@ -160,6 +160,10 @@ static void test_defaults_are_upstreams(void **state)
 	assert_int_equal(c->responses_batch_size, 50);
 	assert_int_equal(c->gas_multiplier_percent, 115);
 	assert_int_equal(c->max_fee_per_gas_gwei, 500);
+	assert_false(c->gas_limit_given);
+	assert_int_equal(c->tx_replace_after_ms, 60000);
+	assert_int_equal(c->gateway_tx_required_confirmations, 1);
+	assert_false(c->skip_answered_public_decryptions);
 	assert_int_equal(c->tx_retry_interval_ms, 10);
 	assert_int_equal(c->decryption_polling_ms, 500);
 }
@@ -230,6 +234,8 @@ static void test_errors_say_where(void **state)
 		     "decryption_contract.address");
 	expect_error(f, "kms_core_endpoints", "kms_core_endpoints = []", "kms_core_endpoints");
 	expect_error(f, NULL, "gas_multiplier_percent = 99", "gas_multiplier_percent");
+	/* 21000 and 4 per byte of the smallest answer */
+	expect_error(f, NULL, "gas_limit = 22423", "gas_limit");
 	expect_error(f, NULL, "s3_max_ciphertext_size = 0", "s3_max_ciphertext_size");
 	expect_error(f, NULL, "s3_max_concurrent_gets = 0", "s3_max_concurrent_gets");
 	expect_error(f, "private_key", "", "private_key");
