@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { HDNodeWallet, Mnemonic } from 'ethers';
-import { addHostChain, deployGateway, deployHost } from './deploy.mjs';
+import { stringify } from 'smol-toml';
+import { readConfig } from '../deploy/config.mjs';
+import { deploy } from '../deploy/deploy.mjs';
 import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
 
 const run = promisify(execFile);
@@ -165,23 +167,34 @@ export class Network {
 			.join('\n');
 	}
 
-	async #deploy() {
+	// The file that ./dev deploy would take, and the same code. A further host chain is three lines of it.
+	#deployConfig() {
 		const { owner, coprocessor, connector } = this.accounts;
 		const rpc = (name) => `http://127.0.0.1:${this.ports[name]}`;
-		const deployerKey = owner.privateKey;
-		const kmsNodes = [{ txSender: connector.address, signer: this.kmsSigner, storageUrl: '' }];
-		const thresholds = { publicDecryption: 1, userDecryption: 1, kmsGen: 1, mpc: 0 };
-		const s3BucketUrl = `${this.#seen('objectStore')}/${bucket}`;
-		const coprocessors = [{ txSender: coprocessor.address, signer: coprocessor.address, s3BucketUrl }];
-		this.gateway = await deployGateway({ rpc: rpc('gateway'), deployerKey, kmsNodes, thresholds, coprocessors, coprocessorThreshold: 1 });
-		const fhevmExecutor = coprocessor.address; // the stand-in plays the executor as well
-		this.hosts = [];
-		for (const name of this.hostNames) {
-			const host = await deployHost({ rpc: rpc(name), deployerKey, gateway: this.gateway, fhevmExecutor, kmsNodes, thresholds });
-			await addHostChain({ gateway: this.gateway, host, deployerKey, fhevmExecutor });
-			this.hosts.push(host);
-		}
-		this.report(`contracts: Decryption ${this.gateway.contracts.Decryption} (gateway), ACL ${this.hosts.map(({ contracts }) => contracts.ACL).join(', ')} (host)`);
+		const key = this.path('config', 'deployer.key');
+		writeFileSync(key, `${owner.privateKey}\n`, { mode: 0o600 });
+		const file = this.path('config', 'deploy.toml');
+		const tables = {
+			// Many at once where blocks come once a second; one by one where anvil mines at once (see #startChain).
+			gateway: { rpc_url: rpc('gateway'), chain_id: chains.gateway, deployer_key_file: key, transactions_in_flight: this.automine ? 1 : 16 },
+			thresholds: { public_decryption: 1, user_decryption: 1, kms_generation: 1, mpc: 0, coprocessor: 1 },
+			fees: { token: 'local' },
+			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner }],
+			coprocessor: [{ tx_sender: coprocessor.address, signer: coprocessor.address, s3_bucket_url: `${this.#seen('objectStore')}/${bucket}` }],
+			custodian: [{ tx_sender: owner.address, signer: owner.address }],
+			host_defaults: { fhevm_executor: coprocessor.address }, // the stand-in plays the executor as well
+			host: this.hostNames.map((name) => ({ rpc_url: rpc(name), chain_id: chains[name] })),
+		};
+		writeFileSync(file, `${stringify(tables)}\n`);
+		return readConfig(file);
+	}
+
+	async #deploy() {
+		const config = this.#deployConfig();
+		const { gateway, hosts } = await deploy(config, { out: this.path('addresses.json'), report: this.report });
+		const known = (chain, { chainId, contracts }) => ({ rpc: chain.rpc, chainId, contracts });
+		this.gateway = known(config.gateway, gateway);
+		this.hosts = hosts.map((host, index) => known(config.hosts[index], host));
 	}
 
 	// A Unix socket, which no other user of the machine can ask; but the kernel limits the length of its path.

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause-Clear
+# shellcheck source=tools/dev/common.sh
+. "$CLAVIGER_ROOT/tools/dev/common.sh"
+setup
+build_contracts
+exec node "$root/tools/deploy/main.mjs" "$@"
