@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The database's password in the process's own writable memory: found while the store is open, as
- * the control, and nowhere after store_free. A process that has never had it elsewhere looks: this
- * program again, which gets the URL through a pipe.
+ * The database's password in the process's own writable memory: while the store is open there is
+ * one, in secret memory, which is also the control; after store_free there is none. A process that
+ * has never had it elsewhere looks: this program again, which gets the URL through a pipe.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -107,8 +107,8 @@ static int look(void)
 	if (store_open(&s, &executor, url, "secret", &migrations, NULL) != ERR_OK)
 		return 3;
 	secret_wipe(url, sizeof(url));
-	if (search_own_memory() == 0)
-		return 4;
+	if (search_own_memory() != 1)
+		return 4; /* in our own secret memory, and not in libpq's connections */
 	store_free(s);
 	return ALLOCATOR_KEEPS_FREED || search_own_memory() == 0 ? 0 : 5;
 }
