@@ -71,12 +71,12 @@ static void try_operation(const struct store_value *cells, size_t n)
 
 static void try_requests(const struct store_value *cells, size_t n)
 {
-	const struct store_rows four = {.cells = cells, .rows_n = n >= 4, .columns_n = 4};
+	const struct store_rows five = {.cells = cells, .rows_n = n >= 5, .columns_n = 5};
 	const struct store_rows two = {.cells = cells, .rows_n = n / 2, .columns_n = 2};
 	const struct store_rows three = {.cells = cells, .rows_n = n / 3, .columns_n = 3};
 	const struct store_rows admission[] = {{.rows_n = n > 8}, {.rows_n = n > 9}, two};
 	const struct store_rows survey[] = {two, three};
-	const struct store_result found = {.rows = &four, .rows_n = 1};
+	const struct store_result found = {.rows = &five, .rows_n = 1};
 	const struct store_result admitted = {.rows = admission, .rows_n = 3};
 	const struct store_result looked_up = {.rows = &two, .rows_n = 1};
 	const struct store_result surveyed = {.rows = survey, .rows_n = 2};
