@@ -61,7 +61,7 @@ enum err cores_check_keys(const struct connector_config *c, const struct config_
 		{"kms_core_tls.server_names", t->server_names.n > 0, false},
 	};
 	const char *given = NULL, *missing = NULL;
-	bool tls;
+	bool tls = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (rows[i].given && !given)
