@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
+import {ProofFormat} from "../shared/ProofFormat.sol";
 import {GatewayConfigEvents} from "./GatewayConfigEvents.sol";
 import {Coprocessor, Custodian, HostChain, KmsNode, ProtocolMetadata} from "./GatewayTypes.sol";
 
@@ -51,9 +52,6 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
     /// @dev keccak256(abi.encode(uint256(keccak256("fhevm_gateway.storage.GatewayConfig")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE_SLOT = 0x86d3070a8993f6b209bee6185186d38a07fce8bbd97c750d934451b72f35b400;
 
-    /// @dev Decryption proofs count their signatures in one byte.
-    uint256 private constant PROOF_FORMAT_LIMIT = 255;
-
     function _registerKmsContext(uint256 contextId, KmsNode[] calldata nodes) internal {
         GatewayConfigStorage storage $ = _storage();
         if (contextId == 0) {
@@ -65,9 +63,7 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
         if (nodes.length == 0) {
             revert EmptyKmsNodes();
         }
-        if (nodes.length > PROOF_FORMAT_LIMIT) {
-            revert KmsSignerSetExceedsProofFormatLimit(nodes.length, PROOF_FORMAT_LIMIT);
-        }
+        ProofFormat.checkSignerCount(nodes.length);
         for (uint256 i = 0; i < nodes.length; i++) {
             address txSender = nodes[i].txSenderAddress;
             address signer = nodes[i].signerAddress;
@@ -89,7 +85,7 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
     function _setMpcThreshold(uint256 contextId, uint256 threshold) internal {
         GatewayConfigStorage storage $ = _storage();
         uint256 n = $.kmsSignerAddressesForContext[contextId].length;
-        _checkProofFormat("mpc", threshold);
+        ProofFormat.checkThreshold("mpc", threshold);
         if (threshold >= n) {
             revert InvalidHighMpcThreshold(threshold, n);
         }
@@ -102,7 +98,7 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
         if (threshold == 0) {
             revert InvalidNullPublicDecryptionThreshold();
         }
-        _checkProofFormat("publicDecryption", threshold);
+        ProofFormat.checkThreshold("publicDecryption", threshold);
         if (threshold > n) {
             revert InvalidHighPublicDecryptionThreshold(threshold, n);
         }
@@ -115,7 +111,7 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
         if (threshold == 0) {
             revert InvalidNullUserDecryptionThreshold();
         }
-        _checkProofFormat("userDecryption", threshold);
+        ProofFormat.checkThreshold("userDecryption", threshold);
         if (threshold > n) {
             revert InvalidHighUserDecryptionThreshold(threshold, n);
         }
@@ -128,7 +124,7 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
         if (threshold == 0) {
             revert InvalidNullKmsGenThreshold();
         }
-        _checkProofFormat("kmsGen", threshold);
+        ProofFormat.checkThreshold("kmsGen", threshold);
         if (threshold > n) {
             revert InvalidHighKmsGenThreshold(threshold, n);
         }
@@ -232,12 +228,6 @@ abstract contract GatewayConfigBase is GatewayConfigEvents {
     function _checkHostChainRegistered(uint256 chainId) internal view {
         if (!_storage().isHostChainRegistered[chainId]) {
             revert HostChainNotRegistered(chainId);
-        }
-    }
-
-    function _checkProofFormat(string memory name, uint256 threshold) internal pure {
-        if (threshold > PROOF_FORMAT_LIMIT) {
-            revert ThresholdExceedsProofFormatLimit(name, threshold, PROOF_FORMAT_LIMIT);
         }
     }
 

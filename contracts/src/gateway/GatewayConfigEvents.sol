@@ -199,18 +199,7 @@ interface GatewayConfigEvents {
     /// @param kmsSignerAddress The key's address.
     error KmsSignerAlreadyRegistered(address kmsSignerAddress);
 
-    /// @notice More nodes than a decryption proof can count.
-    /// @param signerCount Their number.
-    /// @param maxAllowed The limit.
-    error KmsSignerSetExceedsProofFormatLimit(uint256 signerCount, uint256 maxAllowed);
-
     /// @notice Two nodes have the same account.
     /// @param kmsTxSenderAddress The account.
     error KmsTxSenderAlreadyRegistered(address kmsTxSenderAddress);
-
-    /// @notice A threshold that no decryption proof can reach.
-    /// @param thresholdName Which threshold.
-    /// @param threshold Its value.
-    /// @param maxAllowed The limit.
-    error ThresholdExceedsProofFormatLimit(string thresholdName, uint256 threshold, uint256 maxAllowed);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
+import {ProofFormat} from "../shared/ProofFormat.sol";
 import {ProtocolConfigEvents} from "./ProtocolConfigEvents.sol";
 import {
     ContextAnchor,
@@ -54,9 +55,6 @@ abstract contract ProtocolConfigBase is ProtocolConfigEvents {
     uint256 internal constant EPOCH_BASE = 8 << 248;
     uint256 private constant KIND_SHIFT = 248;
 
-    /// @dev Decryption proofs count their signatures in one byte.
-    uint256 private constant PROOF_FORMAT_LIMIT = 255;
-
     /// @dev Stores nodes and thresholds under an id that nothing is stored under yet.
     function _storeContext(uint256 contextId, KmsNodeParams[] calldata params, KmsThresholds calldata thresholds)
         internal
@@ -66,9 +64,7 @@ abstract contract ProtocolConfigBase is ProtocolConfigEvents {
         if (n == 0) {
             revert EmptyKmsNodes();
         }
-        if (n > PROOF_FORMAT_LIMIT) {
-            revert KmsSignerSetExceedsProofFormatLimit(n, PROOF_FORMAT_LIMIT);
-        }
+        ProofFormat.checkSignerCount(n);
         _checkThreshold("publicDecryption", thresholds.publicDecryption, n);
         _checkThreshold("userDecryption", thresholds.userDecryption, n);
         _checkThreshold("kmsGen", thresholds.kmsGen, n);
@@ -212,9 +208,7 @@ abstract contract ProtocolConfigBase is ProtocolConfigEvents {
         if (threshold == 0) {
             revert InvalidNullThreshold(name);
         }
-        if (threshold > PROOF_FORMAT_LIMIT) {
-            revert ThresholdExceedsProofFormatLimit(name, threshold, PROOF_FORMAT_LIMIT);
-        }
+        ProofFormat.checkThreshold(name, threshold);
         if (threshold > n) {
             revert InvalidHighThreshold(name, threshold, n);
         }

@@ -129,20 +129,9 @@ abstract contract ProtocolConfigEvents {
     /// @notice No node was given.
     error EmptyKmsNodes();
 
-    /// @notice More nodes than a decryption proof can count.
-    /// @param signerCount Their number.
-    /// @param maxAllowed The limit.
-    error KmsSignerSetExceedsProofFormatLimit(uint256 signerCount, uint256 maxAllowed);
-
     /// @notice A threshold is not zero.
     /// @param thresholdName Which threshold.
     error InvalidNullThreshold(string thresholdName);
-
-    /// @notice A threshold that no decryption proof can reach.
-    /// @param thresholdName Which threshold.
-    /// @param threshold Its value.
-    /// @param maxAllowed The limit.
-    error ThresholdExceedsProofFormatLimit(string thresholdName, uint256 threshold, uint256 maxAllowed);
 
     /// @notice More than there are nodes.
     /// @param thresholdName Which threshold.

@@ -5,6 +5,7 @@ import {GatewayConfig} from "../../src/gateway/GatewayConfig.sol";
 import {GatewayConfigEvents as E} from "../../src/gateway/GatewayConfigEvents.sol";
 import {Coprocessor, Custodian, HostChain, KmsNode, ProtocolMetadata} from "../../src/gateway/GatewayTypes.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
+import {ProofFormat} from "../../src/shared/ProofFormat.sol";
 import {GatewayFixture} from "../helpers/GatewayFixture.sol";
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
 
@@ -173,7 +174,7 @@ contract GatewayConfigTest is GatewayFixture {
 
     function test_moreThan255NodesRevert_255AreAccepted() public {
         KmsNode[] memory nodes = kmsNodes(0, 256);
-        expectOwnerRevert(abi.encodeWithSelector(E.KmsSignerSetExceedsProofFormatLimit.selector, 256, 255));
+        expectOwnerRevert(abi.encodeWithSelector(ProofFormat.KmsSignerSetExceedsProofFormatLimit.selector, 256, 255));
         updateContext(CONTEXT + 1, nodes, 0, 1, 1, 1);
         assembly {
             mstore(nodes, 255)
@@ -183,7 +184,7 @@ contract GatewayConfigTest is GatewayFixture {
     }
 
     function test_thresholdAbove255IsNamedInTheError() public {
-        bytes4 err = E.ThresholdExceedsProofFormatLimit.selector;
+        bytes4 err = ProofFormat.ThresholdExceedsProofFormatLimit.selector;
         expectOwnerRevert(abi.encodeWithSelector(err, "mpc", 256, 255));
         updateContext(CONTEXT + 1, kmsNodes(0, 3), 256, 1, 1, 1);
         expectOwnerRevert(abi.encodeWithSelector(err, "publicDecryption", 256, 255));

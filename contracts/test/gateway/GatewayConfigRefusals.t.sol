@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {GatewayConfig} from "../../src/gateway/GatewayConfig.sol";
 import {GatewayConfigEvents as E} from "../../src/gateway/GatewayConfigEvents.sol";
 import {ProtocolMetadata} from "../../src/gateway/GatewayTypes.sol";
+import {ProofFormat} from "../../src/shared/ProofFormat.sol";
 import {GatewayFixture} from "../helpers/GatewayFixture.sol";
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
 
@@ -44,7 +45,7 @@ contract GatewayConfigRefusalsTest is GatewayFixture {
 
     function limitError(uint256 kind) private pure returns (bytes memory) {
         string[4] memory names = ["mpc", "publicDecryption", "userDecryption", "kmsGen"];
-        return abi.encodeWithSelector(E.ThresholdExceedsProofFormatLimit.selector, names[kind], 256, 255);
+        return abi.encodeWithSelector(ProofFormat.ThresholdExceedsProofFormatLimit.selector, names[kind], 256, 255);
     }
 
     function expectInitRevert(uint256 kind, uint256 value, bytes memory err) private {

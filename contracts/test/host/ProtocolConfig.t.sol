@@ -6,6 +6,7 @@ import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
 import {ProtocolConfigEvents as E} from "../../src/host/ProtocolConfigEvents.sol";
 import {KmsNode, KmsNodeParams, KmsThresholds} from "../../src/host/ProtocolConfigTypes.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
+import {ProofFormat} from "../../src/shared/ProofFormat.sol";
 import {HostFixture} from "../helpers/HostFixture.sol";
 
 contract ProtocolConfigTest is HostFixture {
@@ -159,7 +160,7 @@ contract ProtocolConfigTest is HostFixture {
         params[2].signerAddress = params[0].signerAddress;
         err = E.KmsSignerAlreadyRegistered.selector;
         expectInitRevert(params, t, abi.encodeWithSelector(err, params[0].signerAddress));
-        err = E.KmsSignerSetExceedsProofFormatLimit.selector;
+        err = ProofFormat.KmsSignerSetExceedsProofFormatLimit.selector;
         expectInitRevert(kmsParams(256), t, abi.encodeWithSelector(err, 256, 255));
     }
 
@@ -176,7 +177,7 @@ contract ProtocolConfigTest is HostFixture {
                 kmsParams(3), KmsThresholds(v[0], v[1], v[2], v[3]), abi.encodeWithSelector(err, names[i], 4, 3)
             );
             v[i] = 256;
-            err = E.ThresholdExceedsProofFormatLimit.selector;
+            err = ProofFormat.ThresholdExceedsProofFormatLimit.selector;
             expectInitRevert(
                 kmsParams(3), KmsThresholds(v[0], v[1], v[2], v[3]), abi.encodeWithSelector(err, names[i], 256, 255)
             );

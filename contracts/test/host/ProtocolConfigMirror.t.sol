@@ -6,6 +6,7 @@ import {ProtocolConfig} from "../../src/host/ProtocolConfig.sol";
 import {ProtocolConfigEvents as E} from "../../src/host/ProtocolConfigEvents.sol";
 import {ChainUpgradeWindow, KmsNodeParams, KmsThresholds} from "../../src/host/ProtocolConfigTypes.sol";
 import {FromEmptyProxy} from "../../src/shared/FromEmptyProxy.sol";
+import {ProofFormat} from "../../src/shared/ProofFormat.sol";
 import {KeyMaterialFixture} from "../helpers/KeyMaterialFixture.sol";
 import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Initializable.sol";
 
@@ -207,7 +208,11 @@ contract ProtocolConfigMirrorTest is KeyMaterialFixture {
         if (threshold == 0) {
             asOwner(abi.encodeWithSelector(E.InvalidNullThreshold.selector, names[which]));
         } else if (threshold > 255) {
-            asOwner(abi.encodeWithSelector(E.ThresholdExceedsProofFormatLimit.selector, names[which], threshold, 255));
+            asOwner(
+                abi.encodeWithSelector(
+                    ProofFormat.ThresholdExceedsProofFormatLimit.selector, names[which], threshold, 255
+                )
+            );
         } else if (threshold > N) {
             asOwner(abi.encodeWithSelector(E.InvalidHighThreshold.selector, names[which], threshold, N));
         } else {
