@@ -185,6 +185,9 @@ contract InputVerifierTest is HostFixture {
         vm.expectRevert(abi.encodeWithSelector(HostOwned.NotHostOwner.selector, STRANGER));
         inputVerifier.reinitializeV2(signers(1), 1);
         vm.prank(OWNER);
+        vm.expectRevert(abi.encodeWithSelector(InputVerifier.SignersSetIsEmpty.selector));
+        inputVerifier.reinitializeV2(new address[](0), 1);
+        vm.prank(OWNER);
         inputVerifier.reinitializeV2(signers(2), 1);
         vm.assertEq(inputVerifier.getCoprocessorSigners(), signers(2), "of the previous release's proxy");
     }
