@@ -26,7 +26,7 @@ const figures = new Map();
 async function measure(name, sent) {
 	const { gasUsed } = await (await sent).wait();
 	// A call whose label was left empty is only made, as is one of a name that was measured before.
-	if (!/ $|, ,/.test(name) && !figures.has(name)) figures.set(name, Number(gasUsed));
+	if (!/^$| $|, ,/.test(name) && !figures.has(name)) figures.set(name, Number(gasUsed));
 }
 
 /* What the deployment itself cost: creation of implementations, and the initialisation with all operators. */

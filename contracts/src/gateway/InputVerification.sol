@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {FromEmptyProxy} from "../shared/FromEmptyProxy.sol";
+import {CompactSignature, CompactSignatures} from "./CompactSignature.sol";
 import {GatewayHostChains} from "./GatewayHostChains.sol";
 import {GatewayOwned} from "./GatewayOwned.sol";
 import {GatewayPausable} from "./GatewayPausable.sol";
@@ -16,6 +17,9 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 /// input or reject the proof; enough of the same, and the one or the other is final. Never both.
 /// @dev Requests stop while the contract is paused, answers do not.
 contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable, GatewayPausable, GatewayHostChains {
+    using CompactSignatures for bytes;
+    using CompactSignatures for CompactSignature;
+
     /// @notice What a request was about.
     struct ZKProofInput {
         uint256 contractChainId;
@@ -28,6 +32,7 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
     struct InputVerificationStorage {
         uint256 zkProofIdCounter;
         mapping(uint256 zkProofId => ZKProofInput input) zkProofInputs;
+        /// @dev Only of what an earlier implementation of the proxy accepted.
         mapping(uint256 zkProofId => mapping(bytes32 digest => bytes[] signatures)) zkProofSignatures;
         mapping(uint256 zkProofId => mapping(bytes32 digest => address[] txSenders)) verifyProofConsensusTxSenders;
         mapping(uint256 zkProofId => bool isVerified) verifiedZKProofs;
@@ -43,6 +48,13 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
         /// @dev An earlier release let one coprocessor decide alone; its decisions stay.
         mapping(uint256 zkProofId => address txSender) priorityVerifyProofConsensusTxSender;
         mapping(uint256 zkProofId => address txSender) priorityRejectProofConsensusTxSender;
+    }
+
+    /// @custom:storage-location erc7201:claviger.storage.InputVerification
+    /// @dev In a namespace of ours, so that the protocol's struct keeps its shape.
+    struct ShortSignaturesStorage {
+        /// @dev By the place of its sender in the list of those who gave this answer.
+        mapping(uint256 zkProofId => mapping(bytes32 digest => mapping(uint256 place => CompactSignature))) signatures;
     }
 
     /// @notice An input is to be checked.
@@ -104,6 +116,9 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
 
     /// @dev keccak256(abi.encode(uint256(keccak256("fhevm_gateway.storage.InputVerification")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE_SLOT = 0x4544165ce1653264fdcb09b029891e3d4c8d8583486821172f882e19a149a800;
+
+    /// @dev keccak256(abi.encode(uint256(keccak256("claviger.storage.InputVerification")) - 1)) & ~bytes32(uint256(0xff))
+    bytes32 private constant SHORT_SIGNATURES_SLOT = 0x253020926ef51567a85b28c2a86f968b6556fef2d739fa5c7b9757824be5c100;
 
     bytes32 private constant VERIFICATION_TYPEHASH = keccak256(
         "CiphertextVerification(bytes32[] ctHandles,address userAddress,address contractAddress,uint256 contractChainId,bytes extraData)"
@@ -180,12 +195,11 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
         if (_isDecided(zkProofId)) {
             return;
         }
-        bytes[] storage signatures = $.zkProofSignatures[zkProofId][digest];
-        signatures.push(signature);
-        if (signatures.length >= GATEWAY_CONFIG.getCoprocessorMajorityThreshold()) {
+        uint256 count = _keepSignature(zkProofId, digest, signature);
+        if (count >= GATEWAY_CONFIG.getCoprocessorMajorityThreshold()) {
             $.verifiedZKProofs[zkProofId] = true;
             $.verifyProofConsensusDigest[zkProofId] = digest;
-            emit VerifyProofResponse(zkProofId, ctHandles, signatures);
+            emit VerifyProofResponse(zkProofId, ctHandles, _signaturesOf(zkProofId, digest));
         }
     }
 
@@ -256,6 +270,26 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
 
     function _authorizeUpgrade(address) internal view override onlyGatewayOwner {}
 
+    /// @dev Keeps the signature of the answer that was counted last; returns how many have given this answer.
+    function _keepSignature(uint256 zkProofId, bytes32 digest, bytes calldata signature)
+        private
+        returns (uint256 count)
+    {
+        count = _storage().verifyProofConsensusTxSenders[zkProofId][digest].length;
+        _shortSignatures().signatures[zkProofId][digest][count - 1] = signature.pack();
+    }
+
+    /// @dev All signatures under an answer, in order of arrival. Those that an earlier implementation of the proxy
+    /// took came first, and stand in full in the protocol's struct.
+    function _signaturesOf(uint256 zkProofId, bytes32 digest) private view returns (bytes[] memory signatures) {
+        bytes[] storage inFull = _storage().zkProofSignatures[zkProofId][digest];
+        uint256 inFullCount = inFull.length;
+        signatures = new bytes[](_storage().verifyProofConsensusTxSenders[zkProofId][digest].length);
+        for (uint256 i = 0; i < signatures.length; i++) {
+            signatures[i] = i < inFullCount ? inFull[i] : _shortSignatures().signatures[zkProofId][digest][i].unpack();
+        }
+    }
+
     function _checkRequested(uint256 zkProofId) private view {
         if (zkProofId == 0 || zkProofId > _storage().zkProofIdCounter) {
             revert VerifyProofNotRequested(zkProofId);
@@ -305,6 +339,12 @@ contract InputVerification is FromEmptyProxy, UUPSUpgradeable, EIP712Upgradeable
     function _storage() private pure returns (InputVerificationStorage storage $) {
         assembly {
             $.slot := STORAGE_SLOT
+        }
+    }
+
+    function _shortSignatures() private pure returns (ShortSignaturesStorage storage $) {
+        assembly {
+            $.slot := SHORT_SIGNATURES_SLOT
         }
     }
 }

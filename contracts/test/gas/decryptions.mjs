@@ -46,6 +46,28 @@ async function users(measure, g, net, handles, chains) {
 	}
 }
 
+/* An encrypted input of two values: asked, found good by all coprocessors; and another one, found bad. */
+async function inputs(measure, g, net, chains) {
+	const domain = { name: "InputVerification", version: "1", chainId: chains.gateway.chainId,
+		verifyingContract: net.gateway.contracts.InputVerification };
+	const [dapp, user] = [account(8).address, account(6).address];
+	const ctHandles = [0, 1].map((i) => makeHandle(chains.host.chainId, 5, 100 + i));
+	const proof = concat(Array.from({ length: 512 }, (_, i) => id(`proof ${i}`)));
+	const ask = (name) => measure(name, g("InputVerification", account(5))
+		.verifyProofRequest(chains.host.chainId, dapp, user, proof, "0x00"));
+	await ask("verifyProofRequest, 16384 B");
+	await ask("");
+	for (const [i, when] of ["first", "deciding", "late"].entries()) {
+		const { wallet, signer } = net.copro[i];
+		const signature = await signer.signTypedData(domain, USER_TYPES.input, {
+			ctHandles, userAddress: user, contractAddress: dapp, contractChainId: chains.host.chainId, extraData: "0x00",
+		});
+		await measure(`verifyProofResponse, 2 handles, ${when}`, g("InputVerification", wallet)
+			.verifyProofResponse(1, ctHandles, signature, "0x00"));
+		await measure(`rejectProofResponse, ${when}`, g("InputVerification", wallet).rejectProofResponse(2, "0x00"));
+	}
+}
+
 /** measure(name, sent) notes the gas of a call; net is what deployNetwork gave. */
 export async function measureDecryptions(measure, chains, net) {
 	const g = (name, wallet) => contractAt(net.gateway.contracts[name], name, wallet, chains.gateway);
@@ -77,6 +99,7 @@ export async function measureDecryptions(measure, chains, net) {
 		}
 	}
 	await users(measure, g, net, handles, chains);
+	await inputs(measure, g, net, chains);
 	const result = AbiCoder.defaultAbiCoder().encode(["uint256"], [42n]);
 	for (const [label, extraData] of [["no extra data", "0x"], ["extra data v2", EXTRA_V2]]) {
 		const value = { ctHandles: [handles[0]], decryptedResult: result, extraData };

@@ -414,6 +414,39 @@ contract InputVerificationTest is GatewayFixture {
         vm.assertTrue(rejecters.length == 1 && rejecters[0] == coproSender(1), "rejected by one");
     }
 
+    /// An implementation of before kept signatures in full.
+    function test_answerThatAnEarlierImplementationTookStillCounts() public {
+        ask();
+        address at = address(inputVerification);
+        bytes32 digest = digestOf(list(h1, h2), hex"00");
+        bytes memory first = signWith(coproKey(0), digest);
+        bytes memory second = signWith(coproKey(1), digest);
+        bytes32 one = bytes32(uint256(1));
+        vm.store(at, nested(1, vm.addr(coproKey(0)), 5), one);
+        bytes32 senders = keccak256(abi.encode(digest, keccak256(abi.encode(1, slotOf(NS, 3)))));
+        vm.store(at, senders, one);
+        vm.store(at, keccak256(abi.encode(senders)), bytes32(uint256(uint160(coproSender(0)))));
+        bytes32 signatures = keccak256(abi.encode(digest, keccak256(abi.encode(1, slotOf(NS, 2)))));
+        vm.store(at, signatures, one);
+        bytes32 element = keccak256(abi.encode(signatures));
+        vm.store(at, element, bytes32(first.length * 2 + 1));
+        for (uint256 i = 0; i < 3; i++) {
+            bytes32 word;
+            assembly {
+                word := mload(add(add(first, 32), mul(i, 32)))
+            }
+            vm.store(at, bytes32(uint256(keccak256(abi.encode(element))) + i), word);
+        }
+
+        vm.recordLogs();
+        verify(1);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        bytes[] memory both = new bytes[](2);
+        (both[0], both[1]) = (first, second);
+        vm.assertEq(logs[1].topics[0], VERIFIED, "decision");
+        vm.assertEq(logs[1].data, abi.encode(list(h1, h2), both), "both signatures");
+    }
+
     function test_storageIsAtItsPlace() public {
         vm.assertEq(namespaceSlot(NS), 0x4544165ce1653264fdcb09b029891e3d4c8d8583486821172f882e19a149a800, "namespace");
         ask();
