@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 pragma solidity ^0.8.24;
 
-/// @notice How far a context has come: announced, confirmed by its nodes, in use. A destroyed context keeps its state.
+/// @notice How far a context has come: announced, confirmed by its nodes, in use. A destroyed context never is none again.
 enum ContextState {
     None,
     Pending,
