@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { Wallet } from 'ethers';
 import { interruptible, main, parsePortBase } from './cli.mjs';
 import { Coprocessor } from './coprocessor.mjs';
+import { SealedNumber } from './dapp.mjs';
 import { inspect, stateOf } from './inspect.mjs';
 import { Network } from './network.mjs';
+import { Oracle, proofBy } from './oracle.mjs';
 import { waitFor } from './processes.mjs';
 import { PrivateClient, exampleContract } from './private.mjs';
 import { Relayer } from './request.mjs';
@@ -21,6 +23,7 @@ const options = {
 	json: { type: 'string' },
 	'port-base': { type: 'string' },
 	keep: { type: 'boolean', default: false },
+	dapp: { type: 'boolean', default: false },
 };
 
 const defaults = [
@@ -65,7 +68,7 @@ function lines(text) {
 
 const short = (hex) => `${hex.slice(0, 10)}…${hex.slice(-8)}`;
 
-const allowances = { public: 'public decryption allowed', user: 'one user may read it, through one contract', nobody: 'NOT allowed for public decryption' };
+const allowances = { contract: 'its user and one contract may use it', public: 'public decryption allowed', user: 'one user may read it, through one contract', nobody: 'NOT allowed for public decryption' };
 
 // allowed: public, user (then `accounts` are allowed) or nobody.
 async function publish(t, devnet, coprocessor, items, allowed, accounts = [devnet.accounts[0].address]) {
@@ -142,7 +145,44 @@ async function refusal(t, devnet, coprocessor, relayer) {
 	return { id: idHex, handle, reason, coreAsked: asked };
 }
 
-async function demo(t, network, items) {
+// What the oracle did, as a person reads it.
+const oracleLines = {
+	heard: ({ handle }) => `hears DecryptionRequested: ${short(handle)}`,
+	asked: ({ idHex }) => `forwards it to the gateway: publicDecryptionRequest, id ${short(idHex)}`,
+	decided: ({ signatures }) => `sees PublicDecryptionResponse with ${signatures.length} signature${signatures.length > 1 ? 's' : ''}`,
+	brought: ({ value }) => `brings ${value} and the proof back: KMSVerifier accepts it, the contract stores the number`,
+};
+
+// A contract of the host chain that gets to know a number, and believes the KMS alone.
+async function dappStory(t, devnet, coprocessor, relayer) {
+	const [host] = devnet.hosts;
+	const [user, other] = devnet.accounts;
+	const item = { type: typeByName('uint64'), value: 424242n };
+	const dapp = await SealedNumber.open({ host, privateKey: user.privateKey });
+	const oracleSide = await SealedNumber.open({ host, privateKey: other.privateKey, address: dapp.address });
+	const oracle = new Oracle(oracleSide, relayer, ({ step, block, transaction, ...facts }) => t.hop('oracle', oracleLines[step](facts), { block, transaction }));
+	try {
+		t.hop('user', `deploys SealedNumber at ${dapp.address} on chain ${host.chainId}`);
+		const [handle] = await publish(t, devnet, coprocessor, [item], 'contract', [user.address, dapp.address]);
+		const { id, ...sealed } = await dapp.seal(handle);
+		t.hop('user', `seals the number: the contract keeps handle ${short(handle)} as number ${id}`, sealed);
+		const { block, transaction } = await dapp.request(id);
+		t.hop('contract', 'is asked for it by its owner: allows the decryption in the ACL, emits DecryptionRequested', { block, transaction });
+		const refused = await dapp.refusal(id, 1n, await proofBy(Wallet.createRandom(), devnet, handle, 1n));
+		if (!refused) throw new Error('the contract believes a forged proof');
+		t.hop('stranger', `brings 1, signed by itself as a KMS node would: the contract reverts with ${refused}`);
+		if ((await oracle.round()) !== 1) throw new Error('the oracle heard of no number');
+		const { state, value } = await dapp.number(id);
+		if (state !== 'opened' || value !== item.value) throw new Error(`the contract has ${value} (${state}), sealed was ${item.value}`);
+		t.hop('contract', `knows number ${id} now: ${value}, which is what the user encrypted`);
+		return { contract: dapp.address, number: id, handle, value, refused };
+	} finally {
+		dapp.close();
+		oracleSide.close();
+	}
+}
+
+async function demo(t, network, items, { dapp }) {
 	t.section('1. A local network: two chains, contracts, object store, KMS core, connector');
 	network.report = (line) => t.hop('network', line);
 	const devnet = await network.start();
@@ -168,7 +208,10 @@ async function demo(t, network, items) {
 		const forUser = await decryptForUser(t, devnet, coprocessor, relayer, items[0]);
 		t.section('6. A refusal: a ciphertext that nobody allowed');
 		const refused = await refusal(t, devnet, coprocessor, relayer);
-		return { devnet, decryption: { ...request, id: request.idHex, ...verified }, forUser, refused };
+		const facts = { devnet, decryption: { ...request, id: request.idHex, ...verified }, forUser, refused };
+		if (!dapp) return facts;
+		t.section('7. A contract that asks for a number, and an oracle that nobody has to believe');
+		return { ...facts, dapp: await dappStory(t, devnet, coprocessor, relayer) };
 	} finally {
 		coprocessor.close();
 		relayer.close();
@@ -192,9 +235,9 @@ await main('demo', options, async (values) => {
 	const network = new Network({ dir, portBase });
 	const t = new Transcript();
 	try {
-		const { decryption, forUser, refused } = await interruptible(() => demo(t, network, items));
+		const { devnet: _devnet, decryption, ...more } = await interruptible(() => demo(t, network, items, values));
 		if (values.json) {
-			const facts = { decryption, forUser, refused, hops: t.hops };
+			const facts = { decryption, ...more, hops: t.hops };
 			writeFileSync(values.json, `${JSON.stringify(facts, (key, value) => (typeof value === 'bigint' ? value.toString() : value), 2)}\n`);
 		}
 		console.log(`\nEverything matched: ${decryption.values.map(({ type, value }) => `${type} ${value}`).join(', ')}`);
