@@ -85,6 +85,31 @@ static const char *const steps[] = {
 	" reason TEXT NOT NULL,"
 	" created_ms INTEGER NOT NULL,"
 	" UNIQUE (chain, block_hash, log_index)) STRICT;",
+
+	/* 2: what a sender may do with a nonce. All versions of a transaction that has more than
+	   one; who may sign; two more states of a nonce. */
+	"CREATE TABLE tx_version ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" account BLOB NOT NULL,"
+	" nonce INTEGER NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" raw BLOB NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" created_ms INTEGER NOT NULL,"
+	" UNIQUE (chain, account, nonce, hash)) STRICT;"
+	"CREATE INDEX tx_version_hash ON tx_version (hash);"
+	"CREATE TABLE sender_lease ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" account BLOB NOT NULL,"
+	" token INTEGER NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" until_ms INTEGER NOT NULL,"
+	" UNIQUE (chain, account)) STRICT;"
+	"DROP INDEX tx_open;"
+	"CREATE INDEX tx_open ON tx (chain, nonce) WHERE state IN"
+	" ('allocated','signed','broadcast','included','far','free');",
 };
 
 const struct store_migrations connector_migrations = {

@@ -35,10 +35,33 @@ static enum err open_row(struct sender *s, const struct tx_row *row)
 		j->created_ms = row->op_created_ms;
 		j->deferrals = row->op_deferrals;
 	}
-	enum err e = buf_add(&j->raw, row->raw);
-	if (e != ERR_OK)
+	struct tx tx;
+	enum err e = raw_read(&tx, row->raw);
+
+	if (e == ERR_OK)
+		e = buf_add(&j->raw, row->raw);
+	if (e != ERR_OK) {
 		job_free(j);
-	return e;
+		return e;
+	}
+	j->gas = tx.gas;
+	j->fee_max = tx.fee_max;
+	j->priority = tx.priority_fee_max;
+	return ERR_OK;
+}
+
+static enum err open_version(struct sender *s, const struct tx_version *v)
+{
+	struct job *j = s->open.first;
+
+	while (j && (j->nonce != v->nonce || !address_eq(j->account, v->account)))
+		j = j->next;
+	if (!j || hash32_eq(j->hash, v->hash))
+		return ERR_OK;
+	if (j->older_n == ARRAY_LEN(j->older))
+		return ERR_CORRUPT;
+	j->older[j->older_n++] = v->hash;
+	return ERR_OK;
 }
 
 static void forget_loaded(struct sender *s)
@@ -51,6 +74,7 @@ static void forget_loaded(struct sender *s)
 
 static enum err load(struct sender *s, const struct store_result *r)
 {
+	struct tx_version version;
 	struct tx_loaded l;
 	struct tx_row row;
 
@@ -58,6 +82,10 @@ static enum err load(struct sender *s, const struct store_result *r)
 	for (size_t i = 0; i < l.open->rows_n; i++) {
 		TRY(tx_from_row(&row, l.open, i));
 		TRY(open_row(s, &row));
+	}
+	for (size_t i = 0; i < l.versions->rows_n; i++) {
+		TRY(tx_version_from_row(&version, l.versions, i));
+		TRY(open_version(s, &version));
 	}
 	for (size_t i = 0; i < l.free->rows_n; i++)
 		TRY(nonces_load_free(&s->nonces, (uint64_t)store_cell(l.free, i, 0)->i));

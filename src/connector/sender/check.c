@@ -67,7 +67,7 @@ static void on_revert(struct job *j, const struct provider_error *e)
 
 /* ---- fees ---- */
 
-static bool fees_fresh(const struct sender *s)
+bool fees_fresh(const struct sender *s)
 {
 	return s->fee_known && sender_mono_ms(s) - s->fee_ms <= FEE_FRESH_MS;
 }
@@ -128,6 +128,7 @@ static void on_fees(void *ctx, const struct provider_error *e, const struct fee_
 	s->fee_known = err == ERR_OK;
 	if (s->fee_known) {
 		s->priority = fee->priority;
+		s->base_fee = fee->base_fee_next;
 		s->fee_ms = sender_mono_ms(s);
 	}
 	/* Those that still wait for their estimate find the fees, or ask again. */
@@ -138,10 +139,12 @@ static void on_fees(void *ctx, const struct provider_error *e, const struct fee_
 		else if (j->estimated)
 			job_defer(j, err, false, note.text);
 	}
+	if (!s->fee_known)
+		replace_fees_failed(s);
+	sender_pump(s);
 }
 
-/* On an error nobody is told: the caller looks at fee_asked. */
-static void ask_fees(struct sender *s)
+void fees_ask(struct sender *s)
 {
 	struct ticket *t;
 
@@ -185,7 +188,7 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		return;
 	}
 	j->estimated = true;
-	ask_fees(j->s);
+	fees_ask(j->s);
 	if (fees_fresh(j->s))
 		job_allocate(j);
 	else if (!j->s->fee_asked)
@@ -200,7 +203,7 @@ void job_check(struct job *j)
 	enum err e = t ? provider_estimate_gas(s->env.gateway, &msg, on_gas, t) : ERR_NOMEM;
 
 	if (e == ERR_OK) {
-		ask_fees(s);
+		fees_ask(s);
 		return;
 	}
 	if (t)

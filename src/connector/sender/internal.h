@@ -11,18 +11,24 @@
 enum {
 	SENDER_BATCH_BYTES_MAX = 4 << 20,
 	CALL_DATA_MAX = 2 << 20,
+	RAW_MAX = CALL_DATA_MAX + 1024,
 	CLAIM_EVERY_MS = 5000,   /* look without being woken; upstream's database_polling_timeout */
 	LEASE_MS = 60000,        /* a row that we claimed and forgot comes back after this */
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
 	FEE_FRESH_MS = 1000,     /* fees are shared for so long */
 	BROADCASTS_MAX = 16,     /* eth_sendRawTransaction at once */
 	BROADCAST_RETRY_MAX_MS = 5000,
-	REBROADCAST_MS = 60000, /* accepted and not mined for so long: the same bytes once more */
-	RECEIPTS_MAX = 16,      /* eth_getTransactionReceipt at once: the lowest nonces */
+	REBROADCAST_MS = 30000, /* accepted and not mined for so long: the same bytes once more */
+	TX_VERSIONS_MAX = 10,   /* transactions of one nonce, each with a higher fee */
+	REPLACE_N = 16, /* of the lowest nonces, those whose fee is too low are replaced at once */
+	REPLACE_AGAIN_MS = 1000,       /* a version could not be signed or stored */
+	REPLACE_WAIT_MAX_MS = 3600000, /* between two versions */
+	RECEIPTS_MAX = 16,             /* eth_getTransactionReceipt at once: the lowest nonces */
 	RECEIPT_FIRST_MS = 50,
 	RECEIPT_MAX_MS = 1000,
 	LOST_AFTER_MS = 5000,  /* nonce used, and for so long no receipt of ours … */
 	LOST_READS = 3,        /* … read so often */
+	GONE_READS = 3,        /* a receipt that was there is gone when it was missed so often */
 	GAP_FILL_MS = 2000,    /* a free nonce below open ones waits so long for an operation */
 	REVERTS_MAX = 4,       /* reverted transactions of one operation; upstream's tx_retries */
 	END_AGAIN_MS = 1000,   /* before a revert that ends an answer is read a second time */
@@ -35,9 +41,10 @@ enum {
 
 enum send_outcome {
 	SEND_ACCEPTED,
-	SEND_KNOWN,      /* these very bytes are in the pool or in a block */
-	SEND_NONCE_USED, /* a transaction with this nonce is in a block: ours or another's */
-	SEND_RIVAL,      /* another transaction with this nonce is in the pool */
+	SEND_KNOWN,       /* these very bytes are in the pool or in a block */
+	SEND_NONCE_USED,  /* a transaction with this nonce is in a block: ours or another's */
+	SEND_RIVAL,       /* another transaction with this nonce is in the pool */
+	SEND_UNDERPRICED, /* the fee is below what the node takes */
 	SEND_NO_FUNDS,
 	SEND_AGAIN, /* everything else, and whatever is no answer at all */
 };
@@ -89,24 +96,39 @@ struct job {
 	bool foreign; /* of a key that we had before: no part of our sequence of nonces */
 	uint64_t nonce, gas;
 	struct wei fee_max, priority;
-	struct buf raw;
-	struct hash32 hash;
+	struct buf raw;     /* the newest version, as `hash` */
+	struct hash32 hash; /* all of them may be mined: this one, and … */
+	struct hash32 older[TX_VERSIONS_MAX - 1];
+	size_t older_n;
+
+	/* replacing: another version is signed, stored, and then becomes the newest */
+	bool replacing;
+	int64_t replace_ms; /* when; monotonic, INT64_MAX: not before it was broadcast */
+	struct buf next_raw;
+	struct hash32 next_hash;
+	struct wei next_fee_max, next_priority;
 
 	/* STAGE_LIVE */
-	bool issued;  /* broadcast at least once by this process */
-	bool sending; /* eth_sendRawTransaction is out */
-	bool receipt_asked;
-	bool accepted;    /* the last broadcast was */
-	bool marked;      /* state `broadcast` is stored */
-	int64_t due_ms;   /* next broadcast, or next try to store the end; monotonic */
-	int64_t failures; /* broadcasts in a row that were not accepted */
-	bool used;        /* the node says that a transaction with this nonce is in a block */
+	bool issued;           /* broadcast at least once by this process */
+	bool sending;          /* eth_sendRawTransaction is out */
+	unsigned receipts_out; /* receipts that are asked, one per version */
+	bool receipt_missed;   /* the replies of this round so far: none, and no failure */
+	bool accepted;         /* the last broadcast was */
+	bool marked;           /* state `broadcast` is stored */
+	int64_t due_ms;        /* next broadcast, or next try to store the end; monotonic */
+	int64_t failures;      /* broadcasts in a row that were not accepted */
+	bool used;             /* the node says that a transaction with this nonce is in a block */
 	int64_t used_since_ms;
 	unsigned used_reads; /* receipts that were not there since then */
+
+	/* STAGE_LIVE, in a block that is not deep enough */
+	bool included;
+	unsigned gone_reads; /* receipts that were not there any more */
 
 	/* STAGE_END */
 	enum tx_end end;
 	struct block_number block;
+	struct hash32 mined; /* which of the versions */
 	bool storing;
 };
 
@@ -122,6 +144,7 @@ struct sender {
 	struct scope calls;
 	struct chain_id chain;
 	struct address account;
+	uint64_t confirmations; /* 1: in a block */
 
 	/* beginning */
 	bool loaded, chain_ok, placed;
@@ -143,7 +166,7 @@ struct sender {
 	/* fees */
 	bool fee_asked, fee_known;
 	int64_t fee_ms;
-	struct wei fee_max, priority;
+	struct wei fee_max, priority, base_fee;
 
 	/* broadcasting */
 	unsigned broadcasts_n;
@@ -152,6 +175,8 @@ struct sender {
 	/* receipts */
 	unsigned receipts_n;
 	bool receipts_found;
+	bool head_asked;
+	uint64_t head; /* the last one that was said; 0: none */
 	int64_t receipts_ms;
 	struct timer receipts_timer;
 
@@ -208,13 +233,35 @@ bool job_expired(const struct job *j);
 
 void job_check(struct job *j);
 void gap_check(struct sender *s);
+bool fees_fresh(const struct sender *s);
+/* On an error nobody is told: the caller looks at fee_asked. */
+void fees_ask(struct sender *s);
 bool gap_is_gone(const struct job *j); /* for a job that fills one */
 
 /* ---- transmit.c ---- */
 
 void job_allocate(struct job *j);
 void sender_pump(struct sender *s);
-void job_end(struct job *j, enum tx_end end, struct block_number block);
+/* `mined`: which of its versions, where one was. */
+void job_end(struct job *j, enum tx_end end, struct block_number block, struct hash32 mined);
+
+/* In a block, which is not deep enough yet. */
+void job_included(struct job *j, struct block_number block);
+/* Not in a block any more. */
+void job_gone(struct job *j);
+
+/* ---- replace.c ---- */
+
+/* One of our own that is not mined, and so many before it. *next_ms sinks to when to look again. */
+void replace_look(struct job *j, unsigned ahead, int64_t now_ms, int64_t *next_ms);
+void replace_later(struct job *j); /* its newest version was broadcast */
+void replace_now(struct job *j);   /* a node said that its fee is too low */
+void replace_fees_failed(struct sender *s);
+
+/* ---- raw.c ---- */
+
+/* Our own bytes, read back. `data` of the result points into them. ERR_CORRUPT. */
+enum err raw_read(struct tx *ret_tx, struct bytes raw) MUST_USE;
 
 /* ---- receipts.c ---- */
 
@@ -243,11 +290,21 @@ enum err tx_add_load(struct store_batch *b, struct chain_id chain, struct addres
 struct tx_loaded {
 	const struct store_rows *open; /* each for tx_from_row */
 	const struct store_rows *free; /* nonces */
-	uint64_t stored_end;           /* highest stored nonce + 1 */
-	uint64_t ended_end;            /* of those that were mined, reverted or lost */
+	const struct store_rows *versions;
+	uint64_t stored_end; /* highest stored nonce + 1 */
+	uint64_t ended_end;  /* of those that were mined, reverted or lost */
 };
 enum err tx_load_read(struct tx_loaded *ret, const struct store_result *r) MUST_USE;
 enum err tx_from_row(struct tx_row *ret, const struct store_rows *rows, size_t i) MUST_USE;
+
+/* A version of an open transaction, in the order of nonces and versions; the newest is one too. */
+struct tx_version {
+	uint64_t nonce;
+	struct address account;
+	struct hash32 hash;
+};
+enum err tx_version_from_row(struct tx_version *ret, const struct store_rows *rows,
+			     size_t i) MUST_USE;
 
 /* Transactions of ours that the chain has forgotten are open again, and their bytes are sent
  * again: unless they are more than REOPEN_MAX, then nothing changes. Result 0: rows opened. */
@@ -257,10 +314,13 @@ enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct addr
 enum err tx_add_used(struct store_batch *b, struct chain_id chain, struct address account,
 		     uint64_t count, int64_t now_ms) MUST_USE;
 
-/* Each changes exactly one row or the batch ends ERR_STATE_MOVED, but tx_add_broadcast. */
+/* Each changes exactly one row or the batch ends ERR_STATE_MOVED, but tx_add_mark. */
 enum err tx_add_allocate(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 enum err tx_add_signed(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
-enum err tx_add_broadcast(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+/* `broadcast` or `included`, for people who read the table. */
+enum err tx_add_mark(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+/* The next version; the same again changes nothing. */
+enum err tx_add_replace(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 
 /* Reverted transactions of the operations in `answered` that `owner` holds: (operation, number). */

@@ -2,10 +2,10 @@
 /* Table tx: one row per nonce. */
 #include "connector/sender/internal.h"
 
-#define OPEN "'signed','broadcast'"
+#define OPEN "'signed','broadcast','included','far'"
 #define LIVE "'seen','ready','computing','answered','sending'"
 /* Word for word the condition of index tx_open, or SQLite does not use it. */
-#define INDEX " tx.state IN ('allocated','signed','broadcast','free')"
+#define INDEX " tx.state IN ('allocated','signed','broadcast','included','far','free')"
 #define OURS  " chain = $1 AND account = $2 AND nonce = $3"
 #define LEASE " (lease_owner IS NULL OR lease_until_ms <= $3)"
 
@@ -39,6 +39,11 @@ static const char free_list_sql[] =
 	"SELECT nonce FROM tx WHERE chain = $1 AND account = $2 AND state = 'free' AND" INDEX
 	" ORDER BY nonce";
 
+static const char versions_sql[] =
+	"SELECT v.nonce, v.account, v.hash FROM tx JOIN tx_version v"
+	" ON v.chain = tx.chain AND v.account = tx.account AND v.nonce = tx.nonce"
+	" WHERE tx.chain = $1 AND tx.state IN (" OPEN ") AND" INDEX " ORDER BY v.nonce, v.version";
+
 #define ENDED "'mined','reverted','lost'"
 
 static const char max_sql[] = "SELECT max(nonce) FROM tx WHERE chain = $1 AND account = $2";
@@ -52,6 +57,7 @@ enum {
 	LOAD_FREED,
 	LOAD_LEASED,
 	LOAD_OPEN,
+	LOAD_VERSIONS,
 	LOAD_FREE,
 	LOAD_MAX,
 	LOAD_ENDED,
@@ -70,6 +76,7 @@ enum err tx_add_load(struct store_batch *b, struct chain_id chain, struct addres
 	TRY(STORE_ADD(b, STORE_ANY, lease_sql, c, sending, store_int(now_ms), store_text(owner),
 		      store_int(lease_until_ms)));
 	TRY(STORE_ADD(b, STORE_ANY, open_sql, c, store_text(owner)));
+	TRY(STORE_ADD(b, STORE_ANY, versions_sql, c));
 	TRY(STORE_ADD(b, STORE_ANY, free_list_sql, c, a));
 	TRY(STORE_ADD(b, STORE_ANY, max_sql, c, a));
 	return STORE_ADD(b, STORE_ANY, ended_sql, c, a);
@@ -92,6 +99,7 @@ enum err tx_load_read(struct tx_loaded *ret, const struct store_result *r)
 
 	CHECK(r->rows_n == LOAD_N);
 	l.open = &r->rows[LOAD_OPEN];
+	l.versions = &r->rows[LOAD_VERSIONS];
 	l.free = &r->rows[LOAD_FREE];
 	TRY(end_of(&l.stored_end, &r->rows[LOAD_MAX]));
 	TRY(end_of(&l.ended_end, &r->rows[LOAD_ENDED]));
@@ -131,6 +139,19 @@ enum err tx_from_row(struct tx_row *ret, const struct store_rows *rows, size_t i
 		r.request_id = u256_from_be(id);
 	}
 	*ret = r;
+	return ERR_OK;
+}
+
+enum err tx_version_from_row(struct tx_version *ret, const struct store_rows *rows, size_t i)
+{
+	const struct store_value *c = store_cell(rows, i, 0);
+	struct tx_version v = {.nonce = (uint64_t)c[0].i};
+
+	CHECK(rows->columns_n == 3);
+	if (c[0].i < 0 || !fixed(v.account.b, sizeof(v.account.b), &c[1]) ||
+	    !fixed(v.hash.b, sizeof(v.hash.b), &c[2]))
+		return ERR_CORRUPT;
+	*ret = v;
 	return ERR_OK;
 }
 
@@ -185,8 +206,28 @@ static const char signed_sql[] =
 	"UPDATE tx SET state = 'signed', raw = $4, hash = $5, updated_ms = "
 	"$6 WHERE" OURS " AND state = 'allocated'";
 
-static const char broadcast_sql[] = "UPDATE tx SET state = 'broadcast', attempts = attempts + 1, "
-				    "updated_ms = $4 WHERE" OURS " AND state = 'signed'";
+static const char mark_sql[] = "UPDATE tx SET state = $4, block = $5, updated_ms = $6 WHERE" OURS
+			       " AND state IN ('signed','broadcast','included')";
+
+/* Both versions are rows of their own before the newer one takes the place of the older. */
+static const char first_version_sql[] =
+	"INSERT INTO tx_version (chain, account, nonce, version, raw, hash, created_ms)"
+	" SELECT tx.chain, tx.account, tx.nonce, 0, tx.raw, tx.hash, tx.created_ms FROM tx"
+	" WHERE" OURS " ON CONFLICT (chain, account, nonce, hash) DO NOTHING";
+
+static const char version_sql[] =
+	"INSERT INTO tx_version (chain, account, nonce, version, raw, hash, created_ms)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	" ON CONFLICT (chain, account, nonce, hash) DO NOTHING";
+
+static const char replace_sql[] =
+	"UPDATE tx SET raw = $4, hash = $5, fee_max = $6, priority_fee = $7, attempts = $8,"
+	" updated_ms = $9 WHERE" OURS " AND state IN (" OPEN ")";
+
+/* An older version was mined: it is the transaction. */
+static const char mined_sql[] =
+	"UPDATE tx SET hash = $4, raw = coalesce((SELECT v.raw FROM tx_version v WHERE"
+	" v.chain = $1 AND v.account = $2 AND v.nonce = $3 AND v.hash = $4), raw) WHERE" OURS;
 
 static const char end_sql[] = "UPDATE tx SET state = $4, block = $5, updated_ms = $6 WHERE" OURS
 			      " AND state IN (" OPEN ")";
@@ -223,10 +264,31 @@ enum err tx_add_signed(struct store_batch *b, const struct job *j, int64_t now_m
 			 store_int(now_ms));
 }
 
-enum err tx_add_broadcast(struct store_batch *b, const struct job *j, int64_t now_ms)
+enum err tx_add_mark(struct store_batch *b, const struct job *j, int64_t now_ms)
 {
-	return STORE_ADD(b, STORE_ANY, broadcast_sql, store_int((int64_t)j->s->chain.v),
+	return STORE_ADD(b, STORE_ANY, mark_sql, store_int((int64_t)j->s->chain.v),
 			 store_blob(BYTES_OF(j->account.b)), store_int((int64_t)j->nonce),
+			 store_text(j->included ? "included" : "broadcast"),
+			 store_int(j->included ? (int64_t)j->block.v : 0), store_int(now_ms));
+}
+
+enum err tx_add_replace(struct store_batch *b, const struct job *j, int64_t now_ms)
+{
+	const struct store_value chain = store_int((int64_t)j->s->chain.v);
+	const struct store_value account = store_blob(BYTES_OF(j->account.b));
+	const struct store_value nonce = store_int((int64_t)j->nonce);
+	const struct store_value raw = store_blob(buf_view(&j->next_raw));
+	const struct store_value hash = store_blob(BYTES_OF(j->next_hash.b));
+	const struct store_value version = store_int((int64_t)j->older_n + 1);
+	uint8_t fee_max[32], priority[32];
+
+	u256_to_be(fee_max, j->next_fee_max.v);
+	u256_to_be(priority, j->next_priority.v);
+	TRY(STORE_ADD(b, STORE_ANY, first_version_sql, chain, account, nonce));
+	TRY(STORE_ADD(b, STORE_ANY, version_sql, chain, account, nonce, version, raw, hash,
+		      store_int(now_ms)));
+	return STORE_ADD(b, STORE_ONE, replace_sql, chain, account, nonce, raw, hash,
+			 store_blob(BYTES_OF(fee_max)), store_blob(BYTES_OF(priority)), version,
 			 store_int(now_ms));
 }
 
@@ -241,6 +303,9 @@ enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms)
 	if (j->end == TX_FREE)
 		return STORE_ADD(b, STORE_ONE, give_back_sql, chain, account, nonce,
 				 store_int(now_ms));
+	if (j->end != TX_LOST && !hash32_eq(j->mined, j->hash))
+		TRY(STORE_ADD(b, STORE_ANY, mined_sql, chain, account, nonce,
+			      store_blob(BYTES_OF(j->mined.b))));
 	return STORE_ADD(b, STORE_ONE, end_sql, chain, account, nonce, store_text(names[j->end]),
 			 store_int((int64_t)j->block.v), store_int(now_ms));
 }

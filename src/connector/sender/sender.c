@@ -49,7 +49,9 @@ static struct job *job_make(struct sender *s, enum stage stage)
 	j->kind = OP_KIND_PUBLIC_DECRYPTION; /* what fills a gap is counted with these */
 	j->account = s->account;
 	j->data = buf_make(CALL_DATA_MAX);
-	j->raw = buf_make(CALL_DATA_MAX + 1024);
+	j->raw = buf_make(RAW_MAX);
+	j->next_raw = buf_make(RAW_MAX);
+	j->replace_ms = INT64_MAX;
 	return j;
 }
 
@@ -111,10 +113,10 @@ void job_free(struct job *j)
 		s->early_n--;
 	if (j->sending)
 		s->broadcasts_n--;
-	if (j->receipt_asked)
-		s->receipts_n--;
+	s->receipts_n -= j->receipts_out;
 	buf_free(&j->data);
 	buf_free(&j->raw);
+	buf_free(&j->next_raw);
 	free(j);
 	claim_wanted(s);
 }
@@ -378,6 +380,7 @@ enum err sender_start(struct sender **ret_sender, const struct connector_env *en
 	s->env = *env;
 	s->chain.v = env->config->gateway_chain_id;
 	s->account = env->signer->address;
+	s->confirmations = env->config->gateway_tx_required_confirmations;
 	store_on_notify(env->store, OP_TOPIC_ANSWERED, sender_claim, s);
 	*ret_sender = s;
 	sender_prepare(s);

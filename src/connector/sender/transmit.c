@@ -101,17 +101,17 @@ static void end_store(struct job *j)
 		end_failed(j, e, "");
 }
 
-void job_end(struct job *j, enum tx_end end, struct block_number block)
+void job_end(struct job *j, enum tx_end end, struct block_number block, struct hash32 mined)
 {
 	scope_cancel(&j->calls);
 	if (j->sending)
 		j->s->broadcasts_n--;
 	j->sending = false;
-	if (j->receipt_asked)
-		j->s->receipts_n--;
-	j->receipt_asked = false;
+	j->s->receipts_n -= j->receipts_out;
+	j->receipts_out = 0;
 	j->end = end;
 	j->block = block;
+	j->mined = mined;
 	job_enter(j, STAGE_END);
 	end_store(j);
 }
@@ -135,7 +135,7 @@ static void sign_failed(struct job *j, enum err e)
 {
 	LOG_ERROR(j->s->env.log, "A transaction could not be signed, trying again", log_e(e),
 		  log_u256("request", j->request_id));
-	job_end(j, TX_FREE, (struct block_number){0});
+	job_end(j, TX_FREE, (struct block_number){0}, j->hash);
 }
 
 static void on_stored(void *ctx, const struct store_result *r)
@@ -261,14 +261,39 @@ void job_allocate(struct job *j)
 
 /* ---- broadcasting ---- */
 
-static void mark_broadcast(struct job *j)
+/* For people who read the table: after a start `signed`, `broadcast` and `included` are the same.
+ */
+static bool mark(struct job *j)
 {
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	enum err e = tx_add_mark(&b, j, sender_wall_ms(j->s));
 
-	/* For people who read the table: after a start `signed` and `broadcast` are the same. */
-	if (!j->marked && tx_add_broadcast(&b, j, sender_wall_ms(j->s)) == ERR_OK)
-		j->marked = store_submit(j->s->env.store, &b, NULL, NULL) == ERR_OK;
+	if (e == ERR_OK)
+		e = store_submit(j->s->env.store, &b, NULL, NULL);
 	store_batch_free(&b);
+	return e == ERR_OK;
+}
+
+void job_included(struct job *j, struct block_number block)
+{
+	if (j->included && j->block.v == block.v)
+		return;
+	j->included = true;
+	j->block = block;
+	(void)mark(j);
+}
+
+void job_gone(struct job *j)
+{
+	LOG_WARN(j->s->env.log, "A transaction of ours is in no block any more, it is sent again",
+		 log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce),
+		 log_i("block", (int64_t)j->block.v), log_hex("tx", BYTES_OF(j->hash.b)));
+	j->included = j->accepted = j->used = false;
+	j->gone_reads = 0;
+	j->failures = 0;
+	j->due_ms = sender_mono_ms(j->s);
+	(void)mark(j);
+	sender_pump(j->s);
 }
 
 static void retry_broadcast(struct job *j, enum err e)
@@ -296,7 +321,8 @@ static void accepted(struct job *j)
 	j->failures = 0;
 	j->used = false;
 	j->due_ms = sender_mono_ms(j->s) + REBROADCAST_MS;
-	mark_broadcast(j);
+	if (!j->marked)
+		j->marked = mark(j);
 }
 
 static void refused(struct job *j, const struct provider_error *e, enum send_outcome outcome)
@@ -304,6 +330,7 @@ static void refused(struct job *j, const struct provider_error *e, enum send_out
 	static const char *const events[] = {
 		[SEND_NONCE_USED] = "A nonce is used already, looking for the transaction",
 		[SEND_RIVAL] = "Another transaction with our nonce waits in the gateway's pool",
+		[SEND_UNDERPRICED] = "A transaction's fee is too low for the gateway",
 		[SEND_NO_FUNDS] = "The account cannot pay for transactions",
 		[SEND_AGAIN] = "A transaction was not accepted, trying again",
 	};
@@ -312,6 +339,8 @@ static void refused(struct job *j, const struct provider_error *e, enum send_out
 
 	if (outcome != SEND_NONCE_USED) {
 		retry_broadcast(j, e->err);
+		if (outcome == SEND_UNDERPRICED || (outcome == SEND_RIVAL && j->older_n > 0))
+			replace_now(j);
 	} else {
 		level = LOG_LEVEL_DEBUG; /* after a start this is the rule: it was mined */
 		j->due_ms = sender_mono_ms(j->s) + REBROADCAST_MS;
@@ -328,7 +357,8 @@ static void refused(struct job *j, const struct provider_error *e, enum send_out
 
 static void on_sent(void *ctx, const struct provider_error *e, const struct hash32 *hash)
 {
-	struct job *j = ticket_close(ctx, NULL);
+	size_t version;
+	struct job *j = ticket_close(ctx, &version);
 
 	(void)hash; /* the provider has compared it with the bytes */
 	if (!j)
@@ -338,7 +368,9 @@ static void on_sent(void *ctx, const struct provider_error *e, const struct hash
 
 	j->sending = false;
 	s->broadcasts_n--;
-	if (outcome == SEND_ACCEPTED || outcome == SEND_KNOWN)
+	if (version != j->older_n)
+		LOG_DEBUG(s->env.log, "The reply to an older version comes after the newer one");
+	else if (outcome == SEND_ACCEPTED || outcome == SEND_KNOWN)
 		accepted(j);
 	else
 		refused(j, e, outcome);
@@ -349,7 +381,7 @@ static void on_sent(void *ctx, const struct provider_error *e, const struct hash
 static void broadcast(struct job *j)
 {
 	struct sender *s = j->s;
-	struct ticket *t = scope_open(&j->calls, s->env.inflight, j, 0);
+	struct ticket *t = scope_open(&j->calls, s->env.inflight, j, j->older_n);
 
 	if (j->accepted)
 		LOG_WARN(s->env.log, "A transaction is not mined, broadcasting it again",
@@ -366,6 +398,7 @@ static void broadcast(struct job *j)
 	}
 	j->issued = true;
 	j->sending = true;
+	replace_later(j);
 	s->broadcasts_n++;
 }
 
@@ -381,6 +414,7 @@ static void on_pump(void *ctx)
 void sender_pump(struct sender *s)
 {
 	int64_t now_ms = sender_mono_ms(s), next_ms = INT64_MAX;
+	unsigned ahead = 0;
 
 	if (!s->placed)
 		return;
@@ -388,7 +422,11 @@ void sender_pump(struct sender *s)
 		next = j->next;
 		if (j->stage < STAGE_LIVE)
 			break;
-		if (j->sending || j->storing)
+		if (j->storing || j->included)
+			continue;
+		if (j->stage == STAGE_LIVE && !j->foreign)
+			replace_look(j, ahead++, now_ms, &next_ms);
+		if (j->sending)
 			continue;
 		if (j->due_ms <= now_ms && j->stage == STAGE_LIVE) {
 			if (s->broadcasts_n >= BROADCASTS_MAX)

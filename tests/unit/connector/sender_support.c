@@ -72,6 +72,8 @@ void sender_setup(struct sender_fixture *f, uint64_t seed)
 	f->w.config.gas_multiplier_percent = 115;
 	f->w.config.max_fee_per_gas_gwei = 500;
 	f->w.config.tx_retry_interval_ms = 10;
+	f->w.config.tx_replace_after_ms = 60000;
+	f->w.config.gateway_tx_required_confirmations = 1;
 }
 
 void sender_teardown(struct sender_fixture *f)

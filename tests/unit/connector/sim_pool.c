@@ -80,6 +80,10 @@ static struct sim_pool_tx decode(const struct sim_pool *p, struct bytes raw)
 	out.priority = t.priority_fee_max.v;
 	out.answers = t.data.n > 0;
 	assert_true(address_eq(t.to, out.answers ? p->contract : p->account));
+	CLEANUP(buf_free) struct buf call = buf_make(1 << 20);
+	assert_int_equal(buf_add(&call, BYTES_OF(t.to.b)), ERR_OK);
+	assert_int_equal(buf_add(&call, t.data), ERR_OK);
+	out.call = keccak256(buf_view(&call));
 	if (out.answers) {
 		out.id = number(bytes_sub(t.data, 4, 32));
 		memcpy(out.selector, t.data.p, sizeof(out.selector));
@@ -123,6 +127,8 @@ static struct sim_pool_tx *by_hash(struct sim_pool *p, struct hash32 hash)
 void sim_pool_mine(struct sim_pool *p)
 {
 	for (struct sim_pool_tx *t; (t = waiting_at(p, p->count)) != NULL;) {
+		if (u256_cmp(t->fee_max, u256_from_u64(p->fee_floor)) < 0)
+			break;
 		t->success = !p->revert_mined && !(t->answers && sim_pool_answered(p, t->id));
 		t->waiting = false;
 		t->mined = true;
@@ -142,6 +148,25 @@ void sim_pool_foreign(struct sim_pool *p)
 	sim_pool_mine(p);
 }
 
+void sim_pool_reorg(struct sim_pool *p, uint64_t n, bool forgotten)
+{
+	assert_true(n <= p->count);
+	p->count -= n;
+	for (size_t i = 0; i < p->txs_n; i++) {
+		struct sim_pool_tx *t = &p->txs[i];
+
+		if (!t->mined || t->nonce < p->count)
+			continue;
+		t->mined = false;
+		t->waiting = !forgotten;
+	}
+}
+
+void sim_pool_blocks(struct sim_pool *p, uint64_t n)
+{
+	p->head += n;
+}
+
 static uint64_t pending_count(struct sim_pool *p)
 {
 	uint64_t n = p->count;
@@ -149,6 +174,17 @@ static uint64_t pending_count(struct sim_pool *p)
 	while (waiting_at(p, n))
 		n++;
 	return n;
+}
+
+static bool pays(const struct sim_pool_tx *new, const struct sim_pool_tx *old, uint64_t percent)
+{
+	const uint64_t fees[2][2] = {{new->fee_max.w[0], old->fee_max.w[0]},
+				     {new->priority.w[0], old->priority.w[0]}};
+
+	for (size_t i = 0; i < 2; i++)
+		if (fees[i][0] * 100 < fees[i][1] * percent)
+			return false;
+	return true;
 }
 
 /* NULL: taken. Errors are geth's words. */
@@ -171,8 +207,12 @@ static const char *take(struct sim_pool *p, struct bytes raw)
 		return "already known";
 	if (new.nonce < p->count)
 		return "nonce too low: next nonce 7, tx nonce 6";
-	if (rival)
+	if (rival && !pays(&new, rival, p->replace_percent))
 		return "replacement transaction underpriced";
+	if (rival) {
+		assert_true(hash32_eq(rival->call, new.call)); /* the same, for more */
+		rival->waiting = false;
+	}
 	if (known) {
 		known->waiting = true; /* was dropped or forgotten */
 		known->mined = false;
@@ -282,6 +322,13 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 				 p->fee_said ? json_string(p->fee_said) : quantity(p->base_fee),
 				 "reward", quantity(3));
 	}
+	if (strcmp(method, "eth_getBlockByNumber") == 0) {
+		const struct hash32 hash = {{1}};
+
+		return json_pack("{s:o,s:o,s:o,s:o}", "number", quantity(p->head), "hash",
+				 hex(BYTES_OF(hash.b)), "parentHash", hex(BYTES_OF(hash.b)),
+				 "timestamp", quantity(1));
+	}
 	if (strcmp(method, "eth_sendRawTransaction") == 0)
 		return send(p, params, ret_error);
 	if (strcmp(method, "eth_getTransactionReceipt") == 0)
@@ -332,6 +379,7 @@ void sim_pool_init(struct sim_pool *p, struct sim *s, struct sim_net *n, const c
 	p->ecdsa = ecdsa;
 	p->chain_id = chain_id;
 	p->base_fee = 1000;
+	p->replace_percent = 110;
 	p->refuse_nonce = UINT64_MAX;
 	(void)rng_seeded_init(&p->rng, 1);
 	sim_net_route(n, url, serve, p);

@@ -21,6 +21,7 @@ struct sim_pool_tx {
 	uint64_t id;
 	uint8_t selector[4];
 	bool waiting, mined, success;
+	struct hash32 call; /* of receiver and data */
 	uint64_t block;
 	unsigned sends; /* how often these bytes came */
 };
@@ -35,6 +36,8 @@ struct sim_pool {
 	uint64_t count; /* transactions of the account in blocks */
 	uint64_t head;
 	uint64_t base_fee;
+	uint64_t fee_floor;       /* below it nothing is mined */
+	uint64_t replace_percent; /* what a replacement must offer of the fees before; 110 */
 
 	/* faults */
 	enum err down;         /* every request ends so, unheard */
@@ -68,6 +71,9 @@ void sim_pool_init(struct sim_pool *p, struct sim *s, struct sim_net *n, const c
 void sim_pool_mine(struct sim_pool *p); /* what can be */
 /* Somebody else sends a transaction of the account, and it is mined. */
 void sim_pool_foreign(struct sim_pool *p);
+/* The last `n` transactions are in no block any more; they wait again, or are forgotten. */
+void sim_pool_reorg(struct sim_pool *p, uint64_t n, bool forgotten);
+void sim_pool_blocks(struct sim_pool *p, uint64_t n); /* empty ones */
 bool sim_pool_answered(const struct sim_pool *p, uint64_t id);
 /* Mined transactions that answer `id`; all = also reverted ones. */
 unsigned sim_pool_count(const struct sim_pool *p, uint64_t id, bool all);

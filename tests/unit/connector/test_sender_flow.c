@@ -186,7 +186,7 @@ static void test_a_false_count_is_no_flood(void **state)
 	f->pool.count_said_n = 2;
 	sender_begin(f);
 	sender_answers(f, 1, 2);
-	sim_run(&f->w.sim, 50000);
+	sim_run(&f->w.sim, 25000);
 	assert_int_equal(f->pool.sends, 2);
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx"), 2);
 }
@@ -515,7 +515,7 @@ static void test_what_is_not_mined_is_broadcast_again(void **state)
 	sender_begin(f);
 	f->pool.idle = true;
 	sender_answers(f, 1, 1);
-	sim_run(&f->w.sim, 50000);
+	sim_run(&f->w.sim, 25000);
 	assert_int_equal(f->pool.sends, 1);
 	sim_run(&f->w.sim, 20000);
 	assert_int_equal(f->pool.sends, 2);
