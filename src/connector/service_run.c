@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "connector/service_run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -77,6 +80,36 @@ static void on_config(void *ctx, const struct connector_config *c)
 	p->log.format = strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
+static bool is_in_env(const char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; env && *env; env++)
+		if (strncasecmp(*env, name, n) == 0 && (*env)[n] == '=')
+			return true;
+	return false;
+}
+
+/* A warning and no refusal, as for keys in the vault: container platforms mount whole
+ * configurations with mode 0644 where nobody else lives. */
+static void judge_file_mode(const struct process *p)
+{
+	const char *path = p->options->config_file;
+	char mode[8];
+	struct stat st;
+
+	if (!path || !p->config.private_key_given || stat(path, &st) != 0 ||
+	    (st.st_mode & (S_IRWXO | S_IWGRP)) == 0 ||
+	    is_in_env((const char *const *)p->options->env, "KMS_CONNECTOR_PRIVATE_KEY"))
+		return;
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)st.st_mode & 07777);
+	LOG_WARN(
+		&p->log,
+		"The configuration file holds private_key, and others can read or change it: chmod "
+		"600",
+		log_s("config", path), log_s("mode", mode));
+}
+
 static enum err config_read(struct process *p, struct err_note *note)
 {
 	const char *const *env = (const char *const *)p->options->env;
@@ -91,6 +124,7 @@ static enum err config_read(struct process *p, struct err_note *note)
 	TRY(connector_config_read(&p->config, p->options->services, &source, &p->arena, note));
 	TRY(connector_database_url(&p->database_url, &p->config.database_url, env, note));
 	secret_free(&p->config.database_url);
+	judge_file_mode(p);
 	config_wipe_env(&connector_config, p->options->env);
 	return ERR_OK;
 }
