@@ -21,6 +21,28 @@ void window_good(struct window *w);
 void window_halve(struct window *w);
 bool window_is_too_wide(const struct provider_error *e);
 
+/* ---- doubts: blocks with logs that did not decode ---- */
+
+enum {
+	DOUBTS_MAX = 64
+};
+
+struct doubt {
+	struct block_number block;
+	int64_t delay_ms, due_ms; /* monotonic */
+};
+
+struct doubts {
+	struct doubt v[DOUBTS_MAX];
+	size_t n;
+};
+
+void doubts_add(struct doubts *d, struct block_number block, int64_t now_ms);
+/* One that is due, and that the chain has. It is due again later, until it is settled. */
+bool doubts_take(struct doubts *d, struct block_number *ret_block, struct block_number head,
+		 int64_t now_ms);
+void doubts_settle(struct doubts *d, struct block_number block);
+
 /* ---- cursor: the last block whose logs are stored ---- */
 
 struct cursor {
@@ -29,6 +51,7 @@ struct cursor {
 	struct hash32 hash;
 };
 
+/* Two results: the cursor, and the newest blocks with rows in quarantine. */
 enum err cursor_add_load(struct store_batch *b, struct chain_id chain) MUST_USE;
 enum err cursor_from_rows(struct cursor *ret_cursor, const struct store_rows *rows) MUST_USE;
 
@@ -46,7 +69,10 @@ struct harvest {
 	size_t rows;                    /* operations, new or not */
 	struct block_number fresh_from; /* set by the caller: older blocks were counted before */
 	size_t operations[OP_KINDS], quarantined; /* in fresh blocks */
-	bool has_last_hash;                       /* a log of block `to` names its hash */
+	bool settle; /* set by the caller: what decodes now is taken out of quarantine */
+	struct block_number doubtful[DOUBTS_MAX]; /* blocks with logs that did not decode */
+	size_t doubtful_n;
+	bool has_last_hash; /* a log of block `to` names its hash */
 	struct hash32 last_hash;
 };
 
@@ -80,6 +106,7 @@ struct listener {
 	struct window window;
 	int64_t errors; /* in a row */
 	int64_t rescan_due_ms;
+	struct doubts doubts;
 	bool rescan_wanted; /* the cursor moved since the last re-scan; it is due at rescan_due_ms
 			     */
 

@@ -157,6 +157,18 @@ static void ask_latest(struct listener *l)
 			  "head of the gateway");
 }
 
+/* The endpoint, or this program, may be another one by now. */
+static void load_doubts(struct listener *l, const struct store_rows *rows)
+{
+	for (size_t i = 0; i < rows->rows_n; i++) {
+		const struct store_value *block = store_cell(rows, i, 0);
+
+		if (block->type == STORE_INT && block->i >= 0)
+			doubts_add(&l->doubts, (struct block_number){(uint64_t)block->i},
+				   clock_mono_ms(l->env.clock));
+	}
+}
+
 static void on_cursor(void *ctx, const struct store_result *r)
 {
 	struct listener *l = ticket_close(ctx, NULL);
@@ -169,6 +181,7 @@ static void on_cursor(void *ctx, const struct store_result *r)
 		return;
 	}
 	l->loaded = true;
+	load_doubts(l, &r->rows[1]);
 	begin(l);
 }
 

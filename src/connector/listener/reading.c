@@ -13,6 +13,24 @@ enum {
 
 static void store_next(struct listener *l);
 
+/* What was read without a doubt is settled; a block that cannot be decoded even now stays. */
+static void doubts_follow(struct listener *l)
+{
+	const struct harvest *h = &l->harvest;
+
+	if (l->from.v == l->to.v && h->doubtful_n == 0 && l->doubts.n > 0) {
+		size_t before = l->doubts.n;
+
+		doubts_settle(&l->doubts, l->from);
+		if (l->doubts.n < before)
+			LOG_INFO(l->env.log, "A block whose logs could not be decoded has them now",
+				 log_i("block", (int64_t)l->from.v),
+				 log_i("operations", (int64_t)h->rows));
+	}
+	for (size_t i = 0; i < h->doubtful_n; i++)
+		doubts_add(&l->doubts, h->doubtful[i], clock_mono_ms(l->env.clock));
+}
+
 static void window_stored(struct listener *l)
 {
 	bool behind = l->to.v < l->head.number.v;
@@ -28,6 +46,7 @@ static void window_stored(struct listener *l)
 		LOG_ERROR(l->env.log, "Logs could not be decoded and are in quarantine",
 			  log_i("logs", (int64_t)l->harvest.quarantined),
 			  log_i("from", (int64_t)l->from.v), log_i("to", (int64_t)l->to.v));
+	doubts_follow(l);
 	if (l->next.v <= l->to.v) {
 		l->last = (struct cursor){.known = true, .block = l->to, .hash = l->to_hash};
 		l->stored = l->last;
@@ -138,6 +157,7 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 		return;
 	}
 	l->harvest.fresh_from = l->next;
+	l->harvest.settle = l->doubts.n > 0;
 	for (size_t i = 0; err == ERR_OK && i < logs_n; i++) {
 		struct err_note note = {0};
 
@@ -170,9 +190,18 @@ static void read_window(struct listener *l, struct block_number from, struct blo
 			   "eth_getLogs");
 }
 
-/* From `next` up to the head; every few seconds a few blocks behind the cursor as well. */
+/* From `next` up to the head; every few seconds a few blocks behind the cursor as well, and now and
+ * then a block whose logs could not be decoded. */
 void listener_read_on(struct listener *l)
 {
+	struct block_number doubtful;
+
+	if (l->last.known &&
+	    doubts_take(&l->doubts, &doubtful, l->last.block, clock_mono_ms(l->env.clock))) {
+		read_window(l, doubtful, doubtful);
+		return;
+	}
+
 	bool again = l->rescan_wanted && clock_mono_ms(l->env.clock) >= l->rescan_due_ms;
 	struct block_number from = l->next, to = l->head.number;
 

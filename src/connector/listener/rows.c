@@ -10,6 +10,9 @@
 
 static const char load_sql[] = "SELECT block, block_hash FROM cursor WHERE chain = $1";
 
+static const char doubts_sql[] = "SELECT DISTINCT block FROM quarantine WHERE chain = $1 ORDER BY "
+				 "block DESC LIMIT $2";
+
 static const char first_sql[] =
 	"INSERT INTO cursor (chain, block, block_hash, updated_ms) VALUES ($1, $2, $3, $4)"
 	" ON CONFLICT (chain) DO NOTHING";
@@ -19,7 +22,9 @@ static const char move_sql[] = "UPDATE cursor SET block = $2, block_hash = $3, u
 
 enum err cursor_add_load(struct store_batch *b, struct chain_id chain)
 {
-	return STORE_ADD(b, STORE_ANY, load_sql, store_int((int64_t)chain.v));
+	TRY(STORE_ADD(b, STORE_ANY, load_sql, store_int((int64_t)chain.v)));
+	return STORE_ADD(b, STORE_ANY, doubts_sql, store_int((int64_t)chain.v),
+			 store_int(DOUBTS_MAX));
 }
 
 enum err cursor_from_rows(struct cursor *ret_cursor, const struct store_rows *rows)
@@ -62,7 +67,7 @@ enum {
 	BATCH_BYTES_MAX = 64 << 20,
 	LOG_SCRATCH_MAX = 32 << 20,
 };
-_Static_assert(ROWS_PER_BATCH + 1 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
+_Static_assert(ROWS_PER_BATCH + 2 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
 
 static const char quarantine_sql[] = "INSERT INTO quarantine (chain, contract, block, block_hash, "
 				     "tx_hash, log_index, topics, data, reason, created_ms)"
@@ -84,6 +89,26 @@ static enum err quarantine_add(struct store_batch *b, struct chain_id chain,
 			 store_blob(topics.p ? topics : bytes_from("", 0)),
 			 store_blob(log->data.p ? log->data : bytes_from("", 0)),
 			 store_text(reason), store_int(now_ms));
+}
+
+static const char settle_sql[] = "DELETE FROM quarantine WHERE chain = $1 AND block_hash = $2 AND "
+				 "log_index = $3";
+
+/* In the batch of the operation that it has become. */
+static enum err quarantine_settle(struct store_batch *b, struct chain_id chain,
+				  const struct event_log *log)
+{
+	return STORE_ADD(b, STORE_ANY, settle_sql, store_int((int64_t)chain.v),
+			 store_blob(BYTES_OF(log->block_hash.b)),
+			 store_int((int64_t)log->log_index));
+}
+
+static void doubtful_add(struct harvest *h, struct block_number block)
+{
+	if (h->doubtful_n == DOUBTS_MAX ||
+	    (h->doubtful_n > 0 && h->doubtful[h->doubtful_n - 1].v == block.v))
+		return;
+	h->doubtful[h->doubtful_n++] = block;
 }
 
 static enum err batch_room(struct harvest *h, bool wanted_new)
@@ -128,12 +153,17 @@ enum err harvest_add(struct harvest *h, struct chain_id chain, const struct even
 		TRY(op_add_insert(b, &op, now_ms));
 		h->rows++;
 		h->operations[op.key.kind] += fresh;
+		if (h->settle) {
+			TRY(quarantine_settle(b, chain, log));
+			h->in_last++;
+		}
 	} else {
 		/* Also when decoding passed its memory: a log must never be able to stop the chain
 		 * behind it. */
 		TRY(quarantine_add(b, chain, log, note && note->text[0] ? note->text : err_name(e),
 				   now_ms));
 		h->quarantined += fresh;
+		doubtful_add(h, log->block);
 	}
 	h->in_last++;
 	if (log->block.v == to.v) {

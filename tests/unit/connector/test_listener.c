@@ -219,6 +219,88 @@ static void test_undecodable_logs_go_to_quarantine(void **state)
 		f->w.metrics.cells[METRIC_LISTENER_QUARANTINED][METRIC_CONTRACT_DECRYPTION], 2);
 }
 
+static int64_t quarantined(struct fixture *f)
+{
+	return sim_sql_int(&f->w.sim, "SELECT count(*) FROM quarantine");
+}
+
+/* An endpoint cuts a log, for much longer than blocks are read once more anyway. */
+static void test_a_cut_log_is_not_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes whole;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	whole = f->w.gateway.logs[0].data;
+	f->w.gateway.logs[0].data.n -= 32;
+	for (int i = 0; i < 10; i++) {
+		sim_run(&f->w.sim, 10000);
+		sim_chain_mine(&f->w.gateway, 20);
+	}
+	assert_int_equal(rows(f), 0);
+	assert_int_equal(quarantined(f), 1);
+	assert_true(cursor(f) >= 190);
+	f->w.gateway.logs[0].data = whole;
+	sim_run(&f->w.sim, 600000);
+	assert_int_equal(rows(f), 1);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_int_equal(quarantined(f), 0);
+	assert_int_equal(cursor(f), f->w.gateway.head);
+	/* Once it is settled nobody asks any more. */
+	unsigned before = f->w.gateway.get_logs;
+	sim_run(&f->w.sim, 3600000);
+	assert_int_equal(f->w.gateway.get_logs, before);
+}
+
+static void test_a_cut_log_is_found_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes whole;
+
+	f->w.config.decryption_from_block_number_given = false;
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	whole = f->w.gateway.logs[0].data;
+	f->w.gateway.logs[0].data.n -= 32;
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(quarantined(f), 1);
+	listener_stop(f->l);
+	sim_chain_mine(&f->w.gateway, 500);
+	f->w.gateway.logs[0].data = whole;
+	start(f);
+	sim_run(&f->w.sim, 20000);
+	assert_int_equal(rows(f), 1);
+	assert_int_equal(quarantined(f), 0);
+}
+
+/* What will never decode is read less and less often, and holds up nothing. */
+static void test_hopeless_logs_cost_little(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 topics[2] = {abi_topic("PublicDecryptionRequest(uint256,bytes32[],bytes)"),
+				   {{9}}};
+
+	for (uint64_t block = 1; block <= 9; block++)
+		(void)sim_chain_log(&f->w.gateway, block, f->w.decryption, topics, 2,
+				    BYTES_LIT("not abi"));
+	start(f);
+	sim_run(&f->w.sim, 10000);
+	unsigned before = f->w.gateway.get_logs;
+	sim_run(&f->w.sim, 24 * 3600 * 1000);
+	assert_in_range(f->w.gateway.get_logs - before, 9, 9 * 15);
+	assert_int_equal(quarantined(f), 9);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	sim_run(&f->w.sim, 2000);
+	assert_int_equal(rows(f), 1);
+}
+
 static void test_window_shrinks_and_grows(void **state)
 {
 	struct fixture *f = *state;
@@ -484,6 +566,9 @@ int main(void)
 		T(test_goes_on_exactly_where_it_stopped),
 		T(test_catches_up_back_to_back),
 		T(test_undecodable_logs_go_to_quarantine),
+		T(test_a_cut_log_is_not_lost),
+		T(test_a_cut_log_is_found_after_a_restart),
+		T(test_hopeless_logs_cost_little),
 		T(test_window_shrinks_and_grows),
 		T(test_huge_window_is_stored_in_parts),
 		T(test_cursor_and_rows_fail_together),
