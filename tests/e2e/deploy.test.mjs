@@ -237,6 +237,10 @@ test('a deployment', { timeout: 300000 }, async (t) => {
 					assert.equal(await contractOn(gateway, g.contracts.GatewayConfig, 'GatewayConfig').isHostChainRegistered(12346), true);
 					assert.deepEqual((await counts())[1], sent[1], 'nothing is sent to the first host chain');
 					await assertTaken(second, hosts[1].contracts);
+					const inUse = (chain, deployed) => contractOn(chain, deployed.contracts.ProtocolConfig, 'ProtocolConfig').getCurrentKmsContextAndEpoch();
+					assert.deepEqual([...(await inUse(second, hosts[1]))], [...(await inUse(host, hosts[0]))]);
+					assert.ok(hosts[0].contracts.KMSGeneration && !hosts[1].contracts.KMSGeneration, 'keys are generated on the first chain only');
+					assert.deepEqual([...(await contractOn(second, hosts[1].contracts.KMSVerifier, 'KMSVerifier').getKmsSigners())], config.kmsNodes.map(({ signer }) => signer));
 					await assert.rejects(deploy(config, { out }), /host chain 12346 is deployed and no longer in the file/);
 				});
 			});

@@ -60,7 +60,8 @@ const isInstalled = (sender, set) => set.rows.every((row) => !row.init || row.ca
 async function install(sender, row, contracts, implementations, options) {
 	if (sender.isDone(initialised(row))) return;
 	const { abi } = artifact(row.name, row.file);
-	const init = new Interface(abi).encodeFunctionData('initializeFromEmptyProxy', row.init(contracts, options));
+	const { method, init: args } = !options.canonical && row.mirror ? row.mirror : { method: 'initializeFromEmptyProxy', init: row.init };
+	const init = new Interface(abi).encodeFunctionData(method, args(contracts, options));
 	const [proxy, implementation] = [contracts[row.name], implementations[row.name]];
 	const already = async () => same(await implementationAt(sender, proxy), implementation);
 	await sender.call(initialised(row), sender.contract(row.name, row.file, proxy), 'upgradeToAndCall', [implementation, init], already);
@@ -121,14 +122,27 @@ export async function todayOf(sender, gateway) {
 	return { inputSigners: [...(await registry.getCoprocessorSigners())], inputThreshold: await registry.getCoprocessorMajorityThreshold() };
 }
 
-// A host chain begins with the file's nodes in its first context: they must be the gateway's of today.
+// The first host chain begins with the file's nodes in its first context: they must be the gateway's of today.
 async function gatewayToday(sender, gateway, config) {
 	const registry = new Contract(gateway.contracts.GatewayConfig, artifact('GatewayConfig').abi, sender.provider);
 	const signers = [...(await registry.getKmsSigners())];
 	const expected = config.kmsNodes.map(({ signer }) => signer);
 	if (signers.join() !== expected.join())
-		throw new ChainError(`${sender.where}: GatewayConfig has the KMS signers ${signers.join(', ')}, expected those of the file: ${expected.join(', ')}. A host chain can be added while the first context is in use`);
+		throw new ChainError(`${sender.where}: GatewayConfig has the KMS signers ${signers.join(', ')}, expected those of the file: ${expected.join(', ')}`);
 	return todayOf(sender, gateway);
+}
+
+// Every other one begins with what is in use on the first one, and the gateway has to be as far.
+async function canonicalToday(sender, gateway, canonical) {
+	const protocolConfig = canonical.sender.contract('ProtocolConfig', undefined, canonical.set.contracts.ProtocolConfig);
+	const [contextId, epochId] = await protocolConfig.getCurrentKmsContextAndEpoch();
+	const registry = new Contract(gateway.contracts.GatewayConfig, artifact('GatewayConfig').abi, sender.provider);
+	const known = await registry.getCurrentKmsContextId();
+	if (known !== contextId) throw new ChainError(`${sender.where}: GatewayConfig uses context ${known}, ${canonical.sender.where} uses ${contextId}: a host chain can be added when both use the same`);
+	const nodes = await protocolConfig.getKmsNodesForContext(contextId);
+	const thresholds = await Promise.all(['PublicDecryption', 'UserDecryption', 'KmsGen', 'Mpc'].map((name) => protocolConfig[`get${name}Threshold`]()));
+	const inUse = { contextId, epochId, thresholds, nodes: nodes.map((n) => ({ txSender: n.txSenderAddress, signer: n.signerAddress, ipAddress: n.ipAddress, storageUrl: n.storageUrl })) };
+	return { ...(await todayOf(sender, gateway)), inUse };
 }
 
 const settingsOf = ({ hosts: _hosts, gateway: { rpc: _rpc, deployerKey: _key, inFlight: _n, ...gateway }, ...rest }) => ({ ...rest, gateway });
@@ -183,8 +197,8 @@ async function all(promises) {
 	return settled.map(({ value }) => value);
 }
 
-async function deployHost(at, host, { sender, gateway, config, report }) {
-	const today = isInstalled(at, hostSet) ? {} : await gatewayToday(sender, gateway, config);
+async function deployHost(at, host, { sender, gateway, config, report, canonical }) {
+	const today = isInstalled(at, hostSet) ? {} : canonical ? await canonicalToday(sender, gateway, canonical) : await gatewayToday(sender, gateway, config);
 	const set = await deploySet(at, hostSet, { ...config, ...today, gateway, host, canonical: host.canonical, pausers: host.pausers });
 	report(`${at.where}: ${Object.keys(set.contracts).length} contracts, ACL ${set.contracts.ACL}, KMSVerifier ${set.contracts.KMSVerifier}`);
 	return set;
@@ -196,7 +210,11 @@ async function deployAll(config, journal, [sender, ...hostSenders], report) {
 	const set = await deploySet(sender, gatewaySet, { ...config, pausers: config.gateway.pausers });
 	const gateway = { chainId: sender.chainId, ...set };
 	report(`${sender.where}: ${Object.keys(set.contracts).length} contracts, GatewayConfig ${set.contracts.GatewayConfig}, Decryption ${set.contracts.Decryption}`);
-	const sets = await all(config.hosts.map((host, index) => deployHost(hostSenders[index], host, { sender, gateway, config, report })));
+	const known = { sender, gateway, config, report };
+	const [first, ...others] = config.hosts;
+	const sets = first ? [await deployHost(hostSenders[0], first, known)] : [];
+	const canonical = { sender: hostSenders[0], set: sets[0] };
+	sets.push(...(await all(others.map((host, index) => deployHost(hostSenders[index + 1], host, { ...known, canonical })))));
 	const hosts = [];
 	for (const [index, host] of config.hosts.entries()) {
 		const at = hostSenders[index];

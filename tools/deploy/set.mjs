@@ -26,6 +26,7 @@ const hostNode = (n, index) => [...node(n), n.partyId ?? index + 1, n.mpcIdentit
  * file         the source file, if it is not name.sol
  * constructor  (a, o) -> arguments; a: addresses by name, o: what is to be deployed
  * init         (a, o) -> arguments of initializeFromEmptyProxy; a contract without it stands behind no proxy
+ * mirror       the same on a host chain that is not the first: { method, init }
  * given        (o) -> an address that is not ours to deploy, or undefined
  * canonical    only on the first host chain
  * apart        name of a gateway's contract: one deployer's contracts on two chains can meet at one address, and clients
@@ -81,6 +82,8 @@ export const hostSet = {
 				o.softwareVersion ?? '',
 				(o.pcrValues ?? []).map((p) => [p.pcr0, p.pcr1, p.pcr2]),
 			],
+			// What is in use on the first host chain, which need not be its first context any more.
+			mirror: { method: 'initializeFromCanonical', init: (a, { inUse: c }) => [c.contextId, c.epochId, c.nodes.map(hostNode), c.thresholds] },
 		},
 		{ name: 'KMSVerifier', apart: 'Decryption', constructor: (a) => [a.ACL, a.ProtocolConfig], init: (a, o) => [o.gateway.contracts.Decryption, o.gateway.chainId] },
 		{ name: 'PauserSet', file: 'HostPauserSet', constructor: (a) => [a.ACL] },

@@ -3,5 +3,6 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 setup
-build_contracts
+forge_environment
+(cd "$root" && step "build contracts" forge build --skip test)
 exec node "$root/tools/deploy/main.mjs" "$@"

@@ -73,7 +73,6 @@ export async function deployGateway(options) {
  * options.pausers?            addresses; default: the deployer alone
  * options.softwareVersion?    what the nodes are to run
  * options.pcrValues?          [{ pcr0, pcr1, pcr2 }]
- * options.canonical?          false: without what the protocol keeps on one host chain only
  */
 export async function deployHost(options) {
 	const { gateway, fhevmExecutor, pausers } = options;
