@@ -18,15 +18,28 @@ static void begin_failed(struct sender *s, enum err e, const char *what, const c
 	clock_timer_set(s->env.clock, &s->begin_timer, delay_ms, sender_prepare, s);
 }
 
-static enum err open_row(struct sender *s, const struct tx_row *row)
+static struct job *open_find(struct sender *s, uint64_t nonce, struct address account)
 {
-	struct job *j = job_new_open(s, row->nonce);
+	struct job *j = s->open.first;
 
+	while (j && (j->nonce != nonce || !address_eq(j->account, account)))
+		j = j->next;
+	return j;
+}
+
+enum err sender_open_row(struct sender *s, const struct tx_row *row)
+{
+	struct job *j = open_find(s, row->nonce, row->account);
+
+	if (j)
+		return ERR_OK;
+	j = job_new_open(s, row->nonce);
 	if (!j)
 		return ERR_NOMEM;
 	j->account = row->account;
 	j->foreign = !address_eq(row->account, s->account);
 	j->marked = row->broadcast;
+	j->far = row->far;
 	j->hash = row->hash;
 	if (row->has_operation) {
 		j->op_id = row->op_id;
@@ -50,14 +63,15 @@ static enum err open_row(struct sender *s, const struct tx_row *row)
 	return ERR_OK;
 }
 
-static enum err open_version(struct sender *s, const struct tx_version *v)
+enum err sender_open_version(struct sender *s, const struct tx_version *v)
 {
-	struct job *j = s->open.first;
+	struct job *j = open_find(s, v->nonce, v->account);
 
-	while (j && (j->nonce != v->nonce || !address_eq(j->account, v->account)))
-		j = j->next;
 	if (!j || hash32_eq(j->hash, v->hash))
 		return ERR_OK;
+	for (size_t i = 0; i < j->older_n; i++)
+		if (hash32_eq(j->older[i], v->hash))
+			return ERR_OK;
 	if (j->older_n == ARRAY_LEN(j->older))
 		return ERR_CORRUPT;
 	j->older[j->older_n++] = v->hash;
@@ -81,11 +95,11 @@ static enum err load(struct sender *s, const struct store_result *r)
 	TRY(tx_load_read(&l, r));
 	for (size_t i = 0; i < l.open->rows_n; i++) {
 		TRY(tx_from_row(&row, l.open, i));
-		TRY(open_row(s, &row));
+		TRY(sender_open_row(s, &row));
 	}
 	for (size_t i = 0; i < l.versions->rows_n; i++) {
 		TRY(tx_version_from_row(&version, l.versions, i));
-		TRY(open_version(s, &version));
+		TRY(sender_open_version(s, &version));
 	}
 	for (size_t i = 0; i < l.free->rows_n; i++)
 		TRY(nonces_load_free(&s->nonces, (uint64_t)store_cell(l.free, i, 0)->i));
@@ -153,6 +167,7 @@ static void place(struct sender *s, uint64_t count)
 		 log_i("free_nonces", (int64_t)s->nonces.back_n));
 	sender_pump(s);
 	sender_claim(s);
+	clock_timer_set(s->env.clock, &s->watch_timer, WATCH_MS, sender_watch, s);
 }
 
 static void on_reopened(void *ctx, const struct store_result *r)
@@ -240,9 +255,10 @@ static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
 	}
 	now_ms = sender_wall_ms(s);
 	if (count < s->ended_end)
-		err = sender_submit(s, &s->calls, s, 0, &b,
-				    tx_add_reopen(&b, s->chain, s->account, count, now_ms),
-				    on_reopened);
+		err = sender_submit(
+			s, &s->calls, s, 0, &b,
+			tx_add_reopen(&b, s->chain, s->account, count, REOPEN_MAX, now_ms),
+			on_reopened);
 	else
 		err = sender_submit(s, &s->calls, s, (size_t)count, &b,
 				    tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);

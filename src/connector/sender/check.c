@@ -217,29 +217,39 @@ static const struct job *last_own(const struct sender *s)
 {
 	const struct job *j = s->open.last;
 
-	while (j && j->foreign)
+	while (j && (j->foreign || j->far))
 		j = j->prev;
 	return j;
 }
 
-static bool has_gap(const struct sender *s)
+static size_t gaps(const struct sender *s)
 {
 	const struct job *last = last_own(s);
-	uint64_t lowest;
 
-	return last && nonces_lowest_free(&s->nonces, &lowest) && lowest < last->nonce;
+	return last ? nonces_free_below(&s->nonces, last->nonce) : 0;
 }
 
 /*
  * The chain takes nothing after a nonce that is missing. The next answer fills the gap; when none
  * comes, a transfer of nothing to ourselves does.
  */
+static void gap_fill(struct sender *s)
+{
+	struct job *j = job_new(s);
+
+	if (!j)
+		return;
+	LOG_WARN(s->env.log, "Filling a gap in our nonces with an empty transaction");
+	j->to = s->account;
+	j->fills_gap = true;
+	job_check(j);
+}
+
 void gap_check(struct sender *s)
 {
 	int64_t now_ms = sender_mono_ms(s);
-	struct job *j;
 
-	if (!has_gap(s)) {
+	if (gaps(s) == 0) {
 		s->gap = false;
 		return;
 	}
@@ -249,16 +259,11 @@ void gap_check(struct sender *s)
 	if (now_ms - s->gap_since_ms < GAP_FILL_MS)
 		return;
 	s->gap_since_ms = now_ms;
-	j = job_new(s);
-	if (!j)
-		return;
-	LOG_WARN(s->env.log, "Filling a gap in our nonces with an empty transaction");
-	j->to = s->account;
-	j->fills_gap = true;
-	job_check(j);
+	for (size_t i = 0, n = gaps(s); i < n && i < FILL_AT_ONCE; i++)
+		gap_fill(s);
 }
 
 bool gap_is_gone(const struct job *j)
 {
-	return j->fills_gap && !has_gap(j->s);
+	return j->fills_gap && gaps(j->s) == 0;
 }

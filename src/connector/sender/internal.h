@@ -34,7 +34,15 @@ enum {
 	END_AGAIN_MS = 1000,   /* before a revert that ends an answer is read a second time */
 	COUNT_AGAIN_MS = 2000, /* before a count above ours is read a second time */
 	WEI_PER_GWEI = 1000000000,
-	REOPEN_MAX = 64, /* mined transactions that a chain may forget and get again */
+	REOPEN_MAX = 64, /* mined transactions that a chain may forget and get again … */
+	REOPEN_RUNNING_MAX = 1024, /* … and those that this process saw there */
+	WATCH_MS = 10000,          /* the chain's count and the youngest receipts */
+	WATCH_READS = 3,           /* the same surprise so often in a row is believed */
+	YOUNG_MAX = 8,             /* mined transactions whose receipts are read again … */
+	YOUNG_READS = 6,           /* … so often */
+	FAR_READS = 4,             /* nonces below ours that nobody used: as above */
+	FILL_MAX = 64,             /* so many are filled; above, ours are given up */
+	FILL_AT_ONCE = 8,
 };
 
 /* ---- the words of nodes ---- */
@@ -94,6 +102,7 @@ struct job {
 	/* The transaction. */
 	struct address account;
 	bool foreign; /* of a key that we had before: no part of our sequence of nonces */
+	bool far;     /* no part of it either, until nonces get there: many below were never used */
 	uint64_t nonce, gas;
 	struct wei fee_max, priority;
 	struct buf raw;     /* the newest version, as `hash` */
@@ -185,6 +194,18 @@ struct sender {
 	int64_t gap_since_ms;
 	bool raising; /* the chain is asked how many transactions it knows; no nonce is taken */
 	struct timer raise_timer;
+
+	/* watching */
+	struct scope watch_calls;
+	struct timer watch_timer;
+	struct young {
+		uint64_t nonce;
+		struct hash32 hash;
+		unsigned reads, missed;
+	} young[YOUNG_MAX]; /* the youngest last */
+	size_t young_n;
+	unsigned fewer_reads, far_reads;
+	uint64_t fewer_count, far_count;
 };
 
 static inline int64_t sender_wall_ms(const struct sender *s)
@@ -207,6 +228,13 @@ void sender_raise(struct sender *s);
 
 void sender_claim(void *sender);
 
+/* An open row of the table becomes a job; one that is a job already stays. ERR_NOMEM, ERR_CORRUPT.
+ */
+struct tx_row;
+enum err sender_open_row(struct sender *s, const struct tx_row *row) MUST_USE;
+/* One of them has this version too. */
+struct tx_version;
+enum err sender_open_version(struct sender *s, const struct tx_version *v) MUST_USE;
 struct job *job_new_open(struct sender *s, uint64_t nonce); /* STAGE_LIVE; NULL as above */
 struct job *job_new(struct sender *s);           /* STAGE_CHECK; NULL when memory is out */
 void job_free(struct job *j);                    /* cancels its calls, leaves its list */
@@ -267,12 +295,18 @@ enum err raw_read(struct tx *ret_tx, struct bytes raw) MUST_USE;
 
 void receipts_wake(struct sender *s);
 
+/* ---- watch.c ---- */
+
+void sender_watch(void *sender); /* from now on, every WATCH_MS */
+void watch_ended(struct job *j); /* one of ours is stored as ended */
+void watch_stop(struct sender *s);
+
 /* ---- rows.c: table tx ---- */
 
 struct tx_row {
 	uint64_t nonce;
 	struct address account;
-	bool broadcast;
+	bool broadcast, far;
 	struct bytes raw;
 	struct hash32 hash;
 	bool has_operation; /* sending, and ours by its lease */
@@ -291,7 +325,7 @@ struct tx_loaded {
 	const struct store_rows *open; /* each for tx_from_row */
 	const struct store_rows *free; /* nonces */
 	const struct store_rows *versions;
-	uint64_t stored_end; /* highest stored nonce + 1 */
+	uint64_t stored_end; /* highest stored nonce + 1, but for far ones */
 	uint64_t ended_end;  /* of those that were mined, reverted or lost */
 };
 enum err tx_load_read(struct tx_loaded *ret, const struct store_result *r) MUST_USE;
@@ -307,9 +341,15 @@ enum err tx_version_from_row(struct tx_version *ret, const struct store_rows *ro
 			     size_t i) MUST_USE;
 
 /* Transactions of ours that the chain has forgotten are open again, and their bytes are sent
- * again: unless they are more than REOPEN_MAX, then nothing changes. Result 0: rows opened. */
+ * again: unless they are more than `limit`, then nothing changes. Result 0: rows opened. */
 enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct address account,
-		       uint64_t count, int64_t now_ms) MUST_USE;
+		       uint64_t count, unsigned limit, int64_t now_ms) MUST_USE;
+/* Three results: open rows from that nonce on, free ones, versions, as in tx_loaded. */
+enum err tx_add_open_from(struct store_batch *b, struct chain_id chain, struct address account,
+			  const char *owner, uint64_t nonce) MUST_USE;
+/* Nobody can reach its nonce now. Free ones from there on, which nobody ever signed, are no rows
+ * any more. */
+enum err tx_add_far(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 /* Free nonces that the chain knows transactions of. */
 enum err tx_add_used(struct store_batch *b, struct chain_id chain, struct address account,
 		     uint64_t count, int64_t now_ms) MUST_USE;

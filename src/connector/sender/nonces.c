@@ -59,9 +59,10 @@ void nonces_spend(struct nonces *n)
 
 void nonces_give_back(struct nonces *n, uint64_t nonce)
 {
-	CHECK(n->taken_n > 0 && nonce < n->next);
+	CHECK(n->taken_n > 0);
 	n->taken_n--;
-	insert(n, nonce);
+	if (nonce < n->next) /* else nonces_lower came in between */
+		insert(n, nonce);
 }
 
 void nonces_load_next(struct nonces *n, uint64_t next)
@@ -80,13 +81,34 @@ enum err nonces_load_free(struct nonces *n, uint64_t nonce)
 
 void nonces_raise(struct nonces *n, uint64_t count)
 {
-	size_t used = 0;
+	size_t used = nonces_free_below(n, count);
 
 	nonces_load_next(n, count);
-	while (used < n->back_n && n->back[used] < count)
-		used++;
 	if (used > 0)
 		drop_first(n, used);
+}
+
+size_t nonces_free_below(const struct nonces *n, uint64_t nonce)
+{
+	size_t count = 0;
+
+	while (count < n->back_n && n->back[count] < nonce)
+		count++;
+	return count;
+}
+
+bool nonces_is_free(const struct nonces *n, uint64_t nonce)
+{
+	size_t below = nonces_free_below(n, nonce);
+
+	return below < n->back_n && n->back[below] == nonce;
+}
+
+void nonces_lower(struct nonces *n, uint64_t next)
+{
+	CHECK(next <= n->next);
+	n->next = next;
+	n->back_n = nonces_free_below(n, next);
 }
 
 bool nonces_lowest_free(const struct nonces *n, uint64_t *ret_nonce)

@@ -35,6 +35,12 @@ enum err nonces_load_free(struct nonces *n, uint64_t nonce) MUST_USE;
 /* The chain knows transactions with all nonces below `count`: whoever sent them, they are used. */
 void nonces_raise(struct nonces *n, uint64_t count);
 
+/* Far fewer are used than was believed: the next new one is `next`, what was given back from there
+ * on is forgotten. */
+void nonces_lower(struct nonces *n, uint64_t next);
+
+bool nonces_is_free(const struct nonces *n, uint64_t nonce);
+size_t nonces_free_below(const struct nonces *n, uint64_t nonce);
 bool nonces_lowest_free(const struct nonces *n, uint64_t *ret_nonce);
 void nonces_free(struct nonces *n);
 

@@ -46,7 +46,9 @@ static const char versions_sql[] =
 
 #define ENDED "'mined','reverted','lost'"
 
-static const char max_sql[] = "SELECT max(nonce) FROM tx WHERE chain = $1 AND account = $2";
+static const char max_sql[] =
+	"SELECT nonce FROM tx WHERE chain = $1 AND account = $2 AND state <> 'far'"
+	" ORDER BY nonce DESC LIMIT 1";
 
 static const char ended_sql[] =
 	"SELECT nonce FROM tx WHERE chain = $1 AND account = $2 AND state IN "
@@ -129,6 +131,7 @@ enum err tx_from_row(struct tx_row *ret, const struct store_rows *rows, size_t i
 	    !fixed(r.hash.b, sizeof(r.hash.b), &c[4]) || c[3].type != STORE_BLOB || r.raw.n == 0)
 		return ERR_CORRUPT;
 	r.broadcast = bytes_eq_var(c[2].b, bytes_str("broadcast"));
+	r.far = bytes_eq_var(c[2].b, bytes_str("far"));
 	r.has_operation = c[5].type == STORE_INT;
 	if (r.has_operation) {
 		if (!fixed(id, sizeof(id), &c[8]) || op_kind_from_name(&r.kind, c[9].b) != ERR_OK)
@@ -165,16 +168,56 @@ static const char reopen_sql[] = "UPDATE tx SET state = CASE WHEN length(raw) > 
 				 " updated_ms = $4 WHERE" FORGOTTEN
 				 " AND (SELECT count(*) FROM tx WHERE" FORGOTTEN ") <= $5";
 
+static const char open_from_sql[] =
+	"SELECT tx.nonce, tx.account, tx.state, tx.raw, tx.hash, o.id, o.created_ms, o.deferrals, "
+	"o.request_id, o.kind"
+	" FROM tx LEFT JOIN operation o ON o.id = tx.operation AND o.state = 'sending' AND "
+	"o.lease_owner = $2"
+	" WHERE tx.chain = $1 AND tx.account = $3 AND tx.nonce >= $4 AND tx.state IN (" OPEN
+	") AND" INDEX " ORDER BY tx.nonce";
+
+static const char free_from_sql[] =
+	"SELECT nonce FROM tx WHERE chain = $1 AND account = $2 AND nonce >= $3"
+	" AND state = 'free' AND" INDEX " ORDER BY nonce";
+
+static const char far_sql[] =
+	"UPDATE tx SET state = 'far', updated_ms = $4 WHERE" OURS " AND state IN (" OPEN ")";
+
+static const char forget_free_sql[] = "DELETE FROM tx WHERE chain = $1 AND account = $2 AND nonce "
+				      ">= $3 AND state = 'free' AND" INDEX;
+
 static const char used_sql[] =
 	"UPDATE tx SET state = 'lost', updated_ms = $4"
 	" WHERE chain = $1 AND account = $2 AND nonce < $3 AND state = 'free' AND" INDEX;
 
 enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct address account,
-		       uint64_t count, int64_t now_ms)
+		       uint64_t count, unsigned limit, int64_t now_ms)
 {
 	return STORE_ADD(b, STORE_ANY, reopen_sql, store_int((int64_t)chain.v),
 			 store_blob(BYTES_OF(account.b)), store_int((int64_t)count),
-			 store_int(now_ms), store_int(REOPEN_MAX));
+			 store_int(now_ms), store_int(limit));
+}
+
+enum err tx_add_open_from(struct store_batch *b, struct chain_id chain, struct address account,
+			  const char *owner, uint64_t nonce)
+{
+	const struct store_value c = store_int((int64_t)chain.v);
+	const struct store_value a = store_blob(BYTES_OF(account.b));
+	const struct store_value n = store_int((int64_t)nonce);
+
+	TRY(STORE_ADD(b, STORE_ANY, open_from_sql, c, store_text(owner), a, n));
+	TRY(STORE_ADD(b, STORE_ANY, free_from_sql, c, a, n));
+	return STORE_ADD(b, STORE_ANY, versions_sql, c);
+}
+
+enum err tx_add_far(struct store_batch *b, const struct job *j, int64_t now_ms)
+{
+	const struct store_value chain = store_int((int64_t)j->s->chain.v);
+	const struct store_value account = store_blob(BYTES_OF(j->account.b));
+	const struct store_value nonce = store_int((int64_t)j->nonce);
+
+	TRY(STORE_ADD(b, STORE_ANY, forget_free_sql, chain, account, nonce));
+	return STORE_ADD(b, STORE_ONE, far_sql, chain, account, nonce, store_int(now_ms));
 }
 
 enum err tx_add_used(struct store_batch *b, struct chain_id chain, struct address account,

@@ -403,6 +403,7 @@ void sender_stop(struct sender *s)
 	clock_timer_cancel(s->env.clock, &s->pump_timer);
 	clock_timer_cancel(s->env.clock, &s->raise_timer);
 	clock_timer_cancel(s->env.clock, &s->receipts_timer);
+	watch_stop(s);
 	nonces_free(&s->nonces);
 	free(s);
 }

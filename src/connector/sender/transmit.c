@@ -78,6 +78,7 @@ static void on_ended(void *ctx, const struct store_result *r)
 		return;
 	}
 	count_end(j);
+	watch_ended(j);
 	if (j->end == TX_FREE && r->err == ERR_OK)
 		nonces_give_back(&s->nonces, j->nonce);
 	else if (j->end == TX_FREE)
@@ -229,6 +230,20 @@ static enum err add_allocation(struct job *j, struct store_batch *b)
 	return op_add_move(b, j->op_id, OP_ANSWERED, j->s->env.owner, &change, now_ms);
 }
 
+/* A far nonce that is reached at last has its transaction. */
+static enum err take_nonce(struct sender *s, uint64_t *ret_nonce)
+{
+	const struct job *j = s->open.first;
+
+	TRY(nonces_take(&s->nonces, ret_nonce));
+	while (j && (!j->far || j->nonce != *ret_nonce))
+		j = j->next;
+	if (!j)
+		return ERR_OK;
+	nonces_spend(&s->nonces);
+	return take_nonce(s, ret_nonce);
+}
+
 void job_allocate(struct job *j)
 {
 	struct sender *s = j->s;
@@ -242,7 +257,7 @@ void job_allocate(struct job *j)
 		job_defer(j, ERR_TRANSIENT, false, "the chain is asked which nonces are used");
 		return;
 	}
-	enum err e = nonces_take(&s->nonces, &j->nonce);
+	enum err e = take_nonce(s, &j->nonce);
 	if (e != ERR_OK) {
 		job_defer(j, e, false, "out of memory");
 		return;
@@ -424,7 +439,7 @@ void sender_pump(struct sender *s)
 			break;
 		if (j->storing || j->included)
 			continue;
-		if (j->stage == STAGE_LIVE && !j->foreign)
+		if (j->stage == STAGE_LIVE && !j->foreign && !j->far)
 			replace_look(j, ahead++, now_ms, &next_ms);
 		if (j->sending)
 			continue;

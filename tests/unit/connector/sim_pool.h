@@ -49,11 +49,12 @@ struct sim_pool {
 	bool revert_mined;     /* transactions are mined and reverted */
 	bool idle;             /* nothing is mined */
 	bool receipts_hidden;
-	const char *fee_said;  /* eth_feeHistory says this base fee */
-	uint64_t gas_said;     /* eth_estimateGas says this of an answer; 0 = the truth */
-	uint64_t count_said;   /* eth_getTransactionCount says this … */
-	unsigned count_said_n; /* … so often */
-	unsigned revert_n;     /* `revert` so often; 0 = always */
+	bool receipts_invented; /* what is not mined has one */
+	const char *fee_said;   /* eth_feeHistory says this base fee */
+	uint64_t gas_said;      /* eth_estimateGas says this of an answer; 0 = the truth */
+	uint64_t count_said;    /* eth_getTransactionCount says this … */
+	unsigned count_said_n;  /* … so often */
+	unsigned revert_n;      /* `revert` so often; 0 = always */
 	unsigned chance_lost, chance_down; /* of 100 requests */
 	struct rng_seeded rng;
 

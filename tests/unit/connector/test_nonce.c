@@ -65,6 +65,29 @@ static void test_free_rows_and_the_chains_count(void **state)
 	nonces_free(&n);
 }
 
+static void test_far_too_high(void **state)
+{
+	struct nonces n = {0};
+
+	(void)state;
+	nonces_load_next(&n, 100);
+	assert_int_equal(nonces_load_free(&n, 3), ERR_OK);
+	assert_int_equal(nonces_load_free(&n, 50), ERR_OK);
+	assert_int_equal(nonces_free_below(&n, 3), 0);
+	assert_int_equal(nonces_free_below(&n, 51), 2);
+	assert_true(nonces_is_free(&n, 50));
+	assert_false(nonces_is_free(&n, 51));
+	assert_int_equal(take(&n), 3);
+	nonces_lower(&n, 5);
+	assert_int_equal(n.next, 5);
+	assert_int_equal(n.back_n, 0);
+	assert_int_equal(take(&n), 5);
+	/* One that was out when it came: a new one again, in its turn. */
+	nonces_give_back(&n, 50);
+	assert_int_equal(take(&n), 6);
+	nonces_free(&n);
+}
+
 static void test_words(void **state)
 {
 	static const struct {
@@ -81,8 +104,10 @@ static void test_words(void **state)
 		{"insufficient funds for gas * price + value: balance 0", SEND_NO_FUNDS},
 		{"Insufficient funds for gas * price + value", SEND_NO_FUNDS},
 		{"nonce too high", SEND_AGAIN},
-		{"transaction underpriced", SEND_AGAIN},
-		{"max fee per gas less than block base fee", SEND_AGAIN},
+		{"transaction underpriced", SEND_UNDERPRICED},
+		{"max fee per gas less than block base fee", SEND_UNDERPRICED},
+		{"FeeTooLow, EffectiveGasPrice too low", SEND_UNDERPRICED},
+		{"could not replace existing tx", SEND_RIVAL},
 		{"nonce too lo", SEND_AGAIN},
 		{"", SEND_AGAIN},
 	};
@@ -107,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_consecutive),
 		cmocka_unit_test(test_given_back_first_and_smallest_first),
 		cmocka_unit_test(test_free_rows_and_the_chains_count),
+		cmocka_unit_test(test_far_too_high),
 		cmocka_unit_test(test_words),
 	};
 
