@@ -48,6 +48,12 @@
 	X(STORE_BATCH_STATEMENTS_MAX, 2048, "statements in one batch")                             \
 	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                         \
 	X(POOL_QUEUE_MAX, 1024, "jobs waiting for the compute pool")                               \
+	X(PROVIDER_ENDPOINTS_MAX, 8, "RPC endpoints of one chain")                                 \
+	X(RPC_LAG_BLOCKS_MAX, 16, "blocks behind the others: an endpoint is not asked")            \
+	X(RPC_AHEAD_BLOCKS_MAX, 1024, "blocks ahead of the others: nor is such a one")             \
+	X(RPC_BREAKER_FAILURES, 5, "failures in a row until an RPC endpoint is left alone")        \
+	X(RPC_BREAKER_OPEN_MS, 1000, "how long it is left alone at first; it doubles")             \
+	X(RPC_BREAKER_OPEN_MAX_MS, 8000, "and at most")                                            \
 	X(ABI_BYTES_MAX, 1 << 20, "one dynamic ABI value")                                         \
 	X(ABI_ARRAY_MAX, 4096, "elements of one ABI array")                                        \
 	X(ABI_DEPTH_MAX, 8, "nesting of an ABI type")                                              \

@@ -351,7 +351,7 @@ static void process_stop(struct process *p)
 
 static void limits_log(const struct log *log)
 {
-	struct log_field fields[80];
+	struct log_field fields[128];
 	size_t n = 0;
 
 	for (const struct limit_row *l = limit_rows; l->name && n < ARRAY_LEN(fields); l++)

@@ -15,28 +15,6 @@ enum {
 	REQUEST_KEEP_MAX = 256 << 10, /* a larger request buffer is given back after use */
 };
 
-struct call_list {
-	struct call *first, *last;
-	size_t n;
-};
-
-struct provider {
-	struct transport *transport;
-	struct clock *clock;
-	char *url;
-	char *host;
-	struct chain_id chain_id;
-	int64_t timeout_ms;
-	unsigned in_flight_max;
-	uint64_t next_id;
-	struct buf request;
-	bool request_open; /* a call is being written */
-	struct call_list running, waiting, failed;
-	size_t waiting_bytes;
-	struct timer timer;  /* delivers `failed` */
-	struct timer expiry; /* the deadline of the call that waits longest */
-};
-
 /* ---- lists ---- */
 
 static void list_push(struct call_list *l, struct call *c)
@@ -83,36 +61,16 @@ void call_drop(struct call **call)
 
 /* ---- life ---- */
 
-/* The part of the URL that may be shown: between "//", or the last '@' of the authority, and the
- * path. */
-static struct bytes url_host(const char *url)
-{
-	static const char *const schemes[] = {"http://", "https://"};
-
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		size_t skip = strlen(schemes[i]);
-
-		if (strncmp(url, schemes[i], skip) != 0)
-			continue;
-		const char *host = &url[skip];
-		size_t end = strcspn(host, "/?#");
-		for (size_t at = end; at > 0; at--)
-			if (host[at - 1] == '@')
-				return bytes_from(&host[at], end - at);
-		return bytes_from(host, end);
-	}
-	return BYTES_NONE;
-}
+static void on_endpoints_changed(void *ctx);
 
 static enum err options_check(const struct provider_options *o, struct err_note *note)
 {
-	if (!o->url || strlen(o->url) > URL_SIZE_MAX || url_host(o->url).n == 0)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "an RPC URL must be http:// or https:// with a host, at most %d "
-			       "characters",
-			       (int)URL_SIZE_MAX);
 	if (o->timeout_ms <= 0)
 		return err_say(note, ERR_CONFIG_VALUE, "the RPC time limit must be positive");
+	if (o->quorum > 1 + o->more_urls_n)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "a quorum of %u endpoints, and there are only %zu", o->quorum,
+			       1 + o->more_urls_n);
 	return ERR_OK;
 }
 
@@ -122,18 +80,21 @@ enum err provider_new(struct provider **ret_provider, struct transport *transpor
 {
 	TRY(options_check(opts, note));
 
-	struct bytes host = url_host(opts->url);
 	struct provider *p = calloc(1, sizeof(*p));
 	if (!p)
 		return ERR_NOMEM;
-	p->url = strdup(opts->url);
-	p->host = strndup((const char *)host.p, host.n);
-	if (!p->url || !p->host) {
-		provider_free(p);
-		return ERR_NOMEM;
+	enum err e = rpc_endpoints_new(&p->endpoints, transport, clock, opts, on_endpoints_changed,
+				       p, note);
+	if (e != ERR_OK) {
+		free(p);
+		return e;
 	}
 	p->transport = transport;
 	p->clock = clock;
+	p->managed = opts->verify_chain || opts->more_urls_n > 0;
+	p->quorum = opts->quorum > 1 ? opts->quorum : 1;
+	p->event = opts->event;
+	p->event_ctx = opts->event_ctx;
 	p->chain_id = opts->chain_id;
 	p->timeout_ms = opts->timeout_ms;
 	p->in_flight_max = opts->in_flight_max ? opts->in_flight_max : IN_FLIGHT_DEFAULT;
@@ -158,17 +119,14 @@ void provider_free(struct provider *p)
 	if (!p)
 		return;
 	for (struct call *c = p->running.first; c; c = c->next)
-		transport_cancel(p->transport, c->ticket);
-	if (p->clock) {
-		clock_timer_cancel(p->clock, &p->timer);
-		clock_timer_cancel(p->clock, &p->expiry);
-	}
+		call_cancel(c);
+	clock_timer_cancel(p->clock, &p->timer);
+	clock_timer_cancel(p->clock, &p->expiry);
 	list_free(&p->running);
 	list_free(&p->waiting);
 	list_free(&p->failed);
 	buf_free(&p->request);
-	free(p->url);
-	free(p->host);
+	rpc_endpoints_free(p->endpoints);
 	free(p);
 }
 
@@ -179,7 +137,18 @@ struct chain_id provider_chain_id(const struct provider *p)
 
 const char *provider_host(const struct provider *p)
 {
-	return p->host;
+	return rpc_endpoints_host(p->endpoints, 0);
+}
+
+unsigned provider_endpoints_n(const struct provider *p)
+{
+	return rpc_endpoints_n(p->endpoints);
+}
+
+void provider_endpoint_status(const struct provider *p, unsigned i,
+			      struct provider_endpoint *ret_status)
+{
+	rpc_endpoints_status(p->endpoints, i, ret_status);
 }
 
 /* ---- running ---- */
@@ -190,39 +159,37 @@ static void start_waiting(struct provider *p);
  * left to do for it. */
 static void on_reply(void *ctx, const struct http_reply *http)
 {
-	struct call *c = ctx;
+	struct attempt *a = ctx;
+	struct call *c = a->call;
+	struct provider *p = c->provider;
+	unsigned endpoint = (unsigned)(a - c->attempts);
 	struct provider_error e;
 	struct rpc_reply r;
 
-	list_remove(&c->provider->running, c);
-	start_waiting(c->provider);
+	a->open = false;
+	c->open_n--;
+	if (!p->managed) { /* as soon as can be: reading it takes a while */
+		list_remove(&p->running, c);
+		start_waiting(p);
+	}
 	rpc_reply_read(&r, &e, http, c->method, c->id, c->reply_max);
+	e.endpoint = endpoint;
+	if (p->managed) {
+		bool lost = http->err == ERR_UNAVAILABLE || http->err == ERR_TIMEOUT;
+
+		if (e.err != ERR_OK)
+			rpc_endpoints_answered(p->endpoints, endpoint, e.err, lost);
+		if (!call_settled(c, endpoint, &e, r.result, on_reply)) {
+			rpc_reply_free(&r);
+			return;
+		}
+		call_cancel(c);
+		list_remove(&p->running, c);
+		start_waiting(p);
+	}
 	c->finish(c, &e, r.result);
 	rpc_reply_free(&r);
 	call_free(c);
-}
-
-/* The caller puts the call on a list: nothing calls back from inside the transport. */
-static enum err send(struct provider *p, struct call *c, struct bytes body)
-{
-	static const struct http_header headers[] = {
-		{"content-type", "application/json"},
-		{"accept", "application/json"},
-	};
-	int64_t left_ms = c->deadline_ms - clock_mono_ms(p->clock);
-	const struct http_request req = {
-		.method = "POST",
-		.url = p->url,
-		.headers = headers,
-		.headers_n = ARRAY_LEN(headers),
-		.body = body,
-		.timeout_ms = left_ms,
-		.body_max = c->reply_max,
-	};
-
-	if (left_ms <= 0)
-		return ERR_TIMEOUT;
-	return transport_send(p->transport, &c->ticket, &req, on_reply, c);
 }
 
 /* One per tick, and the next tick is ordered first: the caller's function may free the provider. */
@@ -235,7 +202,8 @@ static void deliver_failed(void *ctx)
 	list_remove(&p->failed, c);
 	if (p->failed.n > 0)
 		clock_timer_set(p->clock, &p->timer, 0, deliver_failed, p);
-	e.err = err_say(&e.note, c->failed, "%s: not sent: %s", c->method, err_name(c->failed));
+	e.err = err_say(&e.note, c->failed, "%s: not sent: %s", c->method,
+			c->failed_note.text[0] ? c->failed_note.text : err_name(c->failed));
 	c->finish(c, &e, NULL);
 	call_free(c);
 }
@@ -252,7 +220,8 @@ static void end_waiting(struct provider *p, struct call *c)
 {
 	list_remove(&p->waiting, c);
 	p->waiting_bytes -= c->body.n;
-	buf_free(&c->body);
+	if (!p->managed) /* else it may be put to another endpoint */
+		buf_free(&c->body);
 	if (p->waiting.n == 0)
 		clock_timer_cancel(p->clock, &p->expiry);
 }
@@ -268,7 +237,7 @@ static void expire_waiting(void *ctx)
 		struct call *c = p->waiting.first;
 
 		end_waiting(p, c);
-		fail_later(p, c, ERR_TIMEOUT);
+		fail_later(p, c, c->failed == ERR_OK ? ERR_TIMEOUT : c->failed);
 	}
 	if (p->waiting.n > 0)
 		clock_timer_set(p->clock, &p->expiry, p->waiting.first->deadline_ms - now_ms,
@@ -277,13 +246,17 @@ static void expire_waiting(void *ctx)
 
 static void start_waiting(struct provider *p)
 {
-	while (p->waiting.n > 0 && p->running.n < p->in_flight_max) {
-		struct call *c = p->waiting.first;
-		enum err err = send(p, c, buf_view(&c->body));
+	struct call *next;
 
+	for (struct call *c = p->waiting.first; c && p->running.n < p->in_flight_max; c = next) {
+		enum err err = call_start(c, buf_view(&c->body), on_reply);
+
+		next = c->next;
 		/* The transport serves others too; one of ours that ends will try again. */
 		if (err == ERR_BUSY && p->running.n > 0)
 			return;
+		if (p->managed && err == ERR_NOT_READY)
+			continue;
 		end_waiting(p, c);
 		if (err == ERR_OK)
 			list_push(&p->running, c);
@@ -292,13 +265,40 @@ static void start_waiting(struct provider *p)
 	}
 }
 
+/* Those that wait for an endpoint when there is none, and none is being asked how it is. */
+static void fail_hopeless(struct provider *p)
+{
+	struct provider_error e = {0};
+
+	if (p->waiting.n == 0 || p->running.n >= p->in_flight_max ||
+	    !rpc_endpoints_hopeless(p->endpoints, &e))
+		return;
+	while (p->waiting.n > 0) {
+		struct call *c = p->waiting.first;
+
+		end_waiting(p, c);
+		c->failed_note = e.note;
+		fail_later(p, c, e.err);
+	}
+}
+
+static void on_endpoints_changed(void *ctx)
+{
+	struct provider *p = ctx;
+
+	start_waiting(p);
+	fail_hopeless(p);
+}
+
 static enum err wait_for_slot(struct provider *p, struct call *c, struct bytes body)
 {
 	if (p->waiting.n >= PROVIDER_WAITING_MAX ||
 	    body.n > PROVIDER_WAITING_BYTES_MAX - p->waiting_bytes)
 		return ERR_BUSY;
-	c->body = buf_make(body.n);
-	TRY(buf_add(&c->body, body));
+	if (!p->managed) {
+		c->body = buf_make(body.n);
+		TRY(buf_add(&c->body, body));
+	}
 	p->waiting_bytes += body.n;
 	list_push(&p->waiting, c);
 	if (p->waiting.n == 1)
@@ -311,20 +311,34 @@ static enum err send_or_wait(struct provider *p, struct call *c)
 {
 	struct bytes body = buf_view(&p->request);
 
+	if (p->managed) {
+		c->body = buf_make(body.n);
+		TRY(buf_add(&c->body, body));
+		body = buf_view(&c->body);
+		rpc_endpoints_wake(p->endpoints, false);
+	}
 	if (p->running.n >= p->in_flight_max)
 		return wait_for_slot(p, c, body);
 	/* Behind those that a busy transport made wait; perhaps it has room by now. */
 	if (p->waiting.n > 0) {
 		TRY(wait_for_slot(p, c, body));
 		start_waiting(p);
-		return ERR_OK;
+	} else {
+		enum err err = call_start(c, body, on_reply);
+		bool wait = (err == ERR_BUSY && p->running.n > 0) ||
+			    (err == ERR_NOT_READY && p->managed);
+
+		if (err == ERR_OK)
+			list_push(&p->running, c);
+		if (!wait)
+			return err;
+		TRY(wait_for_slot(p, c, body));
 	}
-	enum err err = send(p, c, body);
-	if (err == ERR_BUSY && p->running.n > 0)
-		return wait_for_slot(p, c, body);
-	if (err == ERR_OK)
-		list_push(&p->running, c);
-	return err;
+	if (p->managed) {
+		rpc_endpoints_wake(p->endpoints, true);
+		fail_hopeless(p);
+	}
+	return ERR_OK;
 }
 
 /* ---- one call ---- */
@@ -347,6 +361,8 @@ enum err provider_begin(struct provider *p, struct call **ret_call, const char *
 	if (!c)
 		return ERR_NOMEM;
 	c->provider = p;
+	for (size_t i = 0; i < ARRAY_LEN(c->attempts); i++)
+		c->attempts[i].call = c;
 	c->id = p->next_id++;
 	c->deadline_ms = clock_mono_ms(p->clock) + p->timeout_ms;
 	c->arena = arena_make(JSON_RPC_BODY_MAX);
@@ -408,7 +424,15 @@ enum err call_add_tag(struct call *c, struct block_tag tag)
 		[BLOCK_PENDING] = "pending",
 	};
 
-	if (tag.kind == BLOCK_NUMBER)
+	if (tag.kind == BLOCK_NUMBER) {
+		c->has_block = true;
+		c->block = tag.number.v;
 		return call_add_quantity(c, tag.number.v);
+	}
+	/* Two endpoints have two "latest" blocks; as many blanks as a number needs. */
+	if (tag.kind == BLOCK_LATEST && c->votes && c->provider->quorum > 1) {
+		c->pin_at = c->request->n;
+		return buf_addf(c->request, "%-*s", PIN_SIZE, "\"latest\"");
+	}
 	return buf_addf(c->request, "\"%s\"", names[tag.kind]);
 }

@@ -3,20 +3,28 @@
  * Provider: the traffic with one chain over JSON-RPC. It knows no contract; the adapters of
  * connector/adapters know contracts and no transport.
  *
- * Errors in replies: ERR_TIMEOUT, ERR_UNAVAILABLE (transport); ERR_MALFORMED, ERR_TOO_BIG,
- * ERR_MISMATCH (a lying or broken endpoint); ERR_REMOTE (the node answered with a JSON-RPC error:
- * code, message and revert data are given). `done` comes exactly once, later, on the loop thread,
- * unless cancelled by provider_free.
+ * A chain may have several endpoints. One is asked after the other, in the order of configuration,
+ * until one answers; where a quorum is wanted, as many as that must say the same. An endpoint is
+ * believed only while it serves the right chain, and of several only while it keeps in step with
+ * the others (provider_options.verify_chain and below).
+ *
+ * Errors in replies: ERR_NOT_READY (no quorum, or nobody has reached that block yet), ERR_TIMEOUT,
+ * ERR_UNAVAILABLE (transport); ERR_MALFORMED, ERR_TOO_BIG, ERR_MISMATCH (a lying or broken
+ * endpoint); ERR_REMOTE (the node answered with a JSON-RPC error: code, message and revert data are
+ * given). `done` comes exactly once, later, on the loop thread, unless cancelled by provider_free.
  */
 #ifndef ETH_PROVIDER_H
 #define ETH_PROVIDER_H
 
 #include "base/arena.h"
+#include "base/breaker.h"
 #include "base/json.h"
 #include "base/u256.h"
 #include "net/transport.h"
 
 struct provider;
+struct provider_event;
+typedef void provider_event_fn(void *ctx, const struct provider_event *e);
 
 struct provider_options {
 	const char *url; /* copied */
@@ -24,6 +32,39 @@ struct provider_options {
 	int64_t timeout_ms;     /* of one request from the call to its reply, waiting for a slot
 				   included */
 	unsigned in_flight_max; /* further requests wait in order; 0 = 64 */
+
+	/* More endpoints of the same chain, asked in this order after `url`; copied. In all at most
+	 * PROVIDER_ENDPOINTS_MAX. */
+	const char *const *more_urls;
+	size_t more_urls_n;
+	/*
+	 * So many endpoints must agree on logs, calls, blocks, receipts and transactions; 0 and 1:
+	 * one is enough. "latest" is then the newest block that so many have reached.
+	 */
+	unsigned quorum;
+	/* Nothing is read from an endpoint before it has said the right chain id. Always so where
+	 * there are several. */
+	bool verify_chain;
+	int64_t head_poll_ms; /* how often the heads of several are read; 0 = 1000 */
+
+	provider_event_fn *event; /* NULL: nobody listens */
+	void *event_ctx;
+};
+
+/* What the service should log. Called on the loop thread, from inside; it must not call the
+ * provider. Hosts only: no path, no credentials. */
+enum provider_event_kind {
+	PROVIDER_WRONG_CHAIN,   /* it serves `chain_id`: nothing is read from it */
+	PROVIDER_ENDPOINT_DOWN, /* its breaker opened; `detail` is the last error */
+	PROVIDER_ENDPOINT_UP,
+	PROVIDER_DISAGREED, /* to `method`; `detail` says who said what, by digest */
+};
+struct provider_event {
+	enum provider_event_kind kind;
+	const char *host;
+	uint64_t chain_id;
+	const char *method; /* NULL but for PROVIDER_DISAGREED */
+	const char *detail;
 };
 
 /* What may wait for a slot; ERR_BUSY beyond. */
@@ -38,7 +79,21 @@ enum err provider_new(struct provider **ret_provider, struct transport *transpor
 void provider_free(struct provider *p); /* cancels all: no done is called any more */
 
 struct chain_id provider_chain_id(const struct provider *p);
-const char *provider_host(const struct provider *p); /* for logs: no path, no credentials */
+/* Of the first endpoint, for logs: no path, no credentials. */
+const char *provider_host(const struct provider *p);
+
+/* For metrics and status. */
+struct provider_endpoint {
+	const char *host;
+	enum breaker_state breaker;
+	uint64_t opened, failures; /* ever */
+	bool chain_right, head_known;
+	struct block_number head;
+	bool in_step; /* with the others: neither behind nor incredibly far ahead */
+};
+unsigned provider_endpoints_n(const struct provider *p);
+void provider_endpoint_status(const struct provider *p, unsigned i,
+			      struct provider_endpoint *ret_status);
 
 /* What a node said. Everything in it is valid during the callback only. */
 struct provider_error {
@@ -47,6 +102,7 @@ struct provider_error {
 	int64_t rpc_code;         /* ERR_REMOTE */
 	const char *rpc_message;  /* ERR_REMOTE; "" otherwise */
 	struct bytes revert_data; /* ERR_REMOTE: decoded error.data, empty if there was none */
+	unsigned endpoint;        /* who answered: for provider_head_of */
 };
 
 enum block_tag_kind {
@@ -84,6 +140,11 @@ typedef void provider_head_fn(void *ctx, const struct provider_error *e,
 			      const struct block_head *head);
 enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done,
 		       void *ctx) MUST_USE;
+
+/* The same from one endpoint alone, the one whose answer it belongs to. Where a quorum is wanted,
+ * from as many as that. */
+enum err provider_head_of(struct provider *p, unsigned endpoint, struct block_tag tag,
+			  provider_head_fn *done, void *ctx) MUST_USE;
 
 typedef void provider_u64_fn(void *ctx, const struct provider_error *e, uint64_t value);
 enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done,

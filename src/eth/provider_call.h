@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Inside eth/ only: one JSON-RPC call from its first byte to its callback. */
+/* Inside eth/ only: the provider, and one JSON-RPC call from its first byte to its callback. */
 #ifndef ETH_PROVIDER_CALL_H
 #define ETH_PROVIDER_CALL_H
 
+#include "base/limits.h"
 #include "eth/provider.h"
+#include "eth/rpc_endpoints.h"
 
 struct call;
 
@@ -11,8 +13,28 @@ struct call;
  * `result` is NULL. */
 typedef void call_finish_fn(struct call *c, struct provider_error *e, const json_t *result);
 
+/*
+ * Whether the result is what the method promises (else call_fail), and its digest: two endpoints
+ * that say the same have the same. A node that does not have the thing (yet) says nothing that
+ * others could contradict: then `absent`. Used where there are several endpoints.
+ */
+struct rpc_vote {
+	bool cast, absent;
+	struct hash32 digest;
+};
+typedef void call_judge_fn(struct call *c, struct provider_error *e, const json_t *result,
+			   struct rpc_vote *vote);
+
 enum {
-	METHOD_SIZE = 48
+	METHOD_SIZE = 48,
+	PIN_SIZE = 20, /* "0x" and 16 digits between quotes */
+};
+
+/* One endpoint that is asked. */
+struct attempt {
+	struct call *call;
+	struct http_ticket ticket;
+	bool open;
 };
 
 struct call {
@@ -34,6 +56,11 @@ struct call {
 	struct block_tag tag;     /* likewise */
 	struct log_filter filter; /* its arrays lie in `arena` */
 	struct arena arena;
+	call_judge_fn *judge;  /* NULL: any result will do */
+	bool votes;            /* the provider's quorum must agree */
+	bool any_chain;        /* may go to an endpoint of another chain */
+	bool errors_are_final; /* the node's own error is the answer: nobody else is asked */
+	unsigned only;         /* endpoint + 1 that is asked alone; 0 = any */
 
 	/* the provider's */
 	struct provider *provider;
@@ -44,9 +71,53 @@ struct call {
 	struct buf body;     /* while it waits */
 	size_t reply_max;
 	int64_t deadline_ms;
-	struct http_ticket ticket;
+	size_t pin_at;  /* where in the request a block number takes the place of "latest"; 0 = none
+			 */
+	bool has_block; /* the endpoint must have reached `block` */
+	uint64_t block;
+	struct attempt attempts[PROVIDER_ENDPOINTS_MAX];
+	unsigned open_n;
+	uint32_t tried; /* bit set */
+	struct rpc_vote cast[PROVIDER_ENDPOINTS_MAX];
 	enum err failed;
+	struct err_note failed_note;
 };
+
+struct call_list {
+	struct call *first, *last;
+	size_t n;
+};
+
+struct provider {
+	struct transport *transport;
+	struct clock *clock;
+	struct rpc_endpoints *endpoints;
+	bool managed; /* endpoints are chosen; else there is one and it is asked */
+	unsigned quorum;
+	provider_event_fn *event;
+	void *event_ctx;
+	struct chain_id chain_id;
+	int64_t timeout_ms;
+	unsigned in_flight_max;
+	uint64_t next_id;
+	struct buf request;
+	bool request_open; /* a call is being written */
+	struct call_list running, waiting, failed;
+	size_t waiting_bytes;
+	struct timer timer;  /* delivers `failed` */
+	struct timer expiry; /* the deadline of the call that waits longest */
+};
+
+/* ---- provider_route.c: whom a call is put to ---- */
+
+/* Asks one endpoint, or a quorum of them. ERR_NOT_READY: not enough of them can be asked now. */
+enum err call_start(struct call *c, struct bytes body, http_done_fn *done) MUST_USE;
+void call_cancel(struct call *c);
+
+/* One attempt has ended, as *e and `result` say. True: that is the answer, or *e is changed to why
+ * there is none. False: others are still asked. */
+bool call_settled(struct call *c, unsigned endpoint, struct provider_error *e, const json_t *result,
+		  http_done_fn *done);
 
 /*
  * Start a request: the caller appends the params, a JSON array, to (*ret_call)->request and submits

@@ -41,7 +41,8 @@ enum err provider_request(struct provider *p, const char *method, json_t *params
 
 /* ---- heads ---- */
 
-static void finish_head(struct call *c, struct provider_error *e, const json_t *result)
+static void read_head(struct call *c, struct provider_error *e, struct block_head *ret_head,
+		      const json_t *result)
 {
 	struct block_head h = {0};
 	enum err err = ERR_OK;
@@ -59,27 +60,77 @@ static void finish_head(struct call *c, struct provider_error *e, const json_t *
 	}
 	if (e->err == ERR_OK && c->tag.kind == BLOCK_NUMBER && h.number.v != c->tag.number.v)
 		call_fail(c, e, ERR_MISMATCH, "another block than asked for");
+	if (e->err == ERR_OK)
+		*ret_head = h;
+}
+
+static void digest_u64(struct keccak256 *k, uint64_t v)
+{
+	keccak256_add(k, bytes_from(&v, sizeof(v)));
+}
+
+static void judge_head(struct call *c, struct provider_error *e, const json_t *result,
+		       struct rpc_vote *vote)
+{
+	struct block_head h = {0};
+	struct keccak256 k;
+
+	read_head(c, e, &h, result);
+	if (e->err != ERR_OK)
+		return;
+	if (c->tag.kind == BLOCK_LATEST)
+		rpc_endpoints_head_seen(c->provider->endpoints, e->endpoint, h.number.v);
+	keccak256_init(&k);
+	digest_u64(&k, h.number.v);
+	digest_u64(&k, h.timestamp_s);
+	keccak256_add(&k, BYTES_OF(h.hash.b));
+	keccak256_add(&k, BYTES_OF(h.parent_hash.b));
+	vote->digest = keccak256_final(&k);
+}
+
+static void finish_head(struct call *c, struct provider_error *e, const json_t *result)
+{
+	struct block_head h = {0};
+
+	read_head(c, e, &h, result);
 	c->done.head(c->ctx, e, e->err == ERR_OK ? &h : NULL);
 }
 
-enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done, void *ctx)
+static enum err ask_head(struct provider *p, unsigned only, struct block_tag tag,
+			 provider_head_fn *done, void *ctx)
 {
 	CLEANUP(call_drop) struct call *c = NULL;
 
 	TRY(provider_begin(p, &c, "eth_getBlockByNumber"));
+	c->votes = true;
 	TRY(buf_add_str(c->request, "["));
 	TRY(call_add_tag(c, tag));
 	TRY(buf_add_str(c->request, ",false]"));
 	c->finish = finish_head;
+	c->judge = judge_head;
+	c->only = only;
 	c->done.head = done;
 	c->ctx = ctx;
 	c->tag = tag;
 	return provider_submit(p, &c, BLOCK_REPLY_MAX);
 }
 
+enum err provider_head(struct provider *p, struct block_tag tag, provider_head_fn *done, void *ctx)
+{
+	return ask_head(p, 0, tag, done, ctx);
+}
+
+enum err provider_head_of(struct provider *p, unsigned endpoint, struct block_tag tag,
+			  provider_head_fn *done, void *ctx)
+{
+	if (endpoint >= provider_endpoints_n(p))
+		return ERR_RANGE;
+	return ask_head(p, p->quorum > 1 ? 0 : endpoint + 1, tag, done, ctx);
+}
+
 /* ---- numbers ---- */
 
-static void finish_u64(struct call *c, struct provider_error *e, const json_t *result)
+static uint64_t read_u64(struct call *c, struct provider_error *e, const json_t *result)
 {
 	uint64_t v = 0;
 	enum err err = ERR_OK;
@@ -88,6 +139,21 @@ static void finish_u64(struct call *c, struct provider_error *e, const json_t *r
 		v = json_get_quantity(result, NULL, &err);
 		call_fail(c, e, err, "the result is no 64-bit quantity");
 	}
+	return v;
+}
+
+static void judge_u64(struct call *c, struct provider_error *e, const json_t *result,
+		      struct rpc_vote *vote)
+{
+	uint64_t v = read_u64(c, e, result);
+
+	vote->digest = keccak256(bytes_from(&v, sizeof(v)));
+}
+
+static void finish_u64(struct call *c, struct provider_error *e, const json_t *result)
+{
+	uint64_t v = read_u64(c, e, result);
+
 	c->done.u64(c->ctx, e, v);
 }
 
@@ -95,6 +161,7 @@ static enum err submit_u64(struct provider *p, struct call **c, size_t reply_max
 			   provider_u64_fn *done, void *ctx)
 {
 	(*c)->finish = finish_u64;
+	(*c)->judge = judge_u64;
 	(*c)->done.u64 = done;
 	(*c)->ctx = ctx;
 	return provider_submit(p, c, reply_max);
@@ -105,6 +172,7 @@ enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *
 	CLEANUP(call_drop) struct call *c = NULL;
 
 	TRY(provider_begin(p, &c, "eth_chainId"));
+	c->any_chain = true;
 	TRY(buf_add_str(c->request, "[]"));
 	return submit_u64(p, &c, SMALL_REPLY_MAX, done, ctx);
 }
@@ -144,6 +212,17 @@ static enum err add_call_msg(struct call *c, const struct call_msg *msg)
 	return buf_add_str(c->request, "}");
 }
 
+static void judge_bytes(struct call *c, struct provider_error *e, const json_t *result,
+			struct rpc_vote *vote)
+{
+	CLEANUP(buf_free) struct buf data = buf_make(CALL_REPLY_MAX);
+	enum err err = ERR_OK;
+
+	json_get_hex(result, NULL, &data, &err);
+	call_fail(c, e, err, "the result is no data");
+	vote->digest = keccak256(buf_view(&data));
+}
+
 static void finish_bytes(struct call *c, struct provider_error *e, const json_t *result)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(CALL_REPLY_MAX);
@@ -162,12 +241,14 @@ enum err provider_call(struct provider *p, const struct call_msg *msg, struct bl
 	CLEANUP(call_drop) struct call *c = NULL;
 
 	TRY(provider_begin(p, &c, "eth_call"));
+	c->votes = true;
 	TRY(buf_add_str(c->request, "["));
 	TRY(add_call_msg(c, msg));
 	TRY(buf_add_str(c->request, ","));
 	TRY(call_add_tag(c, at));
 	TRY(buf_add_str(c->request, "]"));
 	c->finish = finish_bytes;
+	c->judge = judge_bytes;
 	c->done.bytes = done;
 	c->ctx = ctx;
 	return provider_submit(p, &c, CALL_REPLY_MAX);
@@ -179,6 +260,7 @@ enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
 	CLEANUP(call_drop) struct call *c = NULL;
 
 	TRY(provider_begin(p, &c, "eth_estimateGas"));
+	c->errors_are_final = true;
 	TRY(buf_add_str(c->request, "["));
 	TRY(add_call_msg(c, msg));
 	TRY(buf_add_str(c->request, "]"));
@@ -277,6 +359,7 @@ enum err provider_send_raw(struct provider *p, struct bytes raw, provider_hash_f
 	CLEANUP(call_drop) struct call *c = NULL;
 
 	TRY(provider_begin(p, &c, "eth_sendRawTransaction"));
+	c->errors_are_final = true;
 	TRY(buf_add_str(c->request, "["));
 	TRY(call_add_hex(c, raw));
 	TRY(buf_add_str(c->request, "]"));
@@ -305,17 +388,47 @@ static enum err read_receipt(struct receipt *ret_receipt, const json_t *result)
 	return ERR_OK;
 }
 
+/* False: there is none, or *e says what is wrong. */
+static bool get_receipt(struct call *c, struct provider_error *e, struct receipt *ret_receipt,
+			const json_t *result)
+{
+	struct receipt r = {0};
+
+	/* Some nodes give receipts of transactions that are in no block yet. */
+	if (e->err != ERR_OK || json_is_null(result) ||
+	    json_is_null(json_object_get(result, "blockHash")))
+		return false;
+	call_fail(c, e, read_receipt(&r, result), "not a receipt");
+	if (e->err == ERR_OK && !hash32_eq(r.tx_hash, c->hash))
+		call_fail(c, e, ERR_MISMATCH, "the receipt of another transaction");
+	if (e->err == ERR_OK)
+		*ret_receipt = r;
+	return e->err == ERR_OK;
+}
+
+static void judge_receipt(struct call *c, struct provider_error *e, const json_t *result,
+			  struct rpc_vote *vote)
+{
+	struct receipt r = {0};
+	struct keccak256 k;
+
+	vote->absent = !get_receipt(c, e, &r, result);
+	if (vote->absent)
+		return;
+	keccak256_init(&k);
+	digest_u64(&k, r.success ? 1 : 0);
+	digest_u64(&k, r.block.v);
+	digest_u64(&k, r.gas_used);
+	keccak256_add(&k, BYTES_OF(r.block_hash.b));
+	vote->digest = keccak256_final(&k);
+}
+
 static void finish_receipt(struct call *c, struct provider_error *e, const json_t *result)
 {
 	struct receipt r = {0};
-	/* Some nodes give receipts of transactions that are in no block yet. */
-	bool none = json_is_null(result) || json_is_null(json_object_get(result, "blockHash"));
+	bool there = get_receipt(c, e, &r, result);
 
-	if (e->err == ERR_OK && !none)
-		call_fail(c, e, read_receipt(&r, result), "not a receipt");
-	if (e->err == ERR_OK && !none && !hash32_eq(r.tx_hash, c->hash))
-		call_fail(c, e, ERR_MISMATCH, "the receipt of another transaction");
-	c->done.receipt(c->ctx, e, e->err == ERR_OK && !none ? &r : NULL);
+	c->done.receipt(c->ctx, e, there ? &r : NULL);
 }
 
 enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done,
@@ -328,6 +441,8 @@ enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt
 	TRY(call_add_hex(c, BYTES_OF(tx.b)));
 	TRY(buf_add_str(c->request, "]"));
 	c->finish = finish_receipt;
+	c->judge = judge_receipt;
+	c->votes = true;
 	c->done.receipt = done;
 	c->ctx = ctx;
 	c->hash = tx;
@@ -350,17 +465,46 @@ static enum err read_transaction(struct transaction *ret_tx, struct buf *input,
 	return ERR_OK;
 }
 
+/* False: there is none, or *e says what is wrong. */
+static bool get_transaction(struct call *c, struct provider_error *e, struct transaction *ret_tx,
+			    struct buf *input, const json_t *result)
+{
+	struct transaction tx = {0};
+
+	if (e->err != ERR_OK || json_is_null(result))
+		return false;
+	call_fail(c, e, read_transaction(&tx, input, result), "not a transaction");
+	if (e->err == ERR_OK && !hash32_eq(tx.hash, c->hash))
+		call_fail(c, e, ERR_MISMATCH, "another transaction than asked for");
+	if (e->err == ERR_OK)
+		*ret_tx = tx;
+	return e->err == ERR_OK;
+}
+
+static void judge_transaction(struct call *c, struct provider_error *e, const json_t *result,
+			      struct rpc_vote *vote)
+{
+	CLEANUP(buf_free) struct buf input = buf_make(TX_INPUT_MAX);
+	struct transaction tx = {0};
+	struct keccak256 k;
+
+	vote->absent = !get_transaction(c, e, &tx, &input, result);
+	if (vote->absent)
+		return;
+	keccak256_init(&k);
+	digest_u64(&k, tx.creates ? 1 : 0);
+	keccak256_add(&k, BYTES_OF(tx.to.b));
+	keccak256_add(&k, tx.input);
+	vote->digest = keccak256_final(&k);
+}
+
 static void finish_transaction(struct call *c, struct provider_error *e, const json_t *result)
 {
 	CLEANUP(buf_free) struct buf input = buf_make(TX_INPUT_MAX);
 	struct transaction tx = {0};
-	bool none = json_is_null(result);
+	bool there = get_transaction(c, e, &tx, &input, result);
 
-	if (e->err == ERR_OK && !none)
-		call_fail(c, e, read_transaction(&tx, &input, result), "not a transaction");
-	if (e->err == ERR_OK && !none && !hash32_eq(tx.hash, c->hash))
-		call_fail(c, e, ERR_MISMATCH, "another transaction than asked for");
-	c->done.transaction(c->ctx, e, e->err == ERR_OK && !none ? &tx : NULL);
+	c->done.transaction(c->ctx, e, there ? &tx : NULL);
 }
 
 enum err provider_transaction(struct provider *p, struct hash32 tx, provider_transaction_fn *done,
@@ -373,6 +517,8 @@ enum err provider_transaction(struct provider *p, struct hash32 tx, provider_tra
 	TRY(call_add_hex(c, BYTES_OF(tx.b)));
 	TRY(buf_add_str(c->request, "]"));
 	c->finish = finish_transaction;
+	c->judge = judge_transaction;
+	c->votes = true;
 	c->done.transaction = done;
 	c->ctx = ctx;
 	c->hash = tx;

@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "crypto/keccak.h"
 #include "eth/provider_call.h"
 
 /* ---- request ---- */
@@ -126,8 +127,8 @@ static bool follows(const struct event_log *a, const struct event_log *b)
 	       (a->log_index != b->log_index && hash32_eq(a->block_hash, b->block_hash));
 }
 
-static void read_logs(struct call *c, struct provider_error *e, struct event_log **ret_logs,
-		      size_t *ret_logs_n, const json_t *result)
+static void read_logs(struct call *c, struct arena *arena, struct provider_error *e,
+		      struct event_log **ret_logs, size_t *ret_logs_n, const json_t *result)
 {
 	size_t n = json_array_size(result);
 
@@ -136,12 +137,11 @@ static void read_logs(struct call *c, struct provider_error *e, struct event_log
 	if (n > LOGS_PER_WINDOW_MAX)
 		return call_fail(c, e, ERR_TOO_BIG, "more logs than we accept at once");
 
-	struct event_log *logs = arena_alloc_array(&c->arena, n, sizeof(*logs));
+	struct event_log *logs = arena_alloc_array(arena, n, sizeof(*logs));
 	if (!logs)
 		return call_fail(c, e, ERR_NOMEM, "no memory for the logs");
 	for (size_t i = 0; i < n && e->err == ERR_OK; i++) {
-		call_fail(c, e, read_log(&c->arena, &logs[i], json_array_get(result, i)),
-			  "not a log");
+		call_fail(c, e, read_log(arena, &logs[i], json_array_get(result, i)), "not a log");
 		if (e->err == ERR_OK && !fits(&logs[i], &c->filter))
 			call_fail(c, e, ERR_MISMATCH, "a log that was not asked for");
 	}
@@ -155,13 +155,44 @@ static void read_logs(struct call *c, struct provider_error *e, struct event_log
 	*ret_logs_n = n;
 }
 
+/* All of a log counts: where two nodes leave one out, or change a byte of one, they disagree. */
+static void digest_log(struct keccak256 *k, const struct event_log *l)
+{
+	const uint64_t numbers[] = {l->block.v, l->log_index, l->topics_n, l->data.n};
+
+	keccak256_add(k, BYTES_OF(numbers));
+	keccak256_add(k, BYTES_OF(l->address.b));
+	keccak256_add(k, BYTES_OF(l->block_hash.b));
+	keccak256_add(k, BYTES_OF(l->tx_hash.b));
+	for (unsigned i = 0; i < l->topics_n; i++)
+		keccak256_add(k, BYTES_OF(l->topics[i].b));
+	keccak256_add(k, l->data);
+}
+
+static void judge_logs(struct call *c, struct provider_error *e, const json_t *result,
+		       struct rpc_vote *vote)
+{
+	CLEANUP(arena_free) struct arena arena = arena_make(JSON_RPC_BODY_MAX);
+	struct event_log *logs = NULL;
+	struct keccak256 k;
+	size_t logs_n = 0;
+
+	read_logs(c, &arena, e, &logs, &logs_n, result);
+	if (e->err != ERR_OK)
+		return;
+	keccak256_init(&k);
+	for (size_t i = 0; i < logs_n; i++)
+		digest_log(&k, &logs[i]);
+	vote->digest = keccak256_final(&k);
+}
+
 static void finish_logs(struct call *c, struct provider_error *e, const json_t *result)
 {
 	struct event_log *logs = NULL;
 	size_t logs_n = 0;
 
 	if (e->err == ERR_OK)
-		read_logs(c, e, &logs, &logs_n, result);
+		read_logs(c, &c->arena, e, &logs, &logs_n, result);
 	if (e->err != ERR_OK) {
 		logs = NULL;
 		logs_n = 0;
@@ -180,6 +211,10 @@ enum err provider_logs(struct provider *p, const struct log_filter *filter, prov
 	TRY(keep_filter(c, filter));
 	TRY(add_filter(c, filter));
 	c->finish = finish_logs;
+	c->judge = judge_logs;
+	c->votes = true;
+	c->has_block = true;
+	c->block = filter->to.v;
 	c->done.logs = done;
 	c->ctx = ctx;
 	return provider_submit(p, &c, JSON_RPC_BODY_MAX);

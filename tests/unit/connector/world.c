@@ -239,8 +239,10 @@ static void config_init(struct world *w)
 
 static void env_init(struct world *w)
 {
-	struct provider_options gateway = {"http://gateway", {WORLD_GATEWAY_CHAIN}, 10000, 64};
-	struct provider_options host = {"http://host", {WORLD_HOST_CHAIN}, 10000, 64};
+	struct provider_options gateway = {
+		.url = "http://gateway", .chain_id = {WORLD_GATEWAY_CHAIN}, .timeout_ms = 10000};
+	struct provider_options host = {
+		.url = "http://host", .chain_id = {WORLD_HOST_CHAIN}, .timeout_ms = 10000};
 	struct err_note note = {0};
 
 	assert_int_equal(
