@@ -66,8 +66,9 @@ extern const struct store_migrations connector_migrations;
 
 /* Topics of store_notify: each stage's subscriber is woken when the stage before it has committed.
  */
-#define OP_TOPIC_SEEN     "operation_seen"     /* listener -> worker */
-#define OP_TOPIC_ANSWERED "operation_answered" /* worker -> sender */
+#define OP_TOPIC_SEEN              "operation_seen"     /* listener -> worker */
+#define OP_TOPIC_ANSWERED          "operation_answered" /* worker -> sender of the gateway */
+#define OP_TOPIC_ANSWERED_ETHEREUM "operation_answered_ethereum" /* worker -> the other one */
 
 struct op_key {
 	struct chain_id chain;

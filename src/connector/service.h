@@ -21,6 +21,31 @@
 #include "net/channel.h"
 #include "net/transport.h"
 
+enum {
+	SERVICE_CONTRACTS_MAX = 4
+};
+
+/*
+ * A chain as a listener or a sender sees it: each of them serves one, the one in its env. What
+ * makes chains differ is here and nowhere else.
+ */
+struct service_chain {
+	const char *name;    /* in logs */
+	const char *started; /* what the listener says when it begins: operators wait for it */
+	const char *failed;  /* and when a round ends early */
+	struct provider *provider;
+	struct chain_id id;
+	struct address contracts[SERVICE_CONTRACTS_MAX]; /* whose events are read */
+	size_t contracts_n;
+	enum block_tag_kind head; /* how far it is read */
+	int64_t polling_ms;
+	bool from_block_given;
+	uint64_t from_block;
+	uint64_t confirmations; /* of a transaction; 1: in a block */
+	unsigned metric;        /* METRIC_CONTRACT_… */
+	const char *answered;   /* topic of answers for this chain */
+};
+
 struct connector_env {
 	struct clock *clock;
 	struct rng *rng;
@@ -31,6 +56,7 @@ struct connector_env {
 	const struct ecdsa *ecdsa;
 	struct signer *signer;         /* sender only */
 	struct provider *gateway;      /* shared by the three */
+	struct service_chain chain;    /* listener and sender only; all-zero: the gateway */
 	struct provider *const *hosts; /* one per host_chains, same order; worker only */
 	size_t hosts_n;
 	struct provider *ethereum; /* worker only: where ProtocolConfig is; NULL = contexts are
@@ -53,6 +79,10 @@ static inline unsigned metric_of_kind(enum op_kind k)
 	_Static_assert(OP_KINDS - OP_KIND_PUBLIC_DECRYPTION == METRIC_EVENTS, "one cell per kind");
 	return (unsigned)(k - OP_KIND_PUBLIC_DECRYPTION);
 }
+
+/* env->chain, or the gateway's. */
+struct service_chain service_chain_of(const struct connector_env *env);
+struct service_chain service_chain_gateway(const struct connector_env *env);
 
 /* ---- listener: chain -> rows (connector/listener/) ---- */
 struct listener;

@@ -61,7 +61,7 @@ static void walk_back(struct listener *l)
 {
 	uint64_t at = l->last.block.v > REORG_BLOCKS ? l->last.block.v - REORG_BLOCKS : 0;
 
-	metrics_inc(l->env.metrics, METRIC_LISTENER_REORGS, METRIC_CONTRACT_DECRYPTION);
+	metrics_inc(l->env.metrics, METRIC_LISTENER_REORGS, l->env.chain.metric);
 	LOG_WARN(l->env.log, "The gateway chain was re-organised, walking back",
 		 log_i("from", (int64_t)l->last.block.v), log_i("to", (int64_t)at));
 	listener_ask_head(l, (struct block_tag){.kind = BLOCK_NUMBER, .number = {at}},

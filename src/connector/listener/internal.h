@@ -119,7 +119,7 @@ struct listener {
 
 static inline struct chain_id listener_chain(const struct listener *l)
 {
-	return (struct chain_id){l->env.config->gateway_chain_id};
+	return l->env.chain.id;
 }
 
 static inline int64_t listener_wall_ms(const struct listener *l)

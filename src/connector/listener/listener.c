@@ -31,27 +31,24 @@ void listener_round_next(struct listener *l, int64_t delay_ms)
 void listener_round_idle(struct listener *l)
 {
 	l->errors = 0;
-	listener_round_next(l, l->env.config->decryption_polling_ms);
+	listener_round_next(l, l->env.chain.polling_ms);
 }
 
 void listener_round_failed(struct listener *l, enum err e, const char *what, const char *note)
 {
 	const struct retry_policy policy = {
-		.first_ms = l->env.config->decryption_polling_ms,
-		.cap_ms = l->env.config->decryption_polling_ms > BACK_OFF_MAX_MS
-				  ? l->env.config->decryption_polling_ms
-				  : BACK_OFF_MAX_MS,
+		.first_ms = l->env.chain.polling_ms,
+		.cap_ms = l->env.chain.polling_ms > BACK_OFF_MAX_MS ? l->env.chain.polling_ms
+								    : BACK_OFF_MAX_MS,
 	};
 	int64_t delay_ms;
 
 	l->errors++;
 	if (!retry_after(&policy, e, l->errors, l->env.rng, &delay_ms))
 		delay_ms = policy.cap_ms;
-	metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS,
-		    METRIC_CONTRACT_DECRYPTION);
-	LOG_WARN(l->env.log, "Polling the gateway failed, trying again", log_s("what", what),
-		 log_e(e), log_s("detail", note), log_i("in_a_row", l->errors),
-		 log_i("retry_ms", delay_ms));
+	metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS, l->env.chain.metric);
+	LOG_WARN(l->env.log, l->env.chain.failed, log_s("what", what), log_e(e),
+		 log_s("detail", note), log_i("in_a_row", l->errors), log_i("retry_ms", delay_ms));
 	listener_round_next(l, delay_ms);
 }
 
@@ -80,7 +77,8 @@ void listener_ask_head(struct listener *l, struct block_tag tag, provider_head_f
 {
 	struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
 
-	listener_submitted(l, t, t ? provider_head(l->env.gateway, tag, done, t) : ERR_NOMEM, what);
+	listener_submitted(l, t, t ? provider_head(l->env.chain.provider, tag, done, t) : ERR_NOMEM,
+			   what);
 }
 
 /* ---- beginning ---- */
@@ -88,11 +86,11 @@ void listener_ask_head(struct listener *l, struct block_tag tag, provider_head_f
 /* Where to start: the configured block (once per start), the stored cursor, else the head. */
 static void place(struct listener *l)
 {
-	const struct connector_config *c = l->env.config;
+	const struct service_chain *c = &l->env.chain;
 
 	l->last = (struct cursor){0};
-	if (c->decryption_from_block_number_given && !l->override_used) {
-		l->next.v = c->decryption_from_block_number;
+	if (c->from_block_given && !l->override_used) {
+		l->next.v = c->from_block;
 	} else if (l->stored.known) {
 		l->last = l->stored;
 		l->next.v = l->stored.block.v + 1;
@@ -102,19 +100,18 @@ static void place(struct listener *l)
 	l->floor = l->next;
 	l->override_used = l->placed = true;
 	if (!l->said_started)
-		LOG_INFO(l->env.log, "Started Decryption polling from block",
-			 log_i("block", (int64_t)l->next.v));
+		LOG_INFO(l->env.log, l->env.chain.started, log_i("block", (int64_t)l->next.v));
 	l->said_started = true;
 }
 
 static void on_head(void *ctx, const struct provider_error *e, const struct block_head *head)
 {
-	struct listener *l = listener_answered(ctx, e, "head of the gateway");
+	struct listener *l = listener_answered(ctx, e, "head of the chain");
 
 	if (!l)
 		return;
 	l->head = *head;
-	metrics_set(l->env.metrics, METRIC_LISTENER_HEAD, METRIC_CONTRACT_DECRYPTION,
+	metrics_set(l->env.metrics, METRIC_LISTENER_HEAD, l->env.chain.metric,
 		    (int64_t)head->number.v);
 	if (!l->placed)
 		place(l);
@@ -127,12 +124,12 @@ static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
 
 	if (!l)
 		return;
-	if (id != l->env.config->gateway_chain_id) {
-		LOG_ERROR(l->env.log,
-			  "The gateway endpoint serves another chain, nothing is read from it",
-			  log_s("endpoint", provider_host(l->env.gateway)),
+	if (id != l->env.chain.id.v) {
+		LOG_ERROR(l->env.log, "An endpoint serves another chain, nothing is read from it",
+			  log_s("chain", l->env.chain.name),
+			  log_s("endpoint", provider_host(l->env.chain.provider)),
 			  log_i("chain_id", (int64_t)id),
-			  log_i("expected", (int64_t)l->env.config->gateway_chain_id));
+			  log_i("expected", (int64_t)l->env.chain.id.v));
 		listener_round_failed(l, ERR_MISMATCH, "eth_chainId", "wrong chain");
 		return;
 	}
@@ -146,15 +143,15 @@ void listener_check_chain(struct listener *l, void (*then)(struct listener *l))
 
 	l->chain_ok = false;
 	l->chain_checked = then;
-	listener_submitted(l, t,
-			   t ? provider_get_chain_id(l->env.gateway, on_chain_id, t) : ERR_NOMEM,
-			   "eth_chainId");
+	listener_submitted(
+		l, t, t ? provider_get_chain_id(l->env.chain.provider, on_chain_id, t) : ERR_NOMEM,
+		"eth_chainId");
 }
 
 static void ask_latest(struct listener *l)
 {
-	listener_ask_head(l, (struct block_tag){.kind = BLOCK_LATEST}, on_head,
-			  "head of the gateway");
+	listener_ask_head(l, (struct block_tag){.kind = l->env.chain.head}, on_head,
+			  "head of the chain");
 }
 
 /* The endpoint, or this program, may be another one by now. */
@@ -219,6 +216,7 @@ enum err listener_start(struct listener **ret_listener, const struct connector_e
 	if (!l)
 		return ERR_NOMEM;
 	l->env = *env;
+	l->env.chain = service_chain_of(env);
 	l->arena = arena_make(TOPICS_BYTES_MAX);
 	l->window = window_make(env->config->get_logs_batch_size);
 	enum err e = decryption_topics(&l->arena, &l->topics, &l->topics_n);

@@ -38,10 +38,9 @@ static void window_stored(struct listener *l)
 	for (enum op_kind k = OP_KIND_PUBLIC_DECRYPTION; k < OP_KINDS; k++)
 		metrics_add(l->env.metrics, METRIC_LISTENER_EVENT_RECEIVED, metric_of_kind(k),
 			    (int64_t)l->harvest.operations[k]);
-	metrics_add(l->env.metrics, METRIC_LISTENER_QUARANTINED, METRIC_CONTRACT_DECRYPTION,
+	metrics_add(l->env.metrics, METRIC_LISTENER_QUARANTINED, l->env.chain.metric,
 		    (int64_t)l->harvest.quarantined);
-	metrics_set(l->env.metrics, METRIC_LISTENER_CURSOR, METRIC_CONTRACT_DECRYPTION,
-		    (int64_t)l->to.v);
+	metrics_set(l->env.metrics, METRIC_LISTENER_CURSOR, l->env.chain.metric, (int64_t)l->to.v);
 	if (l->harvest.quarantined > 0)
 		LOG_ERROR(l->env.log, "Logs could not be decoded and are in quarantine",
 			  log_i("logs", (int64_t)l->harvest.quarantined),
@@ -57,7 +56,7 @@ static void window_stored(struct listener *l)
 	}
 	l->errors = 0;
 	window_good(&l->window);
-	listener_round_next(l, behind ? 0 : l->env.config->decryption_polling_ms);
+	listener_round_next(l, behind ? 0 : l->env.chain.polling_ms);
 }
 
 static void on_stored(void *ctx, const struct store_result *r)
@@ -145,11 +144,11 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 	if (e->err != ERR_OK && window_is_too_wide(e) && l->window.size > 1) {
 		window_halve(&l->window);
 		metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS,
-			    METRIC_CONTRACT_DECRYPTION);
+			    l->env.chain.metric);
 		LOG_INFO(l->env.log, "Reading fewer blocks at once",
 			 log_i("blocks", (int64_t)l->window.size), log_e(e->err),
 			 log_s("detail", e->note.text));
-		listener_round_next(l, l->env.config->decryption_polling_ms);
+		listener_round_next(l, l->env.chain.polling_ms);
 		return;
 	}
 	if (e->err != ERR_OK) {
@@ -175,8 +174,8 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 static void read_window(struct listener *l, struct block_number from, struct block_number to)
 {
 	const struct log_filter filter = {
-		.addresses = &l->env.config->decryption_contract.address,
-		.addresses_n = 1,
+		.addresses = l->env.chain.contracts,
+		.addresses_n = l->env.chain.contracts_n,
 		.topic0 = l->topics,
 		.topic0_n = l->topics_n,
 		.from = from,
@@ -186,8 +185,9 @@ static void read_window(struct listener *l, struct block_number from, struct blo
 
 	l->from = from;
 	l->to = to;
-	listener_submitted(l, t, t ? provider_logs(l->env.gateway, &filter, on_logs, t) : ERR_NOMEM,
-			   "eth_getLogs");
+	listener_submitted(
+		l, t, t ? provider_logs(l->env.chain.provider, &filter, on_logs, t) : ERR_NOMEM,
+		"eth_getLogs");
 }
 
 /* From `next` up to the head; every few seconds a few blocks behind the cursor as well, and now and

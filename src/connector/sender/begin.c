@@ -148,7 +148,7 @@ static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
 		begin_failed(s, e->err, "eth_chainId", e->note.text);
 	} else if (id != s->chain.v) {
 		LOG_ERROR(s->env.log, "The gateway endpoint serves another chain, nothing is sent",
-			  log_s("endpoint", provider_host(s->env.gateway)),
+			  log_s("endpoint", provider_host(s->env.chain.provider)),
 			  log_i("chain_id", (int64_t)id), log_i("expected", (int64_t)s->chain.v));
 		begin_failed(s, ERR_MISMATCH, "eth_chainId", "wrong chain");
 	} else {
@@ -282,9 +282,9 @@ void sender_prepare(void *ctx)
 	if (!t)
 		e = ERR_NOMEM;
 	else if (!s->chain_ok)
-		e = provider_get_chain_id(s->env.gateway, on_chain_id, t);
+		e = provider_get_chain_id(s->env.chain.provider, on_chain_id, t);
 	else
-		e = provider_nonce(s->env.gateway, s->account,
+		e = provider_nonce(s->env.chain.provider, s->account,
 				   (struct block_tag){.kind = BLOCK_PENDING}, on_count, t);
 	if (e == ERR_OK)
 		return;
@@ -318,7 +318,7 @@ static void raise_ask(void *ctx)
 	struct sender *s = ctx;
 	struct ticket *t = scope_open(&s->calls, s->env.inflight, s, 0);
 
-	s->raising = t && provider_nonce(s->env.gateway, s->account,
+	s->raising = t && provider_nonce(s->env.chain.provider, s->account,
 					 (struct block_tag){.kind = BLOCK_PENDING}, on_raise,
 					 t) == ERR_OK;
 	if (s->raising)

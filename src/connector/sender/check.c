@@ -151,7 +151,7 @@ void fees_ask(struct sender *s)
 	if (s->fee_asked || fees_fresh(s))
 		return;
 	t = scope_open(&s->calls, s->env.inflight, s, 0);
-	s->fee_asked = t && provider_fee_history(s->env.gateway, on_fees, t) == ERR_OK;
+	s->fee_asked = t && provider_fee_history(s->env.chain.provider, on_fees, t) == ERR_OK;
 	if (t && !s->fee_asked)
 		(void)ticket_close(t, NULL);
 }
@@ -200,7 +200,7 @@ void job_check(struct job *j)
 	struct sender *s = j->s;
 	const struct call_msg msg = {.from = s->account, .to = j->to, .data = buf_view(&j->data)};
 	struct ticket *t = scope_open(&j->calls, s->env.inflight, j, 0);
-	enum err e = t ? provider_estimate_gas(s->env.gateway, &msg, on_gas, t) : ERR_NOMEM;
+	enum err e = t ? provider_estimate_gas(s->env.chain.provider, &msg, on_gas, t) : ERR_NOMEM;
 
 	if (e == ERR_OK) {
 		fees_ask(s);

@@ -118,7 +118,7 @@ static bool ask_one(struct job *j, struct hash32 hash)
 
 	if (!t)
 		return false;
-	if (provider_receipt(s->env.gateway, hash, on_receipt, t) != ERR_OK) {
+	if (provider_receipt(s->env.chain.provider, hash, on_receipt, t) != ERR_OK) {
 		(void)ticket_close(t, NULL);
 		return false;
 	}
@@ -157,8 +157,9 @@ static void ask_head(struct sender *s)
 	if (s->head_asked)
 		return;
 	t = scope_open(&s->calls, s->env.inflight, s, 0);
-	s->head_asked = t && provider_head(s->env.gateway, (struct block_tag){.kind = BLOCK_LATEST},
-					   on_head, t) == ERR_OK;
+	s->head_asked =
+		t && provider_head(s->env.chain.provider, (struct block_tag){.kind = BLOCK_LATEST},
+				   on_head, t) == ERR_OK;
 	if (t && !s->head_asked)
 		(void)ticket_close(t, NULL);
 }

@@ -378,10 +378,11 @@ enum err sender_start(struct sender **ret_sender, const struct connector_env *en
 		return ERR_NOMEM;
 	CHECK(env->signer);
 	s->env = *env;
-	s->chain.v = env->config->gateway_chain_id;
+	s->env.chain = service_chain_of(env);
+	s->chain = s->env.chain.id;
 	s->account = env->signer->address;
-	s->confirmations = env->config->gateway_tx_required_confirmations;
-	store_on_notify(env->store, OP_TOPIC_ANSWERED, sender_claim, s);
+	s->confirmations = s->env.chain.confirmations;
+	store_on_notify(env->store, s->env.chain.answered, sender_claim, s);
 	*ret_sender = s;
 	sender_prepare(s);
 	return ERR_OK;
@@ -391,7 +392,7 @@ void sender_stop(struct sender *s)
 {
 	if (!s)
 		return;
-	store_on_notify(s->env.store, OP_TOPIC_ANSWERED, NULL, NULL);
+	store_on_notify(s->env.store, s->env.chain.answered, NULL, NULL);
 	clock_timer_cancel(s->env.clock, &s->begin_timer);
 	s->placed = false; /* nothing arms a timer from here on */
 	scope_cancel(&s->calls);

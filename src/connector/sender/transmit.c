@@ -402,8 +402,8 @@ static void broadcast(struct job *j)
 		LOG_WARN(s->env.log, "A transaction is not mined, broadcasting it again",
 			 log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce),
 			 log_hex("tx", BYTES_OF(j->hash.b)));
-	enum err e =
-		t ? provider_send_raw(s->env.gateway, buf_view(&j->raw), on_sent, t) : ERR_NOMEM;
+	enum err e = t ? provider_send_raw(s->env.chain.provider, buf_view(&j->raw), on_sent, t)
+		       : ERR_NOMEM;
 
 	if (e != ERR_OK) {
 		if (t)

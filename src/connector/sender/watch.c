@@ -140,8 +140,8 @@ static void ask_receipts(struct sender *s)
 		struct ticket *t =
 			scope_open(&s->watch_calls, s->env.inflight, s, (size_t)s->young[i].nonce);
 
-		if (t &&
-		    provider_receipt(s->env.gateway, s->young[i].hash, on_receipt, t) != ERR_OK)
+		if (t && provider_receipt(s->env.chain.provider, s->young[i].hash, on_receipt, t) !=
+				 ERR_OK)
 			(void)ticket_close(t, NULL);
 	}
 }
@@ -256,8 +256,8 @@ static void ask_count(struct sender *s, enum block_tag_kind kind, provider_u64_f
 {
 	struct ticket *t = scope_open(&s->watch_calls, s->env.inflight, s, 0);
 
-	if (t && provider_nonce(s->env.gateway, s->account, (struct block_tag){.kind = kind}, done,
-				t) == ERR_OK)
+	if (t && provider_nonce(s->env.chain.provider, s->account, (struct block_tag){.kind = kind},
+				done, t) == ERR_OK)
 		return;
 	if (t)
 		(void)ticket_close(t, NULL);
