@@ -3,7 +3,6 @@
 #include "testing.h"
 
 #include <errno.h>
-#include <event2/util.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -662,30 +661,6 @@ static void unix_peers_are_users(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
-static void names_of_addresses(void **state)
-{
-	static const struct {
-		const char *address, *name;
-	} rows[] = {
-		{"192.0.2.7", "192.0.2.7"},
-		{"::1", "::1"},
-		{"::ffff:192.0.2.7", "192.0.2.7"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char name[TLS_NAME_SIZE];
-		struct sockaddr_storage sa = {0};
-		int n = sizeof(sa);
-
-		assert_int_equal(
-			evutil_parse_sockaddr_port(rows[i].address, (struct sockaddr *)&sa, &n), 0);
-		grpc_peer_address(name, (struct sockaddr *)&sa);
-		assert_string_equal(name, rows[i].name);
-	}
-}
-
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -708,7 +683,6 @@ int main(void)
 		WORLD_TEST(calls_of_one_peer),
 		WORLD_TEST(bytes_of_one_peer),
 		WORLD_TEST(unix_peers_are_users),
-		cmocka_unit_test(names_of_addresses),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
