@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/client_port.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -8,9 +9,11 @@
 enum {
 	METHODS_MAX = 32,
 	LISTEN_MAX = 4096,
-	/* Who knocks without end must not fill the log. */
-	REFUSED_LINES_MAX = 10,
+	/* Who knocks without end must not fill the log: so many lines in so long. */
+	REFUSED_LINES_MAX = 50,
 	REFUSED_WINDOW_MS = 10000,
+	REFUSED_SEEN = 8,
+	REFUSED_TEXT_SIZE = 512,
 	EXPIRY_CHECK_MS = 24 * 60 * 60 * 1000,
 };
 
@@ -24,7 +27,9 @@ struct client_port {
 	struct timer expiry_check;
 
 	uint64_t refused;
-	uint64_t refused_in_window;
+	uint64_t refused_untold;                            /* in this window, and no line for it */
+	unsigned refused_lines;                             /* in this window */
+	char refused_seen[REFUSED_SEEN][REFUSED_TEXT_SIZE]; /* the last lines of it */
 	struct timer refused_window;
 };
 
@@ -76,22 +81,39 @@ static void on_window_end(void *ctx)
 {
 	struct client_port *p = ctx;
 
-	if (p->refused_in_window > REFUSED_LINES_MAX)
+	if (p->refused_untold > 0)
 		LOG_WARN(p->log, "More connections were refused",
-			 log_i("connections", (int64_t)p->refused_in_window - REFUSED_LINES_MAX));
-	p->refused_in_window = 0;
+			 log_i("connections", (int64_t)p->refused_untold));
+	p->refused_untold = 0;
+	p->refused_lines = 0;
+	memset(p->refused_seen, 0, sizeof(p->refused_seen));
 }
 
+static bool refused_seen(const struct client_port *p, const char *line)
+{
+	for (size_t i = 0; i < REFUSED_SEEN; i++)
+		if (strcmp(line, p->refused_seen[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A line for what is new, a number for what repeats. */
 static void on_refused(void *ctx, const char *peer, const char *why)
 {
 	struct client_port *p = ctx;
+	char line[REFUSED_TEXT_SIZE];
 
 	p->refused++;
-	if (p->refused_in_window++ == 0)
+	if (!p->refused_window.armed)
 		clock_timer_set(loop_clock(p->loop), &p->refused_window, REFUSED_WINDOW_MS,
 				on_window_end, p);
-	if (p->refused_in_window <= REFUSED_LINES_MAX)
-		LOG_WARN(p->log, "Connection refused", log_s("peer", peer), log_s("reason", why));
+	(void)snprintf(line, sizeof(line), "%s %s", peer, why);
+	if (p->refused_lines >= REFUSED_LINES_MAX || refused_seen(p, line)) {
+		p->refused_untold++;
+		return;
+	}
+	memcpy(p->refused_seen[p->refused_lines++ % REFUSED_SEEN], line, sizeof(line));
+	LOG_WARN(p->log, "Connection refused", log_s("peer", peer), log_s("reason", why));
 }
 
 /* ---- life ---- */
