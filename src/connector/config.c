@@ -2,6 +2,7 @@
 #include "connector/config.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/hex.h"
 #include "base/limits.h"
@@ -64,7 +65,7 @@ enum {
 };
 
 static const char *const host_chain_members[] = {
-	"url", "chain_id", "chainId", "acl_address", "aclAddress", NULL,
+	"url", "urls", "quorum", "chain_id", "chainId", "acl_address", "aclAddress", NULL,
 };
 
 static const struct config_row rows[] = {
@@ -81,6 +82,24 @@ static const struct config_row rows[] = {
 	 .services = ALL,
 	 .required = true,
 	 .doc = "JSON-RPC endpoint of the gateway chain."},
+	{.path = "gateway_urls",
+	 .type = CONFIG_STRINGS,
+	 FIELD(gateway_urls),
+	 .max = PROVIDER_ENDPOINTS_MAX - 1,
+	 .services = ALL,
+	 .doc = "Further JSON-RPC endpoints of the gateway chain, asked in this order when those "
+		"before "
+		"them fail, lag or serve another chain."},
+	{.path = "gateway_quorum",
+	 .type = CONFIG_U64,
+	 FIELD(gateway_quorum),
+	 .def = "1",
+	 .min = 1,
+	 .max = PROVIDER_ENDPOINTS_MAX,
+	 .services = ALL,
+	 .doc = "How many endpoints of the gateway chain must say the same of logs, calls, blocks, "
+		"receipts "
+		"and transactions; 1 believes one."},
 	{.path = "gateway_chain_id",
 	 .type = CONFIG_U64,
 	 FIELD(gateway_chain_id),
@@ -94,6 +113,24 @@ static const struct config_row rows[] = {
 	 FIELD(ethereum_url),
 	 .services = ALL,
 	 .doc = "JSON-RPC endpoint of the chain that holds ProtocolConfig."},
+	{.path = "ethereum_urls",
+	 .type = CONFIG_STRINGS,
+	 FIELD(ethereum_urls),
+	 .max = PROVIDER_ENDPOINTS_MAX - 1,
+	 .services = ALL,
+	 .doc = "Further JSON-RPC endpoints of the chain that holds ProtocolConfig, asked in this "
+		"order when those before "
+		"them fail, lag or serve another chain."},
+	{.path = "ethereum_quorum",
+	 .type = CONFIG_U64,
+	 FIELD(ethereum_quorum),
+	 .def = "1",
+	 .min = 1,
+	 .max = PROVIDER_ENDPOINTS_MAX,
+	 .services = ALL,
+	 .doc = "How many endpoints of the chain that holds ProtocolConfig must say the same of "
+		"logs, calls, blocks, receipts "
+		"and transactions; 1 believes one."},
 	{.path = "ethereum_chain_id",
 	 .type = CONFIG_U64,
 	 FIELD(ethereum_chain_id),
@@ -162,6 +199,13 @@ static const struct config_row rows[] = {
 	 .max = HOUR,
 	 .services = L,
 	 .doc = "Pause between two looks at the gateway's head."},
+	{.path = "gateway_finality",
+	 .type = CONFIG_STRING,
+	 FIELD(gateway_finality),
+	 .def = "latest",
+	 .services = L,
+	 .doc = "When a gateway block counts: latest, safe, finalized, or a number of blocks that "
+		"must follow it."},
 	{.path = "get_logs_batch_size",
 	 .type = CONFIG_U64,
 	 FIELD(get_logs_batch_size),
@@ -186,7 +230,9 @@ static const struct config_row rows[] = {
 	 FIELD(host_chains_json),
 	 .services = W,
 	 .required = true,
-	 .doc = "List of {url, chain_id, acl_address}: the host chains whose ACLs are asked.",
+	 .doc = "List of {url, chain_id, acl_address}: the host chains whose ACLs are asked; each "
+		"may "
+		"have urls, further endpoints, and quorum, how many of them must agree.",
 	 .members = host_chain_members},
 	{.path = "kms_core_endpoints",
 	 .type = CONFIG_STRINGS,
@@ -452,6 +498,50 @@ static bool is_http_url(const char *s)
 	return false;
 }
 
+static bool is_list_of_urls(const json_t *urls)
+{
+	if (!json_is_array(urls) || json_array_size(urls) >= PROVIDER_ENDPOINTS_MAX)
+		return false;
+	for (size_t i = 0; i < json_array_size(urls); i++)
+		if (!json_is_string(json_array_get(urls, i)) ||
+		    !is_http_url(json_string_value(json_array_get(urls, i))))
+			return false;
+	return true;
+}
+
+/* `urls` and `quorum`: both may be missing. */
+static enum err host_endpoints_read(struct host_chain_config *ret, const json_t *o, size_t index,
+				    struct arena *arena, struct err_note *note)
+{
+	const json_t *urls = json_object_get(o, "urls");
+	const json_t *quorum = json_object_get(o, "quorum");
+	size_t n = json_array_size(urls);
+
+	if (urls && !is_list_of_urls(urls))
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "host_chains[%zu].urls: expected a list of at most %d http or https "
+			       "URLs",
+			       index, PROVIDER_ENDPOINTS_MAX - 1);
+	if (quorum && (!json_is_integer(quorum) || json_integer_value(quorum) < 1 ||
+		       (uint64_t)json_integer_value(quorum) > n + 1))
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "host_chains[%zu].quorum: expected 1 to the number of its endpoints",
+			       index);
+	ret->quorum = quorum ? (uint64_t)json_integer_value(quorum) : 1;
+	if (n > 0)
+		ret->urls = arena_alloc_array(arena, n, sizeof(*ret->urls));
+	if (n > 0 && !ret->urls)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		ret->urls[i] =
+			arena_strndup(arena, bytes_str(json_string_value(json_array_get(urls, i))));
+		if (!ret->urls[i])
+			return ERR_NOMEM;
+	}
+	ret->urls_n = n;
+	return ERR_OK;
+}
+
 static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, size_t index,
 				struct arena *arena, struct err_note *note)
 {
@@ -477,7 +567,7 @@ static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, 
 			"host_chains[%zu].acl_address: expected 0x and 40 hexadecimal digits",
 			index);
 	ret->url = arena_strndup(arena, bytes_str(json_string_value(url)));
-	return ret->url ? ERR_OK : ERR_NOMEM;
+	return ret->url ? host_endpoints_read(ret, o, index, arena, note) : ERR_NOMEM;
 }
 
 static enum err host_chains_read(struct connector_config *c, struct arena *arena,
@@ -503,6 +593,72 @@ static enum err host_chains_read(struct connector_config *c, struct arena *arena
 					       i, c->host_chains[i].chain_id.v);
 	}
 	c->host_chains_n = n;
+	return ERR_OK;
+}
+
+/* ---- endpoints and finality ---- */
+
+static enum err endpoints_check(const char *name, const struct config_strings *urls,
+				uint64_t quorum, const struct config_source *src,
+				struct err_note *note)
+{
+	char path[64];
+
+	for (size_t i = 0; i < urls->n; i++) {
+		(void)snprintf(path, sizeof(path), "%s_urls", name);
+		if (!is_http_url(urls->v[i]))
+			return config_prefix(
+				note,
+				err_say(note, ERR_CONFIG_VALUE, "expected http or https URLs"),
+				&connector_config, src, path);
+	}
+	(void)snprintf(path, sizeof(path), "%s_quorum", name);
+	if (quorum > urls->n + 1)
+		return config_prefix(note,
+				     err_say(note, ERR_CONFIG_VALUE,
+					     "there are only %zu endpoints to agree", urls->n + 1),
+				     &connector_config, src, path);
+	return ERR_OK;
+}
+
+enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text)
+{
+	static const struct {
+		const char *name;
+		enum finality kind;
+	} names[] = {{"latest", FINALITY_LATEST},
+		     {"safe", FINALITY_SAFE},
+		     {"finalized", FINALITY_FINALIZED}};
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(text, names[i].name) == 0) {
+			*ret_finality = (struct chain_finality){.kind = names[i].kind};
+			return ERR_OK;
+		}
+	if (!text[0] || strlen(text) > 6)
+		return ERR_CONFIG_VALUE;
+	for (const char *c = text; *c; c++) {
+		if (*c < '0' || *c > '9')
+			return ERR_CONFIG_VALUE;
+		blocks = 10 * blocks + (uint64_t)(*c - '0');
+	}
+	*ret_finality = (struct chain_finality){.kind = FINALITY_BLOCKS, .blocks = blocks};
+	return ERR_OK;
+}
+
+static enum err chains_check(struct connector_config *c, unsigned services,
+			     const struct config_source *src, struct err_note *note)
+{
+	TRY(endpoints_check("gateway", &c->gateway_urls, c->gateway_quorum, src, note));
+	TRY(endpoints_check("ethereum", &c->ethereum_urls, c->ethereum_quorum, src, note));
+	if ((services & SERVICE_LISTENER) != 0 &&
+	    chain_finality_parse(&c->gateway_final, c->gateway_finality) != ERR_OK)
+		return config_prefix(note,
+				     err_say(note, ERR_CONFIG_VALUE,
+					     "expected latest, safe, finalized or a number of "
+					     "blocks below 1000000"),
+				     &connector_config, src, "gateway_finality");
 	return ERR_OK;
 }
 
@@ -536,6 +692,8 @@ enum err connector_config_load(struct connector_config *ret_config, unsigned ser
 	struct connector_config c = {0};
 	enum err e = config_load(&connector_config, services, src, &c, arena, note);
 
+	if (e == ERR_OK)
+		e = chains_check(&c, services, src, note);
 	if (e == ERR_OK)
 		e = check_services(&c, services, src, arena, note);
 	if (e == ERR_OK)

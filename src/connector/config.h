@@ -27,7 +27,24 @@ struct host_chain_config {
 	const char *url;
 	struct chain_id chain_id;
 	struct address acl;
+	const char **urls; /* further endpoints */
+	size_t urls_n;
+	uint64_t quorum; /* endpoints that must agree; 0 and 1: one is enough */
 };
+
+/* When a block of a chain counts. */
+enum finality {
+	FINALITY_LATEST,
+	FINALITY_SAFE,
+	FINALITY_FINALIZED,
+	FINALITY_BLOCKS, /* so many later ones */
+};
+struct chain_finality {
+	enum finality kind;
+	uint64_t blocks;
+};
+/* "latest", "safe", "finalized" or a number of blocks. ERR_CONFIG_VALUE. */
+enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text) MUST_USE;
 
 /* Mutual TLS with the cores whose endpoints are https. */
 struct core_tls_config {
@@ -39,8 +56,12 @@ struct connector_config {
 	/* all services */
 	struct secret database_url; /* a text and a NUL; empty: connector_database_url decides */
 	const char *gateway_url;
+	struct config_strings gateway_urls; /* further endpoints */
+	uint64_t gateway_quorum;
 	uint64_t gateway_chain_id;
 	const char *ethereum_url;
+	struct config_strings ethereum_urls;
+	uint64_t ethereum_quorum;
 	uint64_t ethereum_chain_id;
 	struct contract_config decryption_contract;
 	struct contract_config protocol_config_contract; /* on the ethereum chain */
@@ -52,6 +73,8 @@ struct connector_config {
 
 	/* listener */
 	int64_t decryption_polling_ms;
+	const char *gateway_finality;        /* as configured ... */
+	struct chain_finality gateway_final; /* ... and read */
 	uint64_t get_logs_batch_size;
 	uint64_t decryption_from_block_number;
 	bool decryption_from_block_number_given;

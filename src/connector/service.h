@@ -37,7 +37,8 @@ struct service_chain {
 	struct chain_id id;
 	struct address contracts[SERVICE_CONTRACTS_MAX]; /* whose events are read */
 	size_t contracts_n;
-	enum block_tag_kind head; /* how far it is read */
+	enum block_tag_kind head; /* how far it is read ... */
+	uint64_t head_depth;      /* ... but for so many blocks */
 	int64_t polling_ms;
 	bool from_block_given;
 	uint64_t from_block;
@@ -79,6 +80,9 @@ static inline unsigned metric_of_kind(enum op_kind k)
 	_Static_assert(OP_KINDS - OP_KIND_PUBLIC_DECRYPTION == METRIC_EVENTS, "one cell per kind");
 	return (unsigned)(k - OP_KIND_PUBLIC_DECRYPTION);
 }
+
+/* What to ask for where a chain's blocks count so. */
+enum block_tag_kind service_chain_head(const struct chain_finality *f);
 
 /* env->chain, or the gateway's. */
 struct service_chain service_chain_of(const struct connector_env *env);

@@ -185,18 +185,90 @@ static enum err database_open(struct process *p, struct err_note *note)
 	return leases_release(p);
 }
 
-static enum err provider_open(struct process *p, struct provider **ret, const char *url,
-			      uint64_t chain, int64_t timeout_ms, uint64_t in_flight,
+/* What a provider has to say of its endpoints. */
+static void on_endpoint(void *ctx, const struct provider_event *e)
+{
+	const struct process *p = ctx;
+
+	switch (e->kind) {
+	case PROVIDER_WRONG_CHAIN:
+		LOG_ERROR(&p->log, "An endpoint serves another chain, nothing is read from it",
+			  log_s("endpoint", e->host), log_i("chain_id", (int64_t)e->chain_id));
+		break;
+	case PROVIDER_ENDPOINT_DOWN:
+		LOG_WARN(&p->log, "An endpoint fails and is left alone for a while",
+			 log_s("endpoint", e->host), log_s("detail", e->detail));
+		break;
+	case PROVIDER_ENDPOINT_UP:
+		LOG_INFO(&p->log, "An endpoint answers again", log_s("endpoint", e->host));
+		break;
+	case PROVIDER_DISAGREED:
+		LOG_ERROR(&p->log, "Endpoints of one chain contradict each other",
+			  log_s("endpoint", e->host), log_s("method", e->method),
+			  log_s("answers", e->detail));
+		break;
+	}
+}
+
+/* `o` says url, chain, limits and further endpoints; the rest is the same for all. */
+static enum err provider_open(struct process *p, struct provider **ret, struct provider_options o,
 			      struct err_note *note)
 {
-	const struct provider_options o = {
-		.url = url,
-		.chain_id = {chain},
-		.timeout_ms = timeout_ms,
-		.in_flight_max = (unsigned)in_flight,
-	};
-
+	o.verify_chain = true;
+	o.event = on_endpoint;
+	o.event_ctx = p;
 	return provider_new(ret, p->transport, loop_clock(p->loop), &o, note);
+}
+
+static enum err gateway_open(struct process *p, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+
+	return provider_open(p, &p->gateway,
+			     (struct provider_options){
+				     .url = c->gateway_url,
+				     .chain_id = {c->gateway_chain_id},
+				     .timeout_ms = CHAIN_TIMEOUT_MS,
+				     .more_urls = (const char *const *)c->gateway_urls.v,
+				     .more_urls_n = c->gateway_urls.n,
+				     .quorum = (unsigned)c->gateway_quorum,
+				     .head_poll_ms = c->decryption_polling_ms,
+			     },
+			     note);
+}
+
+static enum err ethereum_open(struct process *p, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+
+	return provider_open(p, &p->ethereum,
+			     (struct provider_options){
+				     .url = c->ethereum_url,
+				     .chain_id = {c->ethereum_chain_id},
+				     .timeout_ms = CHAIN_TIMEOUT_MS,
+				     .more_urls = (const char *const *)c->ethereum_urls.v,
+				     .more_urls_n = c->ethereum_urls.n,
+				     .quorum = (unsigned)c->ethereum_quorum,
+			     },
+			     note);
+}
+
+static enum err host_open(struct process *p, size_t i, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+	const struct host_chain_config *h = &c->host_chains[i];
+
+	return provider_open(p, &p->hosts[i],
+			     (struct provider_options){
+				     .url = h->url,
+				     .chain_id = h->chain_id,
+				     .timeout_ms = c->host_rpc_call_timeout_ms,
+				     .in_flight_max = (unsigned)c->host_rpc_max_concurrent_calls,
+				     .more_urls = h->urls,
+				     .more_urls_n = h->urls_n,
+				     .quorum = (unsigned)h->quorum,
+			     },
+			     note);
 }
 
 static enum err chains_open(struct process *p, struct err_note *note)
@@ -204,18 +276,14 @@ static enum err chains_open(struct process *p, struct err_note *note)
 	const struct connector_config *c = &p->config;
 
 	TRY(transport_curl_new(&p->transport, p->loop));
-	TRY(provider_open(p, &p->gateway, c->gateway_url, c->gateway_chain_id, CHAIN_TIMEOUT_MS, 0,
-			  note));
+	TRY(gateway_open(p, note));
 	if (c->ethereum_url)
-		TRY(provider_open(p, &p->ethereum, c->ethereum_url, c->ethereum_chain_id,
-				  CHAIN_TIMEOUT_MS, 0, note));
+		TRY(ethereum_open(p, note));
 	p->hosts = arena_alloc_array(&p->arena, c->host_chains_n, sizeof(struct provider *));
 	if (!p->hosts)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < c->host_chains_n; i++)
-		TRY(provider_open(p, &p->hosts[i], c->host_chains[i].url,
-				  c->host_chains[i].chain_id.v, c->host_rpc_call_timeout_ms,
-				  c->host_rpc_max_concurrent_calls, note));
+		TRY(host_open(p, i, note));
 	return ERR_OK;
 }
 

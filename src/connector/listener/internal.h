@@ -112,6 +112,7 @@ struct listener {
 
 	/* the round */
 	struct block_head head;
+	unsigned endpoint; /* who gave the window's logs: its end is asked of the same */
 	struct block_number from, to;
 	struct hash32 to_hash;
 	struct harvest harvest;

@@ -44,6 +44,9 @@ void listener_round_failed(struct listener *l, enum err e, const char *what, con
 	int64_t delay_ms;
 
 	l->errors++;
+	/* Perhaps another chain answers: that is asked first, and said. */
+	if (e == ERR_MISMATCH)
+		l->chain_ok = false;
 	if (!retry_after(&policy, e, l->errors, l->env.rng, &delay_ms))
 		delay_ms = policy.cap_ms;
 	metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS, l->env.chain.metric);
@@ -104,18 +107,42 @@ static void place(struct listener *l)
 	l->said_started = true;
 }
 
-static void on_head(void *ctx, const struct provider_error *e, const struct block_head *head)
+/* The newest block that counts. */
+static void have_head(struct listener *l, const struct block_head *head)
 {
-	struct listener *l = listener_answered(ctx, e, "head of the chain");
-
-	if (!l)
-		return;
 	l->head = *head;
 	metrics_set(l->env.metrics, METRIC_LISTENER_HEAD, l->env.chain.metric,
 		    (int64_t)head->number.v);
 	if (!l->placed)
 		place(l);
 	listener_check_branch(l);
+}
+
+static void on_buried(void *ctx, const struct provider_error *e, const struct block_head *head)
+{
+	struct listener *l = listener_answered(ctx, e, "the newest block that counts");
+
+	if (l)
+		have_head(l, head);
+}
+
+/* Where blocks must follow the one that counts. */
+static void on_head(void *ctx, const struct provider_error *e, const struct block_head *head)
+{
+	struct listener *l = listener_answered(ctx, e, "head of the chain");
+
+	if (!l)
+		return;
+	uint64_t depth = l->env.chain.head_depth;
+	if (depth == 0)
+		have_head(l, head);
+	else if (head->number.v < depth)
+		listener_round_idle(l);
+	else
+		listener_ask_head(l,
+				  (struct block_tag){.kind = BLOCK_NUMBER,
+						     .number = {head->number.v - depth}},
+				  on_buried, "the newest block that counts");
 }
 
 static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)

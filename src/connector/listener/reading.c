@@ -133,6 +133,18 @@ static void on_to(void *ctx, const struct provider_error *e, const struct block_
 		store_next(l);
 }
 
+/* Of the endpoint whose logs they are: another one may be ahead of it. */
+static void ask_to(struct listener *l)
+{
+	const struct block_tag tag = {.kind = BLOCK_NUMBER, .number = l->to};
+	struct ticket *t = scope_open(&l->calls, l->env.inflight, l, 0);
+
+	listener_submitted(l, t,
+			   t ? provider_head_of(l->env.chain.provider, l->endpoint, tag, on_to, t)
+			     : ERR_NOMEM,
+			   "block at the window's end");
+}
+
 static void on_logs(void *ctx, const struct provider_error *e, const struct event_log *logs,
 		    size_t logs_n)
 {
@@ -167,8 +179,8 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 		listener_round_failed(l, err, "rows", "");
 		return;
 	}
-	listener_ask_head(l, (struct block_tag){.kind = BLOCK_NUMBER, .number = l->to}, on_to,
-			  "block at the window's end");
+	l->endpoint = e->endpoint;
+	ask_to(l);
 }
 
 static void read_window(struct listener *l, struct block_number from, struct block_number to)

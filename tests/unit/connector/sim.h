@@ -139,7 +139,7 @@ struct sim_chain {
 	struct sim *sim;
 	const char *url;
 	uint64_t chain_id;
-	uint64_t head;
+	uint64_t head, safe, finalized;
 	unsigned
 		branch_of[SIM_BLOCKS_MAX]; /* branch that block n of the current chain belongs to */
 	uint64_t time_s[SIM_BLOCKS_MAX];

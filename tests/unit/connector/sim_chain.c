@@ -38,6 +38,10 @@ static uint64_t parse_tag(const struct sim_chain *c, const json_t *tag)
 
 	if (text && strncmp(text, "0x", 2) == 0)
 		return strtoull(text, NULL, 16);
+	if (text && strcmp(text, "safe") == 0)
+		return c->safe;
+	if (text && strcmp(text, "finalized") == 0)
+		return c->finalized;
 	return c->head;
 }
 

@@ -205,6 +205,31 @@ static void test_environment_wins(void **state)
 	assert_int_equal(f->c.decryption_from_block_number, 0);
 }
 
+static void test_several_endpoints(void **state)
+{
+	struct fixture *f = *state;
+
+	with_env(f, "KMS_CONNECTOR_GATEWAY_URLS=https://two/key,http://three");
+	with_env(f, "KMS_CONNECTOR_GATEWAY_QUORUM=2");
+	with_env(f, "KMS_CONNECTOR_ETHEREUM_URLS=http://e2");
+	with_env(f, "KMS_CONNECTOR_ETHEREUM_QUORUM=2");
+	with_env(f, "KMS_CONNECTOR_GATEWAY_FINALITY=12");
+	with_env(f, "KMS_CONNECTOR_HOST_CHAINS=[{\"url\":\"http://h\",\"chainId\":\"5\","
+		    "\"urls\":[\"http://h2\",\"http://h3\"],\"quorum\":3,"
+		    "\"aclAddress\":\"0xac00000000000000000000000000000000000001\"}]");
+	expect_ok(f, SERVICE_ALL, good);
+	assert_int_equal(f->c.gateway_urls.n, 2);
+	assert_string_equal(f->c.gateway_urls.v[1], "http://three");
+	assert_int_equal(f->c.gateway_quorum, 2);
+	assert_int_equal(f->c.ethereum_urls.n, 1);
+	assert_int_equal(f->c.ethereum_quorum, 2);
+	assert_int_equal(f->c.gateway_final.kind, FINALITY_BLOCKS);
+	assert_int_equal(f->c.gateway_final.blocks, 12);
+	assert_int_equal(f->c.host_chains[0].urls_n, 2);
+	assert_string_equal(f->c.host_chains[0].urls[1], "http://h3");
+	assert_int_equal(f->c.host_chains[0].quorum, 3);
+}
+
 static void test_services_need_only_their_own(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +275,14 @@ static void test_host_chain_errors(void **state)
 {
 	struct fixture *f = *state;
 
+	expect_error(f, "chainId = ", "quorum = 2\nchainId = 5", "host_chains[1].quorum");
+	expect_error(f, "chainId = ", "urls = [\"ws://x\"]\nchainId = 5", "host_chains[1].urls");
+	expect_error(f, "gateway_chain_id", "gateway_quorum = 2\ngateway_chain_id = 1",
+		     "gateway_quorum: there are only 1 endpoints");
+	expect_error(f, "gateway_chain_id", "gateway_urls = [\"x\"]\ngateway_chain_id = 1",
+		     "gateway_urls: expected http or https URLs");
+	expect_error(f, "gateway_chain_id", "gateway_finality = \"12x\"\ngateway_chain_id = 1",
+		     "gateway_finality: expected latest");
 	expect_error(f, "chainId = ", "chainId = \"12345\"", "there twice");
 	expect_error(f, "chainId = ", "chainId = \"0x3039\"", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "chainId = 0", "host_chains[1].chain_id");
@@ -309,6 +342,7 @@ int main(void)
 		T(test_defaults_are_upstreams),
 		T(test_environment_alone),
 		T(test_environment_wins),
+		T(test_several_endpoints),
 		T(test_services_need_only_their_own),
 		T(test_errors_say_where),
 		T(test_host_chain_errors),

@@ -447,6 +447,39 @@ static void test_endpoint_behind_moves_nothing(void **state)
 	assert_int_equal(rows(f), 1);
 }
 
+/* The cursor stands at the newest block that counts, and what comes later is not there yet. */
+static void test_finality(void **state)
+{
+	static const struct {
+		struct chain_finality final;
+		int64_t cursor, rows;
+	} table[] = {
+		{{FINALITY_BLOCKS, 11}, 0, 0},
+		{{FINALITY_FINALIZED, 0}, 4, 1},
+		{{FINALITY_BLOCKS, 5}, 5, 1},
+		{{FINALITY_SAFE, 0}, 7, 2},
+		{{FINALITY_LATEST, 0}, 10, 3},
+	};
+	struct fixture *f = *state;
+
+	f->w.gateway.safe = 7;
+	f->w.gateway.finalized = 4;
+	request(f, 1, WORLD_HANDLES);
+	request(f, 2, WORLD_HANDLES);
+	request(f, 3, WORLD_HANDLES);
+	f->w.gateway.logs[0].block = 3;
+	f->w.gateway.logs[1].block = 6;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		f->w.config.gateway_final = table[i].final;
+		start(f);
+		sim_run(&f->w.sim, 2000);
+		assert_int_equal(cursor(f), table[i].cursor);
+		assert_int_equal(rows(f), table[i].rows);
+		listener_stop(f->l);
+		f->l = NULL;
+	}
+}
+
 static void test_lying_endpoint_is_not_believed(void **state)
 {
 	struct fixture *f = *state;
@@ -577,6 +610,7 @@ int main(void)
 		T(test_reorg_while_stopped),
 		T(test_reorg_at_the_same_height),
 		T(test_endpoint_behind_moves_nothing),
+		T(test_finality),
 		T(test_lying_endpoint_is_not_believed),
 		T(test_other_chain_is_never_read),
 		T(test_chain_that_is_exchanged_is_not_followed),
