@@ -217,6 +217,14 @@ typedef void provider_receipt_fn(void *ctx, const struct provider_error *e,
 enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt_fn *done,
 			  void *ctx) MUST_USE;
 
+/*
+ * eth_sendRawTransactionSync (EIP-7966): the reply waits for the block. ERR_REMOTE with code 4:
+ * sent, and not in a block in the node's time; a node without the method says so with -32601, if it
+ * keeps to the standard.
+ */
+enum err provider_send_raw_sync(struct provider *p, struct bytes raw, provider_receipt_fn *done,
+				void *ctx) MUST_USE;
+
 struct transaction {
 	struct hash32 hash;
 	bool creates; /* a contract: `to` means nothing */

@@ -449,6 +449,22 @@ enum err provider_receipt(struct provider *p, struct hash32 tx, provider_receipt
 	return provider_submit(p, &c, RECEIPT_REPLY_MAX);
 }
 
+enum err provider_send_raw_sync(struct provider *p, struct bytes raw, provider_receipt_fn *done,
+				void *ctx)
+{
+	CLEANUP(call_drop) struct call *c = NULL;
+
+	TRY(provider_begin(p, &c, "eth_sendRawTransactionSync"));
+	TRY(buf_add_str(c->request, "["));
+	TRY(call_add_hex(c, raw));
+	TRY(buf_add_str(c->request, "]"));
+	c->finish = finish_receipt;
+	c->done.receipt = done;
+	c->ctx = ctx;
+	c->hash = keccak256(raw);
+	return provider_submit(p, &c, RECEIPT_REPLY_MAX);
+}
+
 static enum err read_transaction(struct transaction *ret_tx, struct buf *input,
 				 const json_t *result)
 {

@@ -115,10 +115,13 @@ enum err decryption_response_call(struct buf *out, enum op_kind kind, struct u25
 
 /* ---- reverts ---- */
 
+/* Has the gateway as many answers to a public decryption as it needs? For view_bool_result. */
+enum err decryption_is_done_call(struct buf *out, struct u256 request_id) MUST_USE;
+
 /*
- * What a revert of the response call means for us: ERR_ALREADY_DONE (KmsNodeAlreadySigned),
- * ERR_TRANSIENT (node behind, rotation), ERR_BAD_REQUEST (never acceptable). *ret_name is the
- * error's name for the reason, or "unknown revert".
+ * What a revert of a response call means for us: ERR_ALREADY_DONE (our answer is there, or nobody
+ * waits for it any more), ERR_TRANSIENT (node behind, rotation), ERR_BAD_REQUEST (never
+ * acceptable). *ret_name is the error's name for the reason, or "unknown revert".
  */
 enum err decryption_classify_revert(const char **ret_name, struct bytes revert_data);
 

@@ -60,10 +60,19 @@ enum err decryption_response_call(struct buf *out, enum op_kind kind, struct u25
 	return abi_encode_call(&arena, out, kinds[kind].call, args, ARRAY_LEN(args));
 }
 
+enum err decryption_is_done_call(struct buf *out, struct u256 request_id)
+{
+	struct arena arena CLEANUP(arena_free) = arena_make(1 << 16);
+	const struct abi_value args[] = {abi_uint(request_id)};
+
+	return abi_encode_call(&arena, out, "isDecryptionDone(uint256)", args, ARRAY_LEN(args));
+}
+
 /*
- * Errors that the response call can end with. A node that lags or a rotation in progress is
- * transient; the caller bounds how often. Error(string) and Panic are no errors of this contract: a
- * proxy or a node in between, tried again.
+ * Errors that response calls can end with: those of Decryption, KMSGeneration and ProtocolConfig.
+ * A node that lags or a rotation in progress is transient; the caller bounds how often. A
+ * confirmation after the quorum is superseded, which is as good as done. Error(string) and Panic
+ * are no errors of these contracts: a proxy or a node in between, tried again.
  */
 static const struct {
 	const char *signature;
@@ -71,7 +80,23 @@ static const struct {
 	enum err err;
 } reverts[] = {
 	{"KmsNodeAlreadySigned(uint256,address)", "KmsNodeAlreadySigned", ERR_ALREADY_DONE},
+	{"KmsAlreadySignedForPrepKeygen(uint256,address)", "KmsAlreadySignedForPrepKeygen",
+	 ERR_ALREADY_DONE},
+	{"KmsAlreadySignedForKeygen(uint256,address)", "KmsAlreadySignedForKeygen",
+	 ERR_ALREADY_DONE},
+	{"KmsAlreadySignedForCrsgen(uint256,address)", "KmsAlreadySignedForCrsgen",
+	 ERR_ALREADY_DONE},
+	{"KmsContextCreationAlreadyConfirmed(address,uint256)",
+	 "KmsContextCreationAlreadyConfirmed", ERR_ALREADY_DONE},
+	{"EpochActivationAlreadyConfirmed(address,uint256)", "EpochActivationAlreadyConfirmed",
+	 ERR_ALREADY_DONE},
+	{"KmsContextNotPending(uint256)", "KmsContextNotPending", ERR_ALREADY_DONE},
+	{"InvalidKmsEpoch(uint256)", "InvalidKmsEpoch", ERR_ALREADY_DONE},
 	{"DecryptionNotRequested(uint256)", "DecryptionNotRequested", ERR_TRANSIENT},
+	{"PrepKeygenNotRequested(uint256)", "PrepKeygenNotRequested", ERR_TRANSIENT},
+	{"KeygenNotRequested(uint256)", "KeygenNotRequested", ERR_TRANSIENT},
+	{"CrsgenNotRequested(uint256)", "CrsgenNotRequested", ERR_TRANSIENT},
+	{"KeyManagementRequestPending()", "KeyManagementRequestPending", ERR_TRANSIENT},
 	{"NotKmsTxSender(address)", "NotKmsTxSender", ERR_TRANSIENT},
 	{"NotKmsSigner(address)", "NotKmsSigner", ERR_TRANSIENT},
 	{"KmsSignerDoesNotMatchTxSender(address,address)", "KmsSignerDoesNotMatchTxSender",

@@ -165,6 +165,7 @@ static void place(struct sender *s, uint64_t count)
 	LOG_INFO(s->env.log, "Started sending answers", log_hex("account", BYTES_OF(s->account.b)),
 		 log_i("next_nonce", (int64_t)s->nonces.next),
 		 log_i("free_nonces", (int64_t)s->nonces.back_n));
+	sender_probe_sync(s);
 	sender_pump(s);
 	sender_claim(s);
 	clock_timer_set(s->env.clock, &s->watch_timer, WATCH_MS, sender_watch, s);

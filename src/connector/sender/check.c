@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/limits.h"
+#include "connector/adapters/views.h"
 #include "connector/sender/internal.h"
 
 /* ---- how the check ends ---- */
@@ -46,6 +47,16 @@ static void finish(struct job *j, enum op_state to, enum err e, const char *reas
  * attempt, some time later, and has to be the same. The first reading is the reason stored with the
  * operation, so it counts over a restart.
  */
+static void ends(struct job *j, enum err class, const char *reason)
+{
+	bool done = class == ERR_ALREADY_DONE;
+
+	if (strcmp(j->last_reason.text, reason) == 0 || job_expired(j))
+		finish(j, done ? OP_DONE : OP_FAILED, class, reason);
+	else
+		job_defer_for(j, class, !done, reason, END_AGAIN_MS);
+}
+
 static void on_revert(struct job *j, const struct provider_error *e)
 {
 	struct err_note reason = {0};
@@ -54,15 +65,13 @@ static void on_revert(struct job *j, const struct provider_error *e)
 	bool done = class == ERR_ALREADY_DONE;
 
 	if (done)
-		class = err_say(&reason, class, "already answered");
+		class = err_say(&reason, class, "already answered: %s", name);
 	else
 		class = err_say(&reason, class, "the gateway reverts the answer: %s", name);
 	if (!done && err_class(class) != ERR_CLASS_REFUSED)
 		job_defer(j, class, true, reason.text);
-	else if (strcmp(j->last_reason.text, reason.text) == 0 || job_expired(j))
-		finish(j, done ? OP_DONE : OP_FAILED, class, reason.text);
 	else
-		job_defer_for(j, class, !done, reason.text, END_AGAIN_MS);
+		ends(j, class, reason.text);
 }
 
 /* ---- fees ---- */
@@ -96,6 +105,17 @@ static enum err fee_check(const struct sender *s, const struct fee_history *fee,
 		       "eth_feeHistory: %s wei per gas, the limit max_fee_per_gas_gwei is %" PRIu64
 		       " gwei",
 		       said, cap_gwei);
+}
+
+/* A limit of the operator's: what would run out of gas for certain is not signed. */
+static enum err gas_fixed(uint64_t gas, uint64_t limit, uint64_t *ret_gas, struct err_note *note)
+{
+	if (gas > limit)
+		return err_say(note, ERR_TRANSIENT,
+			       "gas_limit: %" PRIu64 " for an answer that needs %" PRIu64, limit,
+			       gas);
+	*ret_gas = limit;
+	return ERR_OK;
 }
 
 static enum err gas_check(uint64_t gas, uint64_t percent, uint64_t *ret_gas, struct err_note *note)
@@ -166,6 +186,7 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 
 	if (!j)
 		return;
+	const struct connector_config *c = j->s->env.config;
 	if (e->err == ERR_REMOTE && e->revert_data.n > 0) {
 		on_revert(j, e);
 		return;
@@ -174,7 +195,10 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		job_defer(j, e->err, false, e->note.text);
 		return;
 	}
-	err = gas_check(gas, j->s->env.config->gas_multiplier_percent, &j->gas, &note);
+	if (c->gas_limit_given && !j->fills_gap)
+		err = gas_fixed(gas, c->gas_limit, &j->gas, &note);
+	else
+		err = gas_check(gas, c->gas_multiplier_percent, &j->gas, &note);
 	if (err != ERR_OK) {
 		LOG_ERROR(j->s->env.log, "The gateway's estimate is too high, nothing is signed",
 			  log_s("detail", note.text), log_u256("request", j->request_id));
@@ -195,7 +219,7 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		job_defer(j, ERR_BUSY, false, "eth_feeHistory: too much is waiting");
 }
 
-void job_check(struct job *j)
+static void estimate(struct job *j)
 {
 	struct sender *s = j->s;
 	const struct call_msg msg = {.from = s->account, .to = j->to, .data = buf_view(&j->data)};
@@ -209,6 +233,49 @@ void job_check(struct job *j)
 	if (t)
 		(void)ticket_close(t, NULL);
 	job_defer(j, e, false, "eth_estimateGas");
+}
+
+/* ---- is it still wanted? ---- */
+
+/* No reply, or one of a gateway without this view: then it is. */
+static void on_is_done(void *ctx, const struct provider_error *e, struct bytes data)
+{
+	struct job *j = ticket_close(ctx, NULL);
+	bool done = false;
+
+	if (!j)
+		return;
+	if (e->err == ERR_OK && view_bool_result(&done, data) == ERR_OK && done)
+		ends(j, ERR_ALREADY_DONE, "the gateway has enough answers without this one");
+	else
+		estimate(j);
+}
+
+static bool ask_is_done(struct job *j)
+{
+	CLEANUP(buf_free) struct buf data = buf_make(64);
+	struct sender *s = j->s;
+	struct ticket *t;
+	enum err e;
+
+	if (!s->env.config->skip_answered_public_decryptions ||
+	    j->kind != OP_KIND_PUBLIC_DECRYPTION || j->fills_gap ||
+	    decryption_is_done_call(&data, j->request_id) != ERR_OK)
+		return false;
+	const struct call_msg msg = {.from = s->account, .to = j->to, .data = buf_view(&data)};
+	t = scope_open(&j->calls, s->env.inflight, j, 0);
+	e = t ? provider_call(s->env.chain.provider, &msg, (struct block_tag){.kind = BLOCK_LATEST},
+			      on_is_done, t)
+	      : ERR_NOMEM;
+	if (t && e != ERR_OK)
+		(void)ticket_close(t, NULL);
+	return e == ERR_OK;
+}
+
+void job_check(struct job *j)
+{
+	if (!ask_is_done(j))
+		estimate(j);
 }
 
 /* ---- gaps ---- */

@@ -17,6 +17,9 @@ enum {
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
 	FEE_FRESH_MS = 1000,     /* fees are shared for so long */
 	BROADCASTS_MAX = 16,     /* eth_sendRawTransaction at once */
+	SYNCS_MAX = 16,      /* eth_sendRawTransactionSync at once; the others go the other way */
+	SYNC_POLL_MS = 1000, /* a reply that takes longer is not waited for */
+	SYNC_FAILURES_MAX = 3,
 	BROADCAST_RETRY_MAX_MS = 5000,
 	REBROADCAST_MS = 30000, /* accepted and not mined for so long: the same bytes once more */
 	TX_VERSIONS_MAX = 10,   /* transactions of one nonce, each with a higher fee */
@@ -57,6 +60,8 @@ enum send_outcome {
 	SEND_AGAIN, /* everything else, and whatever is no answer at all */
 };
 enum send_outcome send_outcome_of(const struct provider_error *e);
+/* The node does not have the method. */
+bool method_is_missing(const struct provider_error *e);
 
 /* ---- one answer on its way ---- */
 
@@ -118,8 +123,11 @@ struct job {
 	struct wei next_fee_max, next_priority;
 
 	/* STAGE_LIVE */
-	bool issued;           /* broadcast at least once by this process */
-	bool sending;          /* eth_sendRawTransaction is out */
+	bool issued;  /* broadcast at least once by this process */
+	bool sending; /* eth_sendRawTransaction is out, or … */
+	bool sync;    /* … eth_sendRawTransactionSync, since … */
+	int64_t sent_ms;
+	bool plain;            /* the latter has failed for these bytes */
 	unsigned receipts_out; /* receipts that are asked, one per version */
 	bool receipt_missed;   /* the replies of this round so far: none, and no failure */
 	bool accepted;         /* the last broadcast was */
@@ -178,7 +186,9 @@ struct sender {
 	struct wei fee_max, priority, base_fee;
 
 	/* broadcasting */
-	unsigned broadcasts_n;
+	unsigned broadcasts_n, syncs_n;
+	bool sync_offered;      /* the node has eth_sendRawTransactionSync */
+	unsigned sync_failures; /* in a row */
 	struct timer pump_timer;
 
 	/* receipts */
@@ -270,9 +280,12 @@ bool gap_is_gone(const struct job *j); /* for a job that fills one */
 
 void job_allocate(struct job *j);
 void sender_pump(struct sender *s);
+void sender_probe_sync(struct sender *s);
 /* `mined`: which of its versions, where one was. */
 void job_end(struct job *j, enum tx_end end, struct block_number block, struct hash32 mined);
 
+/* No reply to a broadcast is awaited any more. */
+void job_sent(struct job *j);
 /* In a block, which is not deep enough yet. */
 void job_included(struct job *j, struct block_number block);
 /* Not in a block any more. */
@@ -293,6 +306,7 @@ enum err raw_read(struct tx *ret_tx, struct bytes raw) MUST_USE;
 
 /* ---- receipts.c ---- */
 
+void job_found(struct job *j, const struct receipt *r);
 void receipts_wake(struct sender *s);
 
 /* ---- watch.c ---- */

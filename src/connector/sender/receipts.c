@@ -43,7 +43,7 @@ static bool deep(const struct sender *s, struct block_number block)
 	       (s->head >= block.v && s->head - block.v >= s->confirmations - 1);
 }
 
-static void found(struct job *j, const struct receipt *r)
+void job_found(struct job *j, const struct receipt *r)
 {
 	const struct log *log = j->s->env.log;
 
@@ -103,7 +103,7 @@ static void on_receipt(void *ctx, const struct provider_error *e, const struct r
 	} else if (r) {
 		s->receipts_found |= !j->included;
 		j->receipt_missed = false;
-		found(j, r);
+		job_found(j, r);
 	} else if (j->receipts_out == 0 && j->receipt_missed) {
 		missing(j);
 	}
@@ -176,6 +176,8 @@ static void tick(void *ctx)
 			continue;
 		any = true;
 		if (j->included && !deep(s, j->block))
+			continue;
+		if (j->sending && j->sync && sender_mono_ms(s) - j->sent_ms < SYNC_POLL_MS)
 			continue;
 		if (j->receipts_out == 0 && !ask(j))
 			break;

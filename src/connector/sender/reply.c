@@ -56,9 +56,30 @@ static bool says(const char *message, const char *words)
 	return false;
 }
 
+enum {
+	RPC_NO_METHOD = -32601, /* JSON-RPC 2.0 */
+	RPC_NOT_IN_A_BLOCK = 4, /* EIP-7966: sent, and its time is over */
+};
+
+bool method_is_missing(const struct provider_error *e)
+{
+	static const char *const words[] = {"method not found", "unsupported method",
+					    "unknown method",   "method not supported",
+					    "is not available", "not whitelisted"};
+
+	if (e->err != ERR_REMOTE)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (says(e->rpc_message, words[i]))
+			return true;
+	return e->rpc_code == RPC_NO_METHOD;
+}
+
 enum send_outcome send_outcome_of(const struct provider_error *e)
 {
 	if (e->err == ERR_OK)
+		return SEND_ACCEPTED;
+	if (e->err == ERR_REMOTE && e->rpc_code == RPC_NOT_IN_A_BLOCK)
 		return SEND_ACCEPTED;
 	for (size_t i = 0; e->err == ERR_REMOTE && i < ARRAY_LEN(rows); i++)
 		if (says(e->rpc_message, rows[i].words))

@@ -111,8 +111,7 @@ void job_free(struct job *j)
 	list_remove(list_of(j), j);
 	if (j->stage < STAGE_LIVE)
 		s->early_n--;
-	if (j->sending)
-		s->broadcasts_n--;
+	job_sent(j);
 	s->receipts_n -= j->receipts_out;
 	buf_free(&j->data);
 	buf_free(&j->raw);

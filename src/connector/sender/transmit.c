@@ -105,9 +105,7 @@ static void end_store(struct job *j)
 void job_end(struct job *j, enum tx_end end, struct block_number block, struct hash32 mined)
 {
 	scope_cancel(&j->calls);
-	if (j->sending)
-		j->s->broadcasts_n--;
-	j->sending = false;
+	job_sent(j);
 	j->s->receipts_n -= j->receipts_out;
 	j->receipts_out = 0;
 	j->end = end;
@@ -370,6 +368,29 @@ static void refused(struct job *j, const struct provider_error *e, enum send_out
 	       log_hex("account", BYTES_OF(j->account.b)));
 }
 
+void job_sent(struct job *j)
+{
+	if (j->sending && j->sync)
+		j->s->syncs_n--;
+	else if (j->sending)
+		j->s->broadcasts_n--;
+	j->sending = false;
+}
+
+static void reply(struct job *j, const struct provider_error *e, size_t version)
+{
+	struct sender *s = j->s;
+	enum send_outcome outcome = send_outcome_of(e);
+
+	if (version != j->older_n)
+		LOG_DEBUG(s->env.log, "The reply to an older version comes after the newer one");
+	else if (outcome == SEND_ACCEPTED || outcome == SEND_KNOWN)
+		accepted(j);
+	else
+		refused(j, e, outcome);
+	receipts_wake(s);
+}
+
 static void on_sent(void *ctx, const struct provider_error *e, const struct hash32 *hash)
 {
 	size_t version;
@@ -378,19 +399,61 @@ static void on_sent(void *ctx, const struct provider_error *e, const struct hash
 	(void)hash; /* the provider has compared it with the bytes */
 	if (!j)
 		return;
-	struct sender *s = j->s;
-	enum send_outcome outcome = send_outcome_of(e);
+	job_sent(j);
+	reply(j, e, version);
+	sender_pump(j->s);
+}
 
-	j->sending = false;
-	s->broadcasts_n--;
-	if (version != j->older_n)
-		LOG_DEBUG(s->env.log, "The reply to an older version comes after the newer one");
-	else if (outcome == SEND_ACCEPTED || outcome == SEND_KNOWN)
-		accepted(j);
-	else
-		refused(j, e, outcome);
-	receipts_wake(s);
+/* ---- broadcasting and waiting in one ---- */
+
+/*
+ * The reply may take as long as a block. Whatever is wrong with it, these bytes go the other way
+ * the next time; a node without the method is not asked again.
+ */
+static void on_sent_sync(void *ctx, const struct provider_error *e, const struct receipt *r)
+{
+	size_t version;
+	struct job *j = ticket_close(ctx, &version);
+
+	if (!j)
+		return;
+	struct sender *s = j->s;
+	job_sent(j);
+	j->plain = e->err != ERR_OK;
+	s->sync_failures = e->err == ERR_OK ? 0 : s->sync_failures + 1;
+	if (method_is_missing(e) || s->sync_failures >= SYNC_FAILURES_MAX) {
+		LOG_INFO(s->env.log, "The gateway does not send and wait in one any more",
+			 log_s("detail", e->note.text));
+		s->sync_offered = false;
+	}
+	if (!method_is_missing(e))
+		reply(j, e, version);
+	if (e->err == ERR_OK && r)
+		job_found(j, r);
 	sender_pump(s);
+}
+
+static bool by_sync(const struct sender *s, const struct job *j)
+{
+	return s->sync_offered && !j->plain && !j->accepted && s->syncs_n < SYNCS_MAX;
+}
+
+/* No bytes: a node that has the method finds fault with them. */
+static void on_probe(void *ctx, const struct provider_error *e, const struct receipt *r)
+{
+	struct sender *s = ticket_close(ctx, NULL);
+
+	(void)r;
+	if (s)
+		s->sync_offered = e->err == ERR_REMOTE && !method_is_missing(e);
+}
+
+void sender_probe_sync(struct sender *s)
+{
+	struct ticket *t = scope_open(&s->calls, s->env.inflight, s, 0);
+
+	if (t && provider_send_raw_sync(s->env.chain.provider, BYTES_NONE, on_probe, t) != ERR_OK)
+		(void)ticket_close(t, NULL);
 }
 
 static void broadcast(struct job *j)
@@ -402,9 +465,14 @@ static void broadcast(struct job *j)
 		LOG_WARN(s->env.log, "A transaction is not mined, broadcasting it again",
 			 log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce),
 			 log_hex("tx", BYTES_OF(j->hash.b)));
-	enum err e = t ? provider_send_raw(s->env.chain.provider, buf_view(&j->raw), on_sent, t)
-		       : ERR_NOMEM;
+	bool sync = by_sync(s, j);
+	enum err e = ERR_NOMEM;
 
+	if (t && sync)
+		e = provider_send_raw_sync(s->env.chain.provider, buf_view(&j->raw), on_sent_sync,
+					   t);
+	else if (t)
+		e = provider_send_raw(s->env.chain.provider, buf_view(&j->raw), on_sent, t);
 	if (e != ERR_OK) {
 		if (t)
 			(void)ticket_close(t, NULL);
@@ -414,7 +482,9 @@ static void broadcast(struct job *j)
 	j->issued = true;
 	j->sending = true;
 	replace_later(j);
-	s->broadcasts_n++;
+	j->sync = sync;
+	j->sent_ms = sender_mono_ms(s);
+	*(sync ? &s->syncs_n : &s->broadcasts_n) += 1;
 }
 
 static void on_pump(void *ctx)

@@ -230,6 +230,8 @@ static const char *take(struct sim_pool *p, struct bytes raw)
 
 /* ---- JSON-RPC ---- */
 
+static const uint8_t done_word[32] = {[31] = 1};
+
 static json_t *quantity(uint64_t v)
 {
 	return json_sprintf("0x%llx", (unsigned long long)v);
@@ -308,6 +310,31 @@ static json_t *receipt(struct sim_pool *p, const json_t *params)
 	return receipt_of(t, 0);
 }
 
+static json_t *send_sync(struct sim_pool *p, const json_t *params, const char **ret_error)
+{
+	json_t *hash, *out;
+	struct hash32 h;
+	enum err e = ERR_OK;
+
+	if (strcmp(json_string_value(json_array_get(params, 0)), "0x") == 0) {
+		*ret_error = "typed transaction too short";
+		return NULL;
+	}
+	hash = send(p, params, ret_error);
+	p->syncs++;
+	if (!hash)
+		return NULL;
+	json_get_hex_fixed(hash, NULL, h.b, 32, &e);
+	assert_int_equal(e, ERR_OK);
+	json_decref(hash);
+	const struct sim_pool_tx *t = by_hash(p, h);
+	assert_non_null(t);
+	out = t->mined ? receipt_of(t, 0) : NULL;
+	if (!out)
+		*ret_error = "timeout";
+	return out;
+}
+
 static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 		   const char **ret_error, json_t **ret_data)
 {
@@ -344,8 +371,14 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 	}
 	if (strcmp(method, "eth_sendRawTransaction") == 0)
 		return send(p, params, ret_error);
+	if (p->sync && strcmp(method, "eth_sendRawTransactionSync") == 0)
+		return send_sync(p, params, ret_error);
 	if (strcmp(method, "eth_getTransactionReceipt") == 0)
 		return receipt(p, params);
+	if (strcmp(method, "eth_call") == 0) {
+		p->calls++;
+		return hex(bytes_from(p->is_done ? done_word : (const uint8_t[32]){0}, 32));
+	}
 	*ret_error = "method not found";
 	return NULL;
 }
@@ -373,10 +406,12 @@ static void serve(void *server, const struct http_request *req, struct sim_reply
 		reply = json_pack("{s:s,s:o,s:o}", "jsonrpc", "2.0", "id", id, "result", result);
 	else
 		reply = json_pack("{s:s,s:o,s:{s:i,s:s,s:o*}}", "jsonrpc", "2.0", "id", id, "error",
-				  "code", -32000, "message", error, "data", data);
+				  "code", strcmp(error, "timeout") == 0 ? 4 : -32000, "message",
+				  error, "data", data);
 	assert_non_null(reply);
 	assert_int_equal(json_print(&ret->body, reply), ERR_OK);
-	if (strcmp(method, "eth_sendRawTransaction") == 0 && p->lost_sends > 0) {
+	if (strncmp(method, "eth_sendRawTransaction", 22) == 0 && error == NULL &&
+	    p->lost_sends > 0) {
 		p->lost_sends--;
 		ret->err = ERR_TIMEOUT;
 	}

@@ -50,6 +50,8 @@ struct sim_pool {
 	bool idle;             /* nothing is mined */
 	bool receipts_hidden;
 	bool receipts_invented; /* what is not mined has one */
+	bool sync;              /* eth_sendRawTransactionSync is there */
+	bool is_done;           /* eth_call says: one */
 	const char *fee_said;   /* eth_feeHistory says this base fee */
 	uint64_t gas_said;      /* eth_estimateGas says this of an answer; 0 = the truth */
 	uint64_t count_said;    /* eth_getTransactionCount says this … */
@@ -62,7 +64,7 @@ struct sim_pool {
 	void (*on_send)(void *ctx, const struct sim_pool_tx *t, struct bytes raw);
 	void *on_send_ctx;
 
-	unsigned requests, estimates, fees, sends, counts, receipts;
+	unsigned requests, estimates, fees, sends, syncs, counts, receipts, calls;
 	uint64_t last_nonces[SIM_POOL_TXS_MAX]; /* in the order of first arrival */
 	size_t last_nonces_n;
 };

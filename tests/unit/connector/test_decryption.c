@@ -261,6 +261,17 @@ static void test_reverts(void **state)
 		enum err err;
 	} cases[] = {
 		{"99ec48d9", "KmsNodeAlreadySigned", ERR_ALREADY_DONE},
+		{"33ca1fe3", "KmsAlreadySignedForPrepKeygen", ERR_ALREADY_DONE},
+		{"98fb957d", "KmsAlreadySignedForKeygen", ERR_ALREADY_DONE},
+		{"fcf5a6e9", "KmsAlreadySignedForCrsgen", ERR_ALREADY_DONE},
+		{"62585cc8", "KmsContextCreationAlreadyConfirmed", ERR_ALREADY_DONE},
+		{"49417636", "EpochActivationAlreadyConfirmed", ERR_ALREADY_DONE},
+		{"3586efa1", "KmsContextNotPending", ERR_ALREADY_DONE},
+		{"7995bbcf", "InvalidKmsEpoch", ERR_ALREADY_DONE},
+		{"0ab7f687", "PrepKeygenNotRequested", ERR_TRANSIENT},
+		{"adfab904", "KeygenNotRequested", ERR_TRANSIENT},
+		{"8d8c940a", "CrsgenNotRequested", ERR_TRANSIENT},
+		{"6fbcdd2b", "KeyManagementRequestPending", ERR_TRANSIENT},
 		{"d48af942", "DecryptionNotRequested", ERR_TRANSIENT},
 		{"aee86323", "NotKmsTxSender", ERR_TRANSIENT},
 		{"2a7c6ef6", "NotKmsSigner", ERR_TRANSIENT},

@@ -252,7 +252,7 @@ static void test_already_answered_is_success(void **state)
 	sender_begin(f);
 	sender_answers(f, 1, 1);
 	assert_true(sender_wait(f, "done", 1, 3000));
-	assert_string_equal(world_reason(&f->w, 1), "already answered");
+	assert_string_equal(world_reason(&f->w, 1), "already answered: KmsNodeAlreadySigned");
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx"), 0);
 	assert_int_equal(f->pool.estimates, 2);
 }
@@ -590,7 +590,7 @@ static void test_a_revert_because_it_is_answered(void **state)
 		sim_run(&f->w.sim, 1);
 	f->pool.revert = "KmsNodeAlreadySigned(uint256,address)";
 	assert_true(sender_wait(f, "done", 1, 5000));
-	assert_string_equal(world_reason(&f->w, 1), "already answered");
+	assert_string_equal(world_reason(&f->w, 1), "already answered: KmsNodeAlreadySigned");
 	assert_int_equal(f->pool.txs_n, 1);
 }
 

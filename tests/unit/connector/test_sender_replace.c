@@ -327,6 +327,142 @@ static void test_a_reorg_before_it_is_deep(void **state)
 	assert_int_equal(f->pool.txs_n, 3); /* the same bytes */
 }
 
+/* ---- sent and waited for in one ---- */
+
+static void test_a_receipt_comes_with_the_reply(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.sync = true;
+	sender_begin(f);
+	sim_run(&f->w.sim, 100);
+	sender_answers(f, 1, 20);
+	assert_true(sender_wait(f, "done", 20, 1000));
+	assert_true(f->pool.syncs >= 16);
+	assert_int_equal(f->pool.sends, 20);
+	assert_true(f->pool.receipts <= 4);
+	assert_int_equal(sender_txs(f, "mined"), 20);
+}
+
+static void test_a_node_without_it_is_asked_once(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sender_answers(f, 1, 20);
+	assert_true(sender_wait(f, "done", 20, 1000));
+	f->pool.sync = true;
+	sender_answers(f, 21, 20);
+	assert_true(sender_wait(f, "done", 40, 1000));
+	assert_int_equal(f->pool.syncs, 0);
+	assert_int_equal(f->pool.sends, 40);
+}
+
+/* Code 4 of EIP-7966: sent, and no block in time. */
+static void test_no_block_in_time(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.sync = f->pool.idle = true;
+	sender_begin(f);
+	sim_run(&f->w.sim, 100);
+	sender_answers(f, 1, 3);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(f->pool.sends, 3);
+	assert_int_equal(sender_txs(f, "broadcast"), 3);
+	f->pool.idle = false;
+	sim_pool_mine(&f->pool);
+	assert_true(sender_wait(f, "done", 3, 5000));
+	assert_int_equal(f->pool.txs_n, 3);
+}
+
+static void test_a_reply_with_its_receipt_is_lost(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.sync = true;
+	sender_begin(f);
+	sim_run(&f->w.sim, 100);
+	f->pool.lost_sends = 2;
+	sender_answers(f, 1, 10);
+	assert_true(sender_wait(f, "done", 10, 10000));
+	assert_int_equal(f->pool.txs_n, 10);
+	assert_int_equal(f->pool.count, 10);
+}
+
+/* ---- gas of the operator's choice ---- */
+
+static void test_a_fixed_gas_limit(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.gas_limit_given = true;
+	f->w.config.gas_limit = 300000;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 1000));
+	assert_int_equal(f->pool.txs[0].gas, 300000);
+}
+
+static void test_a_gas_limit_that_cannot_do(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.gas_limit_given = true;
+	f->w.config.gas_limit = 99999;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	sim_run(&f->w.sim, 10000);
+	assert_int_equal(f->pool.sends, 0);
+	assert_string_equal(world_reason(&f->w, 1),
+			    "gas_limit: 99999 for an answer that needs 100000");
+}
+
+/* ---- enough answers without ours ---- */
+
+static void test_an_answer_that_nobody_needs(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.skip_answered_public_decryptions = true;
+	f->pool.is_done = true;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	assert_int_equal(f->pool.calls, 2); /* one reply ends nothing */
+	assert_int_equal(f->pool.sends, 0);
+	assert_string_equal(world_reason(&f->w, 1),
+			    "the gateway has enough answers without this one");
+	sender_user_answer(f, 2); /* of these each node's own is needed */
+	assert_true(sender_wait(f, "done", 2, 5000));
+	assert_int_equal(f->pool.calls, 2);
+	assert_int_equal(f->pool.sends, 1);
+}
+
+static void test_an_answer_that_is_needed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.skip_answered_public_decryptions = true;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	assert_int_equal(f->pool.calls, 1);
+	assert_int_equal(sim_pool_count(&f->pool, 1, true), 1);
+}
+
+static void test_sent_whoever_answered_unless_told(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->pool.is_done = true;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	assert_int_equal(f->pool.calls, 0);
+	assert_int_equal(f->pool.sends, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -347,6 +483,15 @@ int main(void)
 		T(test_final_when_deep),
 		T(test_a_restart_before_it_is_deep),
 		T(test_a_reorg_before_it_is_deep),
+		T(test_a_receipt_comes_with_the_reply),
+		T(test_a_node_without_it_is_asked_once),
+		T(test_no_block_in_time),
+		T(test_a_reply_with_its_receipt_is_lost),
+		T(test_a_fixed_gas_limit),
+		T(test_a_gas_limit_that_cannot_do),
+		T(test_an_answer_that_nobody_needs),
+		T(test_an_answer_that_is_needed),
+		T(test_sent_whoever_answered_unless_told),
 	};
 #undef T
 

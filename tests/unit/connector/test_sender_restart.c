@@ -203,8 +203,14 @@ static void faults(struct sender_fixture *f, struct rng *rng)
 	f->pool.chance_down = (unsigned)rng_below(rng, 20);
 	f->pool.idle = rng_below(rng, 3) == 0;
 	f->pool.receipts_hidden = rng_below(rng, 4) == 0;
+	f->pool.sync = rng_below(rng, 2) == 0;
+	f->pool.fee_floor = rng_below(rng, 4) == 0 ? 50000 : 0;
 	f->stall_n = (unsigned)rng_below(rng, 3);
 	f->fail_n = (unsigned)rng_below(rng, 3);
+	sim_pool_blocks(&f->pool, rng_below(rng, 4));
+	if (rng_below(rng, 4) == 0)
+		sim_pool_reorg(&f->pool, f->pool.count < 4 ? f->pool.count : 1 + rng_below(rng, 3),
+			       rng_below(rng, 2) == 0);
 }
 
 static void no_faults(struct sender_fixture *f)
@@ -212,7 +218,24 @@ static void no_faults(struct sender_fixture *f)
 	f->pool.chance_lost = f->pool.chance_down = 0;
 	f->pool.idle = f->pool.receipts_hidden = false;
 	f->stall_n = f->fail_n = 0;
+	f->pool.base_fee = 60000;
 	sim_pool_mine(&f->pool);
+}
+
+/* A chain that goes on: blocks without us make ours final. */
+static bool settle(struct sender_fixture *f, uint64_t asked)
+{
+	bool done = false;
+
+	for (int i = 0; i < 300 && !done; i++) {
+		sim_pool_blocks(&f->pool, 1);
+		done = sender_wait(f, "done", (int64_t)asked, 1000);
+	}
+	for (int i = 0; i < 130; i++) { /* what was forgotten after the answer is sent again */
+		sim_pool_blocks(&f->pool, 1);
+		sim_run(&f->w.sim, 1000);
+	}
+	return done;
 }
 
 static void one_run(uint64_t seed)
@@ -225,6 +248,8 @@ static void one_run(uint64_t seed)
 	assert_non_null(f);
 	sender_setup(f, seed);
 	(void)rng_seeded_init(&f->pool.rng, seed + 1);
+	f->w.config.gateway_tx_required_confirmations = 1 + rng_below(rng, 3);
+	f->w.config.tx_replace_after_ms = 1000;
 	for (int kill = 0; kill < KILLS; kill++) {
 		uint64_t more = ANSWERS / KILLS;
 
@@ -237,14 +262,14 @@ static void one_run(uint64_t seed)
 	}
 	no_faults(f);
 	sender_begin(f);
-	bool done = sender_wait(f, "done", (int64_t)asked, 300000);
-	sim_run(&f->w.sim, 10000);
+	bool done = settle(f, asked);
 
 	int64_t filled =
 		sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx WHERE operation IS NULL AND state "
 				       "= 'mined'");
-	int64_t open = sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx WHERE state IN "
-					      "('allocated','signed','broadcast')");
+	int64_t open =
+		sim_sql_int(&f->w.sim, "SELECT count(*) FROM tx WHERE state IN "
+				       "('allocated','signed','broadcast','included','far')");
 	bool once = done && open == 0 && f->pool.count == asked + (uint64_t)filled;
 	for (uint64_t id = 1; id <= asked; id++)
 		once = once && sim_pool_count(&f->pool, id, true) == 1;

@@ -271,6 +271,33 @@ static void test_receipt(void **state)
 	assert_err(none.err, ERR_MALFORMED);
 }
 
+/* keccak256 of nothing: what the bytes of this test hash to. */
+#define EMPTY_HASH "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+
+static void test_send_raw_sync(void **state)
+{
+	static const char receipt[] =
+		"{\"transactionHash\":\"0x%s\",\"status\":\"0x1\",\"blockNumber\":\"0x9\","
+		"\"blockHash\":" H("cc") ",\"gasUsed\":\"0x5208\"}";
+	struct rig *r = *state;
+	struct seen s = {0};
+	char body[512], reply[1024];
+
+	assert_ok(provider_send_raw_sync(r->p, BYTES_NONE, seen_receipt, &s));
+	assert_request(&r->t, 0, "eth_sendRawTransactionSync", "[\"0x\"]");
+	snprintf(body, sizeof(body), receipt, EMPTY_HASH);
+	snprintf(reply, sizeof(reply), OK("%s"), body);
+	answer(r, reply);
+	assert_ok(s.err);
+	assert_true(s.given && s.receipt.success);
+	assert_int_equal(s.receipt.block.v, 9);
+
+	/* The receipt of another transaction is none. */
+	assert_ok(provider_send_raw_sync(r->p, BYTES_LIT("\x02"), seen_receipt, &s));
+	answer(r, reply);
+	assert_err(s.err, ERR_MISMATCH);
+}
+
 static struct seen transaction_of(struct rig *r, const char *reply)
 {
 	struct seen s = {0};
@@ -540,6 +567,7 @@ int main(void)
 		WITH_RIG(test_fees),
 		WITH_RIG(test_send_raw),
 		WITH_RIG(test_receipt),
+		WITH_RIG(test_send_raw_sync),
 		WITH_RIG(test_transaction),
 		WITH_RIG(test_logs),
 		WITH_RIG(test_logs_refused),
