@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/rng.h"
 #include "connector/config.h"
 #include "connector/inflight.h"
@@ -102,18 +103,5 @@ void worker_stop(struct worker *w);
 struct sender;
 enum err sender_start(struct sender **ret_sender, const struct connector_env *env) MUST_USE;
 void sender_stop(struct sender *s);
-
-/*
- * Retry: one mechanism for all, keyed by error class. `attempts` have been made so far, all of them
- * failed; the delay is the one before the next, exponential with full jitter (1 ms .. min(cap,
- * first * 2^(attempts - 1))). False when the class is terminal or `attempts_max` is reached. Errors
- * of this machine (ERR_CLASS_INTERNAL) wait at the cap.
- */
-struct retry_policy {
-	int64_t first_ms, cap_ms;
-	int64_t attempts_max; /* 0 = no end by count */
-};
-bool retry_after(const struct retry_policy *p, enum err e, int64_t attempts, struct rng *rng,
-		 int64_t *ret_delay_ms);
 
 #endif

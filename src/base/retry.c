@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-#include "connector/service.h"
+#include "base/retry.h"
 
-/* What each class of error is worth. The only place of the connector that decides this. */
+/* What each class of error is worth. The only place that decides this. */
 static const struct {
 	bool again;
 	bool slow; /* start at the cap: this machine is in trouble, haste would make it worse */
