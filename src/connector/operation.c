@@ -96,6 +96,11 @@ const char op_select_sql[] = "SELECT " COLUMNS " FROM operation ";
  * block it is in now. Two logs of one transaction do not overwrite each other's place: only another
  * block does.
  */
+/* A withdrawn row that is included again begins anew. */
+#define BACK(column, value)                                                                        \
+	" " column " = CASE WHEN operation.state = 'aborted' THEN " value                          \
+	" ELSE operation." column " END,"
+
 static const char insert_sql[] =
 	"INSERT INTO operation (chain, contract, kind, request_id, content_digest, state, block, "
 	"block_hash, tx_hash,"
@@ -114,9 +119,25 @@ static const char insert_sql[] =
 	" log_index = CASE WHEN operation.block_hash <> excluded.block_hash THEN excluded.log_index"
 	" ELSE operation.log_index END,"
 	" block_hash = excluded.block_hash,"
-	" updated_ms = excluded.updated_ms"
-	" WHERE operation.state IN (" LIVE ") AND (operation.block_hash <> excluded.block_hash"
-	" OR (length(operation.materials) = 0 AND length(excluded.materials) > 0))";
+	" updated_ms = excluded.updated_ms," BACK("state", "'seen'") BACK(
+		"proof", "excluded.proof") BACK("error", "''") BACK("reason", "''")
+		BACK("attempts", "0") BACK("deferrals", "0") BACK(
+			"due_ms",
+			"0") " refused_since_ms = CASE WHEN operation.state = 'aborted' THEN 0 ELSE"
+			     " operation.refused_since_ms END"
+			     " WHERE (operation.state IN (" LIVE
+			     ") AND (operation.block_hash <> excluded.block_hash"
+			     " OR (length(operation.materials) = 0 AND length(excluded.materials) "
+			     "> 0)))"
+			     " OR (operation.state = 'aborted' AND operation.error = "
+			     "'" OP_ERROR_ORPHANED "')";
+
+/* No answer yet: what is on its way to the chain, or there, ends as it ends. */
+static const char withdraw_sql[] =
+	"UPDATE operation SET state = 'aborted', error = '" OP_ERROR_ORPHANED "',"
+	" reason = 'its block is no longer part of the chain', lease_owner = NULL,"
+	" lease_until_ms = 0, updated_ms = $3"
+	" WHERE chain = $1 AND block > $2 AND state IN ('seen','ready','computing')";
 
 static const char claim_sql[] =
 	"UPDATE operation SET lease_owner = $1, lease_until_ms = $2 WHERE id IN"
@@ -183,6 +204,15 @@ enum err op_add_insert(struct store_batch *b, const struct operation *op, int64_
 			 store_blob(BYTES_OF(op->tx_hash.b)), store_int((int64_t)op->log_index),
 			 blob_of(op->content), blob_of(op->materials), blob_of(BYTES_NONE),
 			 store_int(now_ms));
+}
+
+enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct block_number after,
+			 int64_t now_ms)
+{
+	if (after.v > INT64_MAX)
+		return ERR_RANGE;
+	return STORE_ADD(b, STORE_ANY, withdraw_sql, store_int((int64_t)chain.v),
+			 store_int((int64_t)after.v), store_int(now_ms));
 }
 
 enum err op_add_claim(struct store_batch *b, enum op_state state, const char *owner, int64_t now_ms,

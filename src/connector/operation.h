@@ -19,7 +19,8 @@
  *
  * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute.
  * Every transition is a compare-and-set on (state, lease owner) in one batch: whoever lost the row
- * gets ERR_STATE_MOVED and forgets it. Terminal rows never change again. Two event generations of
+ * gets ERR_STATE_MOVED and forgets it. Terminal rows never change again, but for those withdrawn
+ * with their block: included in another block they are seen anew. Two event generations of
  * one request have one content digest, so they are one row.
  *
  * Everything here only adds statements to a batch or reads result cells; nothing does I/O.
@@ -104,6 +105,12 @@ struct operation {
 /* Insert at first sight; a known key only learns its materials and, after a re-org, its new block.
  */
 enum err op_add_insert(struct store_batch *b, const struct operation *op, int64_t now_ms) MUST_USE;
+
+/* Rows of blocks after `after`, which are no longer the chain's, that have no answer yet: aborted,
+ * with the error OP_ERROR_ORPHANED. They come back by op_add_insert. */
+#define OP_ERROR_ORPHANED "orphaned"
+enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct block_number after,
+			 int64_t now_ms) MUST_USE;
 
 /*
  * Claim up to `limit` due rows in `state` for `owner` until lease_until_ms, oldest due first. The

@@ -110,6 +110,15 @@ static const char *const steps[] = {
 	"DROP INDEX tx_open;"
 	"CREATE INDEX tx_open ON tx (chain, nonce) WHERE state IN"
 	" ('allocated','signed','broadcast','included','far','free');",
+
+	/* 3: where the cursor has been, for walking back. `far`: kept when the others go. */
+	"CREATE TABLE cursor_trail ("
+	" id INTEGER PRIMARY KEY,"
+	" chain INTEGER NOT NULL,"
+	" block INTEGER NOT NULL,"
+	" block_hash BLOB NOT NULL,"
+	" far INTEGER NOT NULL,"
+	" UNIQUE (chain, block)) STRICT;",
 };
 
 const struct store_migrations connector_migrations = {

@@ -118,13 +118,13 @@ test('hostile input', { timeout: 300000 }, async (t) => {
 			await survives('chain endpoints: a head that goes back', {
 				begin: () => gatewayFront.set('a head that goes back'),
 				met: () => gatewayFront.served >= 2,
-				says: /The gateway endpoint is behind what we have read/,
+				says: /The endpoint is behind what we have read/,
 				end: () => gatewayFront.set(null),
 			});
 			await survives('chain endpoints: moved to another chain while we run', {
 				begin: () => chains.forEach((front) => front.set('another chain')),
 				met: async () => /Gateway connection failed: the endpoint \S+ serves chain 12345, and 54321 is configured/.test((await healthz()).details),
-				says: /The gateway endpoint (serves another chain, nothing is read from it|is behind what we have read)/,
+				says: /serves another chain, nothing is read from it|The endpoint is behind what we have read/,
 				end: () => chains.forEach((front) => front.set(null)),
 			});
 			await t.test('chain endpoints: another chain from the start', async () => {

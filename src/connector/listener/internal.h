@@ -60,6 +60,32 @@ enum err cursor_from_rows(struct cursor *ret_cursor, const struct store_rows *ro
 enum err cursor_add_move(struct store_batch *b, struct chain_id chain, const struct cursor *old,
 			 const struct cursor *new, int64_t now_ms) MUST_USE;
 
+/* ---- trail: where the cursor has been ---- */
+
+/* For a batch that moves the cursor on: the step, and what is too old goes. */
+enum err trail_add_step(struct store_batch *b, struct chain_id chain, const struct cursor *old,
+			const struct cursor *new) MUST_USE;
+/* For one that moves it back. */
+enum err trail_add_cut(struct store_batch *b, struct chain_id chain,
+		       struct block_number after) MUST_USE;
+enum err trail_add_load(struct store_batch *b, struct chain_id chain,
+			struct block_number newest) MUST_USE;
+
+/* Steps, newest first, and the search among them for the newest that is still the chain's. */
+struct trail {
+	struct cursor *v;
+	size_t n, bad, good, stride, at;
+};
+
+/* Frees what the trail held before. */
+enum err trail_from_rows(struct trail *ret_trail, const struct store_rows *rows) MUST_USE;
+void trail_free(struct trail *t);
+
+/* The step whose hash the search wants to compare next; NULL: it is over. */
+const struct cursor *trail_ask(struct trail *t);
+void trail_answer(struct trail *t, const struct hash32 *hash);
+const struct cursor *trail_found(const struct trail *t); /* NULL: no step is the chain's */
+
 /* ---- harvest: a window's logs as batches of rows ---- */
 
 struct harvest {
@@ -112,7 +138,10 @@ struct listener {
 
 	/* the round */
 	struct block_head head;
-	unsigned endpoint; /* who gave the window's logs: its end is asked of the same */
+	struct trail trail; /* of a walk-back */
+	bool other_branch;  /* it is one: rows of the old branch are withdrawn */
+	int64_t behind_ms;  /* since when the head is behind the cursor; 0 = it is not */
+	unsigned endpoint;  /* who gave the window's logs: its end is asked of the same */
 	struct block_number from, to;
 	struct hash32 to_hash;
 	struct harvest harvest;

@@ -263,6 +263,7 @@ void listener_stop(struct listener *l)
 	clock_timer_cancel(l->env.clock, &l->timer);
 	scope_cancel(&l->calls);
 	harvest_free(&l->harvest);
+	trail_free(&l->trail);
 	arena_free(&l->arena);
 	free(l);
 }

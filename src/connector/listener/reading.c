@@ -106,6 +106,7 @@ static enum err add_cursor(struct listener *l)
 	TRY(harvest_last(&l->harvest, &b));
 	if (l->to.v < l->next.v)
 		return ERR_OK; /* a re-scan moves nothing */
+	TRY(trail_add_step(b, listener_chain(l), &l->stored, &reached));
 	return cursor_add_move(b, listener_chain(l), &l->stored, &reached, listener_wall_ms(l));
 }
 

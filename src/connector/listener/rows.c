@@ -67,7 +67,7 @@ enum {
 	BATCH_BYTES_MAX = 64 << 20,
 	LOG_SCRATCH_MAX = 32 << 20,
 };
-_Static_assert(ROWS_PER_BATCH + 2 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
+_Static_assert(ROWS_PER_BATCH + 4 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
 
 static const char quarantine_sql[] = "INSERT INTO quarantine (chain, contract, block, block_hash, "
 				     "tx_hash, log_index, topics, data, reason, created_ms)"

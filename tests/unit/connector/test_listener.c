@@ -418,6 +418,76 @@ static void test_reorg_while_stopped(void **state)
 	assert_int_equal(cursor(f), 500);
 }
 
+/* The steps of the trail lead back to the last common block, in few questions. */
+static void test_reorg_deeper_than_any_sequencer(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_chain_mine(&f->w.gateway, 2990);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 3000);
+	assert_in_range(sim_sql_int(&f->w.sim, "SELECT count(*) FROM cursor_trail"), 10, 20);
+	unsigned before = f->w.gateway.requests;
+	sim_chain_reorg(&f->w.gateway, 2000);
+	f->w.gateway.head = 1500;
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.head = 3001;
+	f->w.gateway.branch_of[3001] = f->w.gateway.branches;
+	sim_run(&f->w.sim, 5000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_int_equal(cursor(f), 3001);
+	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 1);
+	assert_true(f->w.gateway.requests - before < 200); /* 30 windows of four, and the search */
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT min(block) FROM cursor_trail"), 99);
+}
+
+static void test_rows_of_a_lost_block_are_withdrawn(void **state)
+{
+	struct fixture *f = *state;
+
+	request(f, 1, WORLD_HANDLES);
+	request(f, 2, WORLD_HANDLES);
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	sim_chain_reorg(&f->w.gateway, 3);
+	request(f, 2, WORLD_HANDLES);
+	sim_chain_mine(&f->w.gateway, 1);
+	sim_run(&f->w.sim, 2000);
+	assert_string_equal(world_state(&f->w, 1), "aborted");
+	assert_string_equal(world_reason(&f->w, 1), "its block is no longer part of the chain");
+	assert_string_equal(world_state(&f->w, 2), "seen");
+	/* Included again after all, it is seen anew, and only once. */
+	request(f, 1, WORLD_HANDLES);
+	sim_chain_mine(&f->w.gateway, 1);
+	sim_run(&f->w.sim, 8000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_string_equal(world_reason(&f->w, 1), "");
+	assert_int_equal(rows(f), 2);
+}
+
+/* A node that made up blocks far ahead is replaced by one that did not. */
+static void test_invented_blocks_do_not_keep_the_cursor(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	sim_chain_mine(&f->w.gateway, 700);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 710);
+	f->w.gateway.head = 14;
+	request(f, 1, WORLD_HANDLES);
+	f->w.gateway.head = 15;
+	sim_run(&f->w.sim, 50000);
+	assert_int_equal(cursor(f), 710); /* so long it may be a node that lags */
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(cursor(f), 15);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 0);
+}
+
 static void test_reorg_at_the_same_height(void **state)
 {
 	struct fixture *f = *state;
@@ -454,10 +524,8 @@ static void test_finality(void **state)
 		struct chain_finality final;
 		int64_t cursor, rows;
 	} table[] = {
-		{{FINALITY_BLOCKS, 11}, 0, 0},
-		{{FINALITY_FINALIZED, 0}, 4, 1},
-		{{FINALITY_BLOCKS, 5}, 5, 1},
-		{{FINALITY_SAFE, 0}, 7, 2},
+		{{FINALITY_BLOCKS, 11}, 0, 0}, {{FINALITY_FINALIZED, 0}, 4, 1},
+		{{FINALITY_BLOCKS, 5}, 5, 1},  {{FINALITY_SAFE, 0}, 7, 2},
 		{{FINALITY_LATEST, 0}, 10, 3},
 	};
 	struct fixture *f = *state;
@@ -609,6 +677,9 @@ int main(void)
 		T(test_reorg_brings_the_new_block),
 		T(test_reorg_while_stopped),
 		T(test_reorg_at_the_same_height),
+		T(test_reorg_deeper_than_any_sequencer),
+		T(test_rows_of_a_lost_block_are_withdrawn),
+		T(test_invented_blocks_do_not_keep_the_cursor),
 		T(test_endpoint_behind_moves_nothing),
 		T(test_finality),
 		T(test_lying_endpoint_is_not_believed),
