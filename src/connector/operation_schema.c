@@ -106,7 +106,7 @@ static const char *const steps[] = {
 	" token INTEGER NOT NULL,"
 	" owner TEXT NOT NULL,"
 	" until_ms INTEGER NOT NULL,"
-	" UNIQUE (chain, account)) STRICT;"
+	" UNIQUE (chain)) STRICT;"
 	"DROP INDEX tx_open;"
 	"CREATE INDEX tx_open ON tx (chain, nonce) WHERE state IN"
 	" ('allocated','signed','broadcast','included','far','free');",

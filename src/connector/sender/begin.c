@@ -5,7 +5,7 @@
  */
 #include "connector/sender/internal.h"
 
-static void begin_failed(struct sender *s, enum err e, const char *what, const char *note)
+void begin_failed(struct sender *s, enum err e, const char *what, const char *note)
 {
 	const struct retry_policy policy = {.first_ms = 100, .cap_ms = BACK_OFF_MAX_MS};
 	int64_t delay_ms;
@@ -13,6 +13,8 @@ static void begin_failed(struct sender *s, enum err e, const char *what, const c
 	s->begin_failures++;
 	if (!retry_after(&policy, e, s->begin_failures, s->env.rng, &delay_ms))
 		delay_ms = policy.cap_ms;
+	if (e == ERR_STATE_MOVED)
+		lease_doubt(s);
 	LOG_WARN(s->env.log, "The sender cannot begin, trying again", log_s("what", what), log_e(e),
 		 log_s("detail", note), log_i("retry_ms", delay_ms));
 	clock_timer_set(s->env.clock, &s->begin_timer, delay_ms, sender_prepare, s);
@@ -127,15 +129,22 @@ static void on_loaded(void *ctx, const struct store_result *r)
 	sender_prepare(s);
 }
 
+static enum err submit_checked(struct sender *s, size_t index, struct store_batch *b, enum err e,
+			       store_done_fn *done)
+{
+	if (e == ERR_OK)
+		e = lease_add_check(b, s);
+	return sender_submit(s, &s->calls, s, index, b, e, done);
+}
+
 static enum err load_begin(struct sender *s)
 {
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
 	int64_t now_ms = sender_wall_ms(s);
 
-	return sender_submit(
-		s, &s->calls, s, 0, &b,
-		tx_add_load(&b, s->chain, s->account, s->env.owner, now_ms, now_ms + LEASE_MS),
-		on_loaded);
+	enum err e = tx_add_load(&b, s->chain, s->account, s->env.owner, now_ms, now_ms + LEASE_MS);
+
+	return submit_checked(s, 0, &b, e, on_loaded);
 }
 
 static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
@@ -256,13 +265,13 @@ static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
 	}
 	now_ms = sender_wall_ms(s);
 	if (count < s->ended_end)
-		err = sender_submit(
-			s, &s->calls, s, 0, &b,
+		err = submit_checked(
+			s, 0, &b,
 			tx_add_reopen(&b, s->chain, s->account, count, REOPEN_MAX, now_ms),
 			on_reopened);
 	else
-		err = sender_submit(s, &s->calls, s, (size_t)count, &b,
-				    tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);
+		err = submit_checked(s, (size_t)count, &b,
+				     tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);
 	if (err != ERR_OK)
 		begin_failed(s, err, "storing nonces", "");
 }
@@ -273,6 +282,12 @@ void sender_prepare(void *ctx)
 	struct ticket *t;
 	enum err e;
 
+	if (!s->leased) {
+		e = lease_take(s);
+		if (e != ERR_OK)
+			begin_failed(s, e, "taking the lease", "");
+		return;
+	}
 	if (!s->loaded) {
 		e = load_begin(s);
 		if (e != ERR_OK)

@@ -29,13 +29,16 @@ enum {
 	RECEIPTS_MAX = 16,             /* eth_getTransactionReceipt at once: the lowest nonces */
 	RECEIPT_FIRST_MS = 50,
 	RECEIPT_MAX_MS = 1000,
-	LOST_AFTER_MS = 5000,  /* nonce used, and for so long no receipt of ours … */
-	LOST_READS = 3,        /* … read so often */
-	GONE_READS = 3,        /* a receipt that was there is gone when it was missed so often */
-	GAP_FILL_MS = 2000,    /* a free nonce below open ones waits so long for an operation */
-	REVERTS_MAX = 4,       /* reverted transactions of one operation; upstream's tx_retries */
-	END_AGAIN_MS = 1000,   /* before a revert that ends an answer is read a second time */
-	COUNT_AGAIN_MS = 2000, /* before a count above ours is read a second time */
+	LOST_AFTER_MS = 5000,    /* nonce used, and for so long no receipt of ours … */
+	LOST_READS = 3,          /* … read so often */
+	GONE_READS = 3,          /* a receipt that was there is gone when it was missed so often */
+	GAP_FILL_MS = 2000,      /* a free nonce below open ones waits so long for an operation */
+	REVERTS_MAX = 4,         /* reverted transactions of one operation; upstream's tx_retries */
+	END_AGAIN_MS = 1000,     /* before a revert that ends an answer is read a second time */
+	COUNT_AGAIN_MS = 2000,   /* before a count above ours is read a second time */
+	SENDER_LEASE_MS = 15000, /* a sender that says nothing for so long may be followed */
+	LEASE_RENEW_MS = 4000,
+	LEASE_AGAIN_MS = 1000, /* to look whether it is free, or after a failure */
 	WEI_PER_GWEI = 1000000000,
 	REOPEN_MAX = 64, /* mined transactions that a chain may forget and get again … */
 	REOPEN_RUNNING_MAX = 1024, /* … and those that this process saw there */
@@ -164,7 +167,7 @@ struct sender {
 	uint64_t confirmations; /* 1: in a block */
 
 	/* beginning */
-	bool loaded, chain_ok, placed;
+	bool leased, loaded, chain_ok, placed;
 	int64_t begin_failures;
 	uint64_t ended_end; /* highest nonce that was used up, + 1 */
 	struct timer begin_timer;
@@ -205,6 +208,13 @@ struct sender {
 	bool raising; /* the chain is asked how many transactions it knows; no nonce is taken */
 	struct timer raise_timer;
 
+	/* the right to send */
+	struct scope lease_calls;
+	struct timer lease_timer;
+	int64_t lease_token;
+	bool renewing;
+	bool standby; /* another has it, and it was said */
+
 	/* watching */
 	struct scope watch_calls;
 	struct timer watch_timer;
@@ -230,6 +240,7 @@ static inline int64_t sender_mono_ms(const struct sender *s)
 /* ---- begin.c ---- */
 
 void sender_prepare(void *sender); /* calls sender_claim once it may send */
+void begin_failed(struct sender *s, enum err e, const char *what, const char *note);
 
 /* The chain shows nonces that we did not use: go on after them. */
 void sender_raise(struct sender *s);
@@ -237,6 +248,8 @@ void sender_raise(struct sender *s);
 /* ---- sender.c ---- */
 
 void sender_claim(void *sender);
+/* All that was begun is forgotten; what is on disk is where sender_prepare begins. */
+void sender_reset(struct sender *s);
 
 /* An open row of the table becomes a job; one that is a job already stays. ERR_NOMEM, ERR_CORRUPT.
  */
@@ -308,6 +321,14 @@ enum err raw_read(struct tx *ret_tx, struct bytes raw) MUST_USE;
 
 void job_found(struct job *j, const struct receipt *r);
 void receipts_wake(struct sender *s);
+
+/* ---- lease.c ---- */
+
+enum err lease_take(struct sender *s) MUST_USE; /* sender_prepare goes on */
+void lease_release(struct sender *s);
+/* The batch is stored only while we have it. */
+enum err lease_add_check(struct store_batch *b, const struct sender *s) MUST_USE;
+void lease_doubt(struct sender *s); /* a batch with that check was not stored */
 
 /* ---- watch.c ---- */
 

@@ -94,6 +94,7 @@ static void on_stored(void *ctx, const struct store_result *r)
 		return;
 	if (r->err == ERR_STATE_MOVED) {
 		/* Not as we left it: whoever changed the row has the last word. */
+		lease_doubt(j->s);
 		j->replacing = false;
 		j->replace_ms = INT64_MAX;
 		buf_clear(&j->next_raw);
@@ -124,10 +125,12 @@ static void on_stored(void *ctx, const struct store_result *r)
 static void store(struct job *j)
 {
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
+	enum err e = lease_add_check(&b, j->s);
 
 	j->replacing = true;
-	if (sender_submit(j->s, &j->calls, j, 0, &b, tx_add_replace(&b, j, sender_wall_ms(j->s)),
-			  on_stored) != ERR_OK)
+	if (e == ERR_OK)
+		e = tx_add_replace(&b, j, sender_wall_ms(j->s));
+	if (sender_submit(j->s, &j->calls, j, 0, &b, e, on_stored) != ERR_OK)
 		again(j);
 }
 

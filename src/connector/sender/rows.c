@@ -7,14 +7,13 @@
 /* Word for word the condition of index tx_open, or SQLite does not use it. */
 #define INDEX " tx.state IN ('allocated','signed','broadcast','included','far','free')"
 #define OURS  " chain = $1 AND account = $2 AND nonce = $3"
-#define LEASE " (lease_owner IS NULL OR lease_until_ms <= $3)"
 
 /* ---- a start ---- */
 
 static const char back_sql[] =
 	"UPDATE operation SET state = 'answered', lease_owner = NULL, lease_until_ms = 0, due_ms = "
 	"0, updated_ms = $3"
-	" WHERE chain = $1 AND state = $2 AND state IN (" LIVE ") AND" LEASE
+	" WHERE chain = $1 AND state = $2 AND state IN (" LIVE ")"
 	" AND NOT EXISTS (SELECT 1 FROM tx WHERE tx.operation = operation.id AND tx.state IN (" OPEN
 	"))";
 
@@ -24,9 +23,13 @@ static const char free_sql[] =
 	" AND NOT EXISTS (SELECT 1 FROM operation"
 	" WHERE operation.id = tx.operation AND operation.state = 'sending')";
 
-static const char lease_sql[] =
-	"UPDATE operation SET lease_owner = $4, lease_until_ms = $5"
-	" WHERE chain = $1 AND state = $2 AND state IN (" LIVE ") AND" LEASE;
+/* Only a sender claims these: whoever had them is none any more. */
+static const char unclaim_sql[] =
+	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0"
+	" WHERE chain = $1 AND state = $2 AND state IN (" LIVE ") AND lease_owner IS NOT NULL";
+
+static const char lease_sql[] = "UPDATE operation SET lease_owner = $3, lease_until_ms = $4"
+				" WHERE chain = $1 AND state = $2 AND state IN (" LIVE ")";
 
 static const char open_sql[] =
 	"SELECT tx.nonce, tx.account, tx.state, tx.raw, tx.hash, o.id, o.created_ms, o.deferrals, "
@@ -57,12 +60,14 @@ static const char ended_sql[] =
 enum {
 	LOAD_BACK,
 	LOAD_FREED,
+	LOAD_UNCLAIMED,
 	LOAD_LEASED,
 	LOAD_OPEN,
 	LOAD_VERSIONS,
 	LOAD_FREE,
 	LOAD_MAX,
 	LOAD_ENDED,
+	LOAD_CHECK,
 	LOAD_N
 };
 
@@ -75,7 +80,8 @@ enum err tx_add_load(struct store_batch *b, struct chain_id chain, struct addres
 
 	TRY(STORE_ADD(b, STORE_ANY, back_sql, c, sending, store_int(now_ms)));
 	TRY(STORE_ADD(b, STORE_ANY, free_sql, c, store_int(now_ms)));
-	TRY(STORE_ADD(b, STORE_ANY, lease_sql, c, sending, store_int(now_ms), store_text(owner),
+	TRY(STORE_ADD(b, STORE_ANY, unclaim_sql, c, store_text(op_state_name(OP_ANSWERED))));
+	TRY(STORE_ADD(b, STORE_ANY, lease_sql, c, sending, store_text(owner),
 		      store_int(lease_until_ms)));
 	TRY(STORE_ADD(b, STORE_ANY, open_sql, c, store_text(owner)));
 	TRY(STORE_ADD(b, STORE_ANY, versions_sql, c));

@@ -387,23 +387,35 @@ enum err sender_start(struct sender **ret_sender, const struct connector_env *en
 	return ERR_OK;
 }
 
-void sender_stop(struct sender *s)
+void sender_reset(struct sender *s)
 {
-	if (!s)
-		return;
-	store_on_notify(s->env.store, s->env.chain.answered, NULL, NULL);
-	clock_timer_cancel(s->env.clock, &s->begin_timer);
 	s->placed = false; /* nothing arms a timer from here on */
 	scope_cancel(&s->calls);
 	while (s->checking.first)
 		job_free(s->checking.first);
 	while (s->open.first)
 		job_free(s->open.first);
+	clock_timer_cancel(s->env.clock, &s->begin_timer);
 	clock_timer_cancel(s->env.clock, &s->claim_timer);
 	clock_timer_cancel(s->env.clock, &s->pump_timer);
 	clock_timer_cancel(s->env.clock, &s->raise_timer);
 	clock_timer_cancel(s->env.clock, &s->receipts_timer);
+	clock_timer_cancel(s->env.clock, &s->lease_timer);
 	watch_stop(s);
 	nonces_free(&s->nonces);
+	s->leased = s->loaded = s->count_read = s->claiming = s->claim_more = false;
+	s->fee_asked = s->head_asked = s->gap = s->raising = false;
+	s->young_n = 0;
+	s->fewer_reads = s->far_reads = 0;
+	s->ended_end = 0;
+}
+
+void sender_stop(struct sender *s)
+{
+	if (!s)
+		return;
+	store_on_notify(s->env.store, s->env.chain.answered, NULL, NULL);
+	lease_release(s);
+	sender_reset(s);
 	free(s);
 }

@@ -67,6 +67,8 @@ static void on_ended(void *ctx, const struct store_result *r)
 	if (!j)
 		return;
 	struct sender *s = j->s;
+	if (r->err == ERR_STATE_MOVED)
+		lease_doubt(s);
 	if (r->err == ERR_STATE_MOVED && j->op_id != 0) {
 		/* Whoever moved the operation has the last word on it; the nonce is still ours. */
 		j->op_id = 0;
@@ -92,8 +94,10 @@ static void on_ended(void *ctx, const struct store_result *r)
 static void end_store(struct job *j)
 {
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
-	enum err e = tx_add_end(&b, j, sender_wall_ms(j->s));
+	enum err e = lease_add_check(&b, j->s);
 
+	if (e == ERR_OK)
+		e = tx_add_end(&b, j, sender_wall_ms(j->s));
 	if (e == ERR_OK && j->op_id != 0)
 		e = add_operation_end(j, &b);
 	j->storing = true;
@@ -143,6 +147,8 @@ static void on_stored(void *ctx, const struct store_result *r)
 
 	if (!j)
 		return;
+	if (r->err == ERR_STATE_MOVED)
+		lease_doubt(j->s);
 	if (r->err != ERR_OK) {
 		sign_failed(j, r->err);
 		return;
@@ -165,6 +171,8 @@ static void on_signed(void *ctx, enum err err, const struct signature65 *sig)
 
 	if (e == ERR_OK)
 		e = tx_serialize(&j->raw, &j->hash, &tx, sig);
+	if (e == ERR_OK)
+		e = lease_add_check(&b, j->s);
 	if (e == ERR_OK)
 		e = tx_add_signed(&b, j, sender_wall_ms(j->s));
 	job_enter(j, STAGE_STORE);
@@ -205,6 +213,8 @@ static void on_allocated(void *ctx, const struct store_result *r)
 	}
 	/* Nothing was stored. Somebody else has the operation, or the lease ends and we find it
 	 * again. */
+	if (r->err == ERR_STATE_MOVED)
+		lease_doubt(s);
 	LOG_WARN(s->env.log, "A nonce could not be stored", log_e(r->err),
 		 log_s("detail", r->note.text), log_u256("request", j->request_id));
 	nonces_give_back(&s->nonces, j->nonce);
@@ -222,6 +232,7 @@ static enum err add_allocation(struct job *j, struct store_batch *b)
 	};
 	int64_t now_ms = sender_wall_ms(j->s);
 
+	TRY(lease_add_check(b, j->s));
 	TRY(tx_add_allocate(b, j, now_ms));
 	if (j->op_id == 0)
 		return ERR_OK;

@@ -46,6 +46,8 @@ static void on_reopened(void *ctx, const struct store_result *r)
 	if (!s)
 		return;
 	rest(s);
+	if (r->err == ERR_STATE_MOVED)
+		lease_doubt(s);
 	if (r->err != ERR_OK || r->rows[0].changed == 0) {
 		LOG_ERROR(s->env.log,
 			  "The gateway has forgotten transactions of ours, they cannot be opened",
@@ -72,6 +74,8 @@ static void reopen(struct sender *s, uint64_t count)
 	s->young_n = 0;
 	if (e == ERR_OK)
 		e = tx_add_open_from(&b, s->chain, s->account, s->env.owner, count);
+	if (e == ERR_OK)
+		e = lease_add_check(&b, s);
 	e = sender_submit(s, &s->watch_calls, s, (size_t)count, &b, e, on_reopened);
 	if (e != ERR_OK)
 		rest(s);
@@ -163,6 +167,8 @@ static void on_far(void *ctx, const struct store_result *r)
 
 	if (!j)
 		return;
+	if (r->err == ERR_STATE_MOVED)
+		lease_doubt(j->s);
 	if (r->err != ERR_OK) { /* the next look finds it again */
 		LOG_ERROR(j->s->env.log, "A transaction could not be put aside", log_e(r->err),
 			  log_s("detail", r->note.text), log_i("nonce", (int64_t)j->nonce));
@@ -188,8 +194,10 @@ static void far(struct job *j)
 		.release = true,
 	};
 	int64_t now_ms = sender_wall_ms(s);
-	enum err e = tx_add_far(&b, j, now_ms);
+	enum err e = lease_add_check(&b, s);
 
+	if (e == ERR_OK)
+		e = tx_add_far(&b, j, now_ms);
 	if (e == ERR_OK && j->op_id != 0)
 		e = op_add_move(&b, j->op_id, OP_SENDING, s->env.owner, &change, now_ms);
 	e = sender_submit(s, &j->calls, j, 0, &b, e, on_far);

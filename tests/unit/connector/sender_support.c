@@ -28,6 +28,11 @@ static enum err moody_sign(struct signer *s, struct hash32 digest, signer_done_f
 		f->stall_n--;
 		return ERR_OK; /* AWS never answers */
 	}
+	if (f->hold_n > 0) {
+		f->hold_n--;
+		f->held = (struct sender_held){digest, done, ctx};
+		return ERR_OK;
+	}
 	if (f->fail_n > 0) {
 		struct pending *p = arena_alloc(&f->w.kept, sizeof(*p));
 
@@ -38,6 +43,13 @@ static enum err moody_sign(struct signer *s, struct hash32 digest, signer_done_f
 		return ERR_OK;
 	}
 	return signer_sign(f->signer, digest, done, ctx);
+}
+
+void sender_unhold(struct sender_fixture *f)
+{
+	assert_non_null(f->held.done);
+	assert_int_equal(signer_sign(f->signer, f->held.digest, f->held.done, f->held.ctx), ERR_OK);
+	f->held = (struct sender_held){0};
 }
 
 static void moody_free(struct signer *s)

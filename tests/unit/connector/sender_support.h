@@ -19,6 +19,12 @@ struct sender_fixture {
 	struct signer stalling;
 	unsigned stall_n; /* so many signatures never come */
 	unsigned fail_n;  /* so many fail */
+	unsigned hold_n;  /* so many (the last of them) come with sender_unhold */
+	struct sender_held {
+		struct hash32 digest;
+		signer_done_fn *done;
+		void *ctx;
+	} held;
 };
 
 void sender_setup(struct sender_fixture *f, uint64_t seed);
@@ -28,6 +34,8 @@ void sender_teardown(struct sender_fixture *f);
 void sender_begin(struct sender_fixture *f);
 /* As SIGKILL does, but that what was submitted to the store is committed. */
 void sender_kill(struct sender_fixture *f);
+
+void sender_unhold(struct sender_fixture *f);
 
 /* Operations `first` .. `first + n - 1` in state answered. */
 void sender_answers(struct sender_fixture *f, uint64_t first, uint64_t n);
