@@ -170,6 +170,38 @@ enum err ecdsa_recover(const struct ecdsa *e, struct address *ret_signer, struct
 	return address_of(e, ret_signer, &point);
 }
 
+/* The library's parser takes strict DER only, but makes zero of numbers that are out of range. */
+static bool has_zero(const uint8_t rs[64])
+{
+	static const uint8_t zero[32];
+
+	return memcmp(rs, zero, 32) == 0 || memcmp(&rs[32], zero, 32) == 0;
+}
+
+enum err ecdsa_signature_of_der(const struct ecdsa *e, struct signature65 *ret_sig,
+				struct bytes der, struct hash32 digest, struct address signer)
+{
+	secp256k1_ecdsa_signature plain;
+	struct signature65 sig;
+	struct address who;
+
+	if (der.n == 0 || secp256k1_ecdsa_signature_parse_der(e->ctx, &plain, der.p, der.n) != 1)
+		return ERR_MALFORMED;
+	(void)secp256k1_ecdsa_signature_normalize(e->ctx, &plain, &plain);
+	(void)secp256k1_ecdsa_signature_serialize_compact(e->ctx, sig.b, &plain);
+	if (has_zero(sig.b))
+		return ERR_MALFORMED;
+	/* Where r overflowed the group order, once in 2^127, no v fits. */
+	for (sig.b[64] = 27; sig.b[64] <= 28; sig.b[64]++) {
+		if (ecdsa_recover(e, &who, BYTES_OF(sig.b), digest) != ERR_OK ||
+		    !address_eq(who, signer))
+			continue;
+		*ret_sig = sig;
+		return ERR_OK;
+	}
+	return ERR_MISMATCH;
+}
+
 enum err ecdsa_verify64(const struct ecdsa *e, struct public_key33 pk, struct signature64 sig,
 			struct hash32 digest)
 {

@@ -55,6 +55,16 @@ enum err ecdsa_sign64(const struct ecdsa *e, struct signature64 *ret_sig,
 enum err ecdsa_recover(const struct ecdsa *e, struct address *ret_signer, struct bytes signature65,
 		       struct hash32 digest) MUST_USE;
 
+/*
+ * The Ethereum form of a signature that was made elsewhere: DER (RFC 3279, section 2.2.3,
+ * ECDSA-Sig-Value), s in either half, and nobody says v. `signer` is whose it must be.
+ * ERR_MALFORMED when it is not DER or holds a number outside of 1 .. order - 1, ERR_MISMATCH when
+ * the signer has not signed this digest.
+ */
+enum err ecdsa_signature_of_der(const struct ecdsa *e, struct signature65 *ret_sig,
+				struct bytes der, struct hash32 digest,
+				struct address signer) MUST_USE;
+
 /* ERR_MISMATCH when it does not verify or s is high; ERR_MALFORMED when `pk` is no point. */
 enum err ecdsa_verify64(const struct ecdsa *e, struct public_key33 pk, struct signature64 sig,
 			struct hash32 digest) MUST_USE;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "crypto/sha.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+
+#include "base/secret.h"
 
 enum algorithm {
 	SHA256,
@@ -24,11 +27,13 @@ static const char *const names[ALGORITHMS] = {
  */
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *fetched[ALGORITHMS];
+static EVP_MAC *hmac;
 
 static void fetch(void)
 {
 	for (size_t i = 0; i < ALGORITHMS; i++)
 		fetched[i] = EVP_MD_fetch(NULL, names[i], NULL);
+	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 }
 
 static void md_ctx_free(EVP_MD_CTX **ctx)
@@ -96,6 +101,44 @@ enum err shake128(uint8_t *out, size_t out_n, const struct bytes *parts, size_t 
 enum err shake256(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n)
 {
 	return hash_extended(out, out_n, SHAKE256, parts, parts_n);
+}
+
+static void mac_ctx_free(EVP_MAC_CTX **ctx)
+{
+	EVP_MAC_CTX_free(*ctx); /* wipes key and state */
+}
+
+enum err hmac_sha256(struct hash32 *ret_mac, struct bytes key, const struct bytes *parts,
+		     size_t parts_n)
+{
+	static char digest_name[] = "SHA256";
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	/* A NULL key would mean "the one from before". */
+	const uint8_t *key_at = key.n > 0 ? key.p : (const uint8_t *)"";
+	size_t n = 0;
+
+	if (pthread_once(&fetch_once, fetch) != 0 || !hmac)
+		return ERR_CRYPTO;
+	CLEANUP(mac_ctx_free) EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(hmac);
+
+	if (!ctx)
+		return ERR_NOMEM;
+	if (EVP_MAC_init(ctx, key_at, key.n, params) != 1)
+		return ERR_CRYPTO;
+	for (size_t i = 0; i < parts_n; i++)
+		if (parts[i].n > 0 && EVP_MAC_update(ctx, parts[i].p, parts[i].n) != 1)
+			return ERR_CRYPTO;
+
+	struct hash32 mac;
+
+	if (EVP_MAC_final(ctx, mac.b, &n, sizeof(mac.b)) != 1 || n != sizeof(mac.b))
+		return ERR_CRYPTO;
+	*ret_mac = mac;
+	secret_wipe(mac.b, sizeof(mac.b));
+	return ERR_OK;
 }
 
 enum err kms_digest(struct hash32 *ret_digest, const char *dsep8, struct bytes data)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * SHA-256 (FIPS 180-4), SHA-3 and SHAKE (FIPS 202) by OpenSSL, algorithms fetched once per process.
- * The KMS prefixes every hashed message with an 8-byte domain separator: `dsep8` must be exactly 8
- * characters.
+ * SHA-256 (FIPS 180-4), its HMAC (FIPS 198-1), SHA-3 and SHAKE (FIPS 202) by OpenSSL, algorithms
+ * fetched once per process. The KMS prefixes every hashed message with an 8-byte domain separator:
+ * `dsep8` must be exactly 8 characters.
  */
 #ifndef CRYPTO_SHA_H
 #define CRYPTO_SHA_H
@@ -21,6 +21,10 @@ enum err sha3_512(uint8_t ret_digest[SHA3_512_SIZE], const struct bytes *parts,
 		  size_t parts_n) MUST_USE;
 enum err shake128(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n) MUST_USE;
 enum err shake256(uint8_t *out, size_t out_n, const struct bytes *parts, size_t parts_n) MUST_USE;
+
+/* HMAC-SHA-256 of the parts as if concatenated. The result is as secret as the key. */
+enum err hmac_sha256(struct hash32 *ret_mac, struct bytes key, const struct bytes *parts,
+		     size_t parts_n) MUST_USE;
 
 /* SHAKE-256(dsep8 || data), 32 bytes: the KMS digest, e.g. dsep8 "PDAT_KEY". ERR_RANGE if dsep8 is
  * not 8 long. */

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/limits.h"
+#include "base/secret.h"
 
 /* ---- reply ---- */
 
@@ -252,7 +253,7 @@ static enum err add_send_headers(struct curl_request *r, const struct http_reque
 
 	for (size_t i = 0; i < req->headers_n; i++) {
 		const struct http_header *h = &req->headers[i];
-		CLEANUP(buf_free) struct buf line = buf_make(HTTP_HEADER_BYTES_MAX);
+		CLEANUP(buf_wipe) struct buf line = buf_make(HTTP_HEADER_BYTES_MAX);
 		const char *text;
 
 		if (!header_acceptable(h))
@@ -260,6 +261,8 @@ static enum err add_send_headers(struct curl_request *r, const struct http_reque
 		if (strcasecmp(h->name, "content-type") == 0)
 			content_type = true;
 		/* curl's own way to say "empty value" */
+		if (r->secret)
+			TRY(buf_reserve(&line, strlen(h->name) + strlen(h->value) + 3));
 		TRY(buf_addf(&line, h->value[0] ? "%s: %s" : "%s;", h->name, h->value));
 		TRY(buf_cstr(&line, &text));
 		TRY(add_line(r, text));
@@ -279,7 +282,7 @@ static enum err set_method(struct curl_request *r, const struct http_request *re
 	} else if (strcmp(req->method, "HEAD") == 0) {
 		r->head = true;
 		e = curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L);
-	} else if (strcmp(req->method, "POST") == 0) {
+	} else if (strcmp(req->method, "POST") == 0 || strcmp(req->method, "PUT") == 0) {
 		r->send_body = buf_make(req->body.n);
 		TRY(buf_add(&r->send_body, req->body));
 		e = curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
@@ -289,6 +292,9 @@ static enum err set_method(struct curl_request *r, const struct http_request *re
 		if (e == CURLE_OK)
 			e = curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS,
 					     req->body.n ? (const char *)r->send_body.p : "");
+		/* curl's own PUT would want the body by a callback. */
+		if (e == CURLE_OK && req->method[1] == 'U')
+			e = curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, "PUT");
 	} else {
 		return ERR_BAD_REQUEST;
 	}
@@ -321,6 +327,8 @@ static enum err set_options(struct curl_request *r, const struct http_request *r
 				 (long)(connect_ms < 86400000 ? connect_ms : 86400000)) != CURLE_OK;
 	/* A name that nobody answers must not hold the loop when the request is withdrawn. */
 	failed |= curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L) != CURLE_OK;
+	if (req->direct)
+		failed |= curl_easy_setopt(c, CURLOPT_PROXY, "") != CURLE_OK;
 	if (failed)
 		return ERR_NOMEM;
 	TRY(set_method(r, req));
@@ -345,8 +353,12 @@ enum err curl_request_new(struct curl_request **ret_request, const struct http_r
 	r->body = buf_make(req->body_max);
 	/* Each header costs two NULs more than its line, which had at least ':' and an end. */
 	r->headers = buf_make(2 * HTTP_HEADER_BYTES_MAX);
+	r->secret = req->secret;
 	r->easy = curl_easy_init();
 	e = r->easy ? set_options(r, req) : ERR_NOMEM;
+	/* Growing leaves copies behind. */
+	if (e == ERR_OK && r->secret)
+		e = buf_reserve(&r->body, r->body_max);
 	if (e != ERR_OK) {
 		curl_request_free(r);
 		return e;
@@ -359,10 +371,12 @@ void curl_request_free(struct curl_request *r)
 {
 	if (r->easy)
 		curl_easy_cleanup(r->easy);
+	for (struct curl_slist *h = r->send_headers; r->secret && h; h = h->next)
+		secret_wipe(h->data, strlen(h->data));
 	curl_slist_free_all(r->send_headers);
-	buf_free(&r->send_body);
+	(r->secret ? buf_wipe : buf_free)(&r->send_body);
 	buf_free(&r->headers);
-	buf_free(&r->body);
+	(r->secret ? buf_wipe : buf_free)(&r->body);
 	free(r->header_views);
 	free(r);
 }

@@ -25,6 +25,7 @@ struct curl_request {
 	struct buf send_body;
 
 	bool plain; /* http, not https */
+	bool secret;
 	bool head;
 	size_t body_max;
 	bool too_big;

@@ -19,7 +19,7 @@ struct http_header {
 };
 
 struct http_request {
-	const char *method; /* "GET", "HEAD", "POST" */
+	const char *method; /* "GET", "HEAD", "POST", "PUT" */
 	const char *url;
 	const struct http_header *headers;
 	size_t headers_n;
@@ -28,6 +28,9 @@ struct http_request {
 	int64_t connect_timeout_ms; /* 0 = timeout_ms */
 	size_t body_max; /* reply body ceiling: ERR_TOO_BIG beyond, also by Content-Length before
 			    any byte */
+	bool direct;     /* never by a proxy: for addresses that mean another machine there */
+	bool secret;     /* headers or bodies hold secrets: our copies are wiped, and body_max is
+			    set aside at once. Who takes the reply's buffer wipes it. */
 };
 
 /*

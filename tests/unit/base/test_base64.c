@@ -42,8 +42,8 @@ static void test_vectors(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const bad[] = {
-		"Z",    "Zg",       "Zg=",       "Zg===",     "====",     "Z===",  "=Zg=",
-		"Zh==", "Zm9=",     "Zg==Zg==",  "Zm9v\n",    " Zm9v",    "Zm 9v", "Zm9-",
+		"Z",    "Zg",       "Zg=",       "Zg===",     "====",       "Z===",  "=Zg=",
+		"Zh==", "Zm9=",     "Zg==Zg==",  "Zm9v\n",    " Zm9v",      "Zm 9v", "Zm9-",
 		"Zm9_", "Zm9v====", "Zm9vZ=9v=", "Zm9vYmF\r", "\x80m9vZm8="};
 
 	(void)state;

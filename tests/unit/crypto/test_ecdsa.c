@@ -279,6 +279,114 @@ static void test_malformed_signatures(void **state)
 	assert_int_equal(ecdsa_verify64(e, pk, s64, digest), ERR_MISMATCH);
 }
 
+/* ---- signatures in DER ---- */
+
+static void der_number(struct buf *out, const uint8_t *be)
+{
+	size_t at = 0;
+
+	while (at < 31 && be[at] == 0)
+		at++;
+
+	bool pad = (be[at] & 0x80) != 0;
+
+	assert_int_equal(buf_add_u8(out, 2), ERR_OK);
+	assert_int_equal(buf_add_u8(out, (uint8_t)(32 - at + pad)), ERR_OK);
+	if (pad)
+		assert_int_equal(buf_add_u8(out, 0), ERR_OK);
+	assert_int_equal(buf_add(out, bytes_from(&be[at], 32 - at)), ERR_OK);
+}
+
+static void der_of(struct buf *out, const uint8_t *r, const uint8_t *s)
+{
+	CLEANUP(buf_free) struct buf inner = buf_make(80);
+
+	der_number(&inner, r);
+	der_number(&inner, s);
+	buf_clear(out);
+	assert_int_equal(buf_add_u8(out, 0x30), ERR_OK);
+	assert_int_equal(buf_add_u8(out, (uint8_t)inner.n), ERR_OK);
+	assert_int_equal(buf_add(out, buf_view(&inner)), ERR_OK);
+}
+
+/* From either half, with v found: what we would have signed. */
+static void test_der_signatures(void **state)
+{
+	CLEANUP(buf_free) struct buf der = buf_make(80);
+	unsigned short_ones = 0, vs[2] = {0};
+	struct secret32 key = {{0}};
+	struct address signer;
+
+	(void)state;
+	memset(key.b, 0x33, 32);
+	assert_int_equal(ecdsa_address(e, &signer, &key), ERR_OK);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct hash32 digest = {{(uint8_t)i, (uint8_t)(i >> 8)}};
+		struct signature65 want, high, got = {{0}};
+
+		assert_int_equal(ecdsa_sign65(e, &want, &key, digest), ERR_OK);
+		high = other_half(want);
+		der_of(&der, want.b, &want.b[32]);
+		short_ones += der.n < 70;
+		vs[want.b[64] - 27]++;
+		assert_int_equal(ecdsa_signature_of_der(e, &got, buf_view(&der), digest, signer),
+				 ERR_OK);
+		assert_memory_equal(got.b, want.b, 65);
+		der_of(&der, want.b, &high.b[32]);
+		got = (struct signature65){{0}};
+		assert_int_equal(ecdsa_signature_of_der(e, &got, buf_view(&der), digest, signer),
+				 ERR_OK);
+		assert_memory_equal(got.b, want.b, 65);
+	}
+	assert_true(short_ones > 0 && vs[0] > 300 && vs[1] > 300);
+}
+
+static void test_der_refusals(void **state)
+{
+	CLEANUP(buf_free) struct buf der = buf_make(90);
+	struct signature65 sig, got = {{7}};
+	struct secret32 key = {{0}};
+	struct hash32 digest = {{9}}, other = {{8}};
+	struct address signer, somebody = {{1}};
+	uint8_t zero[32] = {0}, order[32], wide[33] = {0x30, 30};
+
+	(void)state;
+	memset(key.b, 0x44, 32);
+	unhex(order, 32, "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
+	assert_int_equal(ecdsa_address(e, &signer, &key), ERR_OK);
+	assert_int_equal(ecdsa_sign65(e, &sig, &key, digest), ERR_OK);
+	der_of(&der, sig.b, &sig.b[32]);
+#define REFUSED(bytes_, digest_, signer_, err_)                                                    \
+	assert_int_equal(ecdsa_signature_of_der(e, &got, bytes_, digest_, signer_), err_)
+	REFUSED(buf_view(&der), other, signer, ERR_MISMATCH);
+	REFUSED(buf_view(&der), digest, somebody, ERR_MISMATCH);
+	REFUSED(BYTES_NONE, digest, signer, ERR_MALFORMED);
+	for (size_t n = 0; n < der.n; n++)
+		REFUSED(bytes_sub(buf_view(&der), 0, n), digest, signer, ERR_MALFORMED);
+	assert_int_equal(buf_add_u8(&der, 0), ERR_OK);
+	REFUSED(buf_view(&der), digest, signer, ERR_MALFORMED);
+	/* out of range: zero, the order, negative */
+	der_of(&der, zero, &sig.b[32]);
+	REFUSED(buf_view(&der), digest, signer, ERR_MALFORMED);
+	der_of(&der, sig.b, zero);
+	REFUSED(buf_view(&der), digest, signer, ERR_MALFORMED);
+	der_of(&der, order, &sig.b[32]);
+	REFUSED(buf_view(&der), digest, signer, ERR_MALFORMED);
+	der_of(&der, sig.b, order);
+	REFUSED(buf_view(&der), digest, signer, ERR_MALFORMED);
+	REFUSED(BYTES_LIT("\x30\x06\x02\x01\x81\x02\x01\x01"), digest, signer, ERR_MALFORMED);
+	/* BER: a zero too many, a length in the long form, without end */
+	REFUSED(BYTES_LIT("\x30\x07\x02\x02\x00\x01\x02\x01\x01"), digest, signer, ERR_MALFORMED);
+	REFUSED(BYTES_LIT("\x30\x81\x06\x02\x01\x01\x02\x01\x01"), digest, signer, ERR_MALFORMED);
+	REFUSED(BYTES_LIT("\x30\x80\x02\x01\x01\x02\x01\x01\x00\x00"), digest, signer,
+		ERR_MALFORMED);
+	REFUSED(BYTES_OF(wide), digest, signer, ERR_MALFORMED);
+	/* well formed, and nobody's */
+	REFUSED(BYTES_LIT("\x30\x06\x02\x01\x01\x02\x01\x01"), digest, signer, ERR_MISMATCH);
+#undef REFUSED
+	assert_int_equal(got.b[0], 7);
+}
+
 /* The KMS's internal signatures, from its own user decryption transcripts. */
 static void test_kms_signatures(void **state)
 {
@@ -332,6 +440,8 @@ int main(void)
 		cmocka_unit_test(test_high_s_is_refused),
 		cmocka_unit_test(test_malformed_signatures),
 		cmocka_unit_test(test_kms_signatures),
+		cmocka_unit_test(test_der_signatures),
+		cmocka_unit_test(test_der_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -31,6 +31,42 @@ static void test_sha256(void **state)
 	assert_hex(d.b, 32, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* RFC 4231: short keys, keys of a block and more, data of many parts. */
+static void test_hmac(void **state)
+{
+	uint8_t key[131], data[50];
+	struct hash32 d;
+
+	(void)state;
+	memset(key, 0x0b, 20);
+	assert_int_equal(
+		hmac_sha256(&d, bytes_from(key, 20), &(struct bytes)BYTES_LIT("Hi There"), 1),
+		ERR_OK);
+	assert_hex(d.b, 32, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+
+	const struct bytes parts[] = {BYTES_LIT("what do ya "), BYTES_NONE,
+				      BYTES_LIT("want for nothing?")};
+
+	assert_int_equal(hmac_sha256(&d, BYTES_LIT("Jefe"), parts, ARRAY_LEN(parts)), ERR_OK);
+	assert_hex(d.b, 32, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+
+	memset(key, 0xaa, sizeof(key));
+	memset(data, 0xdd, sizeof(data));
+	assert_int_equal(hmac_sha256(&d, bytes_from(key, 20), &BYTES_OF(data), 1), ERR_OK);
+	assert_hex(d.b, 32, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+
+	const struct bytes long_key[] = {
+		BYTES_LIT("Test Using Larger Than Block-Size Key - Hash Key First")};
+
+	assert_int_equal(hmac_sha256(&d, BYTES_OF(key), long_key, 1), ERR_OK);
+	assert_hex(d.b, 32, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+
+	/* No key and nothing to hash, after another key: openssl mac -digest SHA256 -macopt hexkey:
+	 */
+	assert_int_equal(hmac_sha256(&d, BYTES_NONE, NULL, 0), ERR_OK);
+	assert_hex(d.b, 32, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
 static void test_shake256(void **state)
 {
 	uint8_t out[100] = {0};
@@ -167,7 +203,7 @@ int main(void)
 		cmocka_unit_test(test_sha256),           cmocka_unit_test(test_sha3),
 		cmocka_unit_test(test_shake256),         cmocka_unit_test(test_request_ids),
 		cmocka_unit_test(test_session_ids),      cmocka_unit_test(test_derived_seeds),
-		cmocka_unit_test(test_separator_length),
+		cmocka_unit_test(test_separator_length), cmocka_unit_test(test_hmac),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

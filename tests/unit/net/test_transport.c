@@ -279,6 +279,51 @@ static void requests_on_the_wire(void **state)
 	free(text);
 }
 
+static void put_and_secrets(void **state)
+{
+	struct world *w = *state;
+	const struct http_header headers[] = {{"x-token", "hidden"}};
+	struct http_request req = get(w);
+	char *text;
+
+	req.method = "PUT";
+	req.headers = headers;
+	req.headers_n = 1;
+	req.secret = true;
+	req.body_max = 100;
+	script_and_wait(w, (struct script){BYTES_LIT(OK_REPLY)}, &req);
+	assert_int_equal(w->err, ERR_OK);
+	/* Set aside at once: nothing grew. */
+	assert_int_equal(w->body.size_max, 100);
+	assert_true(w->body.cap >= 100);
+	text = got_text(w);
+	assert_int_equal(strncmp(text, "PUT /path?x=1 HTTP/1.1\r\n", 24), 0);
+	assert_non_null(strstr(text, "x-token: hidden\r\n"));
+	assert_non_null(strstr(text, "Content-Length: 0\r\n"));
+	free(text);
+	req.body = BYTES_LIT("text");
+	script_and_wait(w, (struct script){.reply = BYTES_LIT(OK_REPLY), .expect_body = 4}, &req);
+	assert_int_equal(w->err, ERR_OK);
+	req.method = "PATCH";
+	assert_int_equal(transport_send(w->transport, &(struct http_ticket){0}, &req, on_done, w),
+			 ERR_BAD_REQUEST);
+}
+
+/* A proxy that is not there: who goes by it fails. */
+static void direct_requests_pass_no_proxy(void **state)
+{
+	struct world *w = *state;
+	struct http_request req = get(w);
+
+	assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+	script_and_wait(w, (struct script){BYTES_LIT(OK_REPLY)}, &req);
+	assert_int_equal(w->err, ERR_UNAVAILABLE);
+	req.direct = true;
+	script_and_wait(w, (struct script){BYTES_LIT(OK_REPLY)}, &req);
+	assert_int_equal(w->err, ERR_OK);
+	assert_int_equal(unsetenv("http_proxy"), 0);
+}
+
 static void replies_split_at_every_byte(void **state)
 {
 	struct world *w = *state;
@@ -541,6 +586,8 @@ int main(void)
 		WORLD_TEST(whole_replies),
 		WORLD_TEST(requests_on_the_wire),
 		WORLD_TEST(replies_split_at_every_byte),
+		WORLD_TEST(put_and_secrets),
+		WORLD_TEST(direct_requests_pass_no_proxy),
 		WORLD_TEST(replies_cut_at_every_byte),
 		WORLD_TEST(body_limit),
 		WORLD_TEST(header_limit),
