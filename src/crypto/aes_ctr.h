@@ -2,10 +2,10 @@
 /*
  * The TFHE random byte stream: AES-128 where block i of the stream is AES_key(counter0 + i), the
  * counter being a 128-bit little-endian integer, bytes consumed in order (tfhe-csprng 0.8/0.9, AES
- * block order). This is not the NIST CTR mode, whose counter is big endian. By OpenSSL's
- * AES-128-ECB, which is constant time and uses the CPU's instructions.
+ * block order). This is not the NIST CTR mode, whose counter is big endian. By the CPU's AES
+ * instructions where it has them, else by OpenSSL's AES-128-ECB; both constant time, same bytes.
  *
- * The object is used by one thread at a time; free wipes it.
+ * The object lies in secret memory, is used by one thread at a time and wiped when freed.
  */
 #ifndef CRYPTO_AES_CTR_H
 #define CRYPTO_AES_CTR_H
@@ -34,6 +34,9 @@ enum err aes_ctr_new_xof(struct aes_ctr **ret_c, const char *dsep8, struct bytes
 
 /* The next n bytes. After ERR_CRYPTO neither the output nor the stream is good for anything. */
 enum err aes_ctr_fill(struct aes_ctr *c, uint8_t *out, size_t n) MUST_USE;
+
+/* What comes next is byte `byte` of the stream, counted from the first of block 0. */
+enum err aes_ctr_seek(struct aes_ctr *c, uint64_t byte) MUST_USE;
 
 /* Blocks consumed so far, counting a block begun as consumed; the next byte's place inside its
  * block. */

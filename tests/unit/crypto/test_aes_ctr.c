@@ -10,7 +10,7 @@
 
 #include "base/hex.h"
 #include "base/rng.h"
-#include "crypto/aes_ctr.h"
+#include "crypto/aes_ctr_backend.h"
 
 static void assert_next(struct aes_ctr *c, const char *want)
 {
@@ -155,6 +155,88 @@ static void test_pieces_equal_the_whole(void **state)
 	free(pieces);
 }
 
+/* Both ways to compute AES, the same streams: seeds of both kinds, lengths around a batch. */
+static void test_backends_agree(void **state)
+{
+	enum {
+		N = 10007
+	};
+	uint8_t *a = malloc(N), *b = malloc(N), key[16], counter[16];
+	struct rng_seeded seeded;
+	struct rng *rng = rng_seeded_init(&seeded, 4);
+
+	(void)state;
+	if (!aes_ctr_by_instructions.usable())
+		skip();
+	assert_non_null(a);
+	assert_non_null(b);
+	for (unsigned round = 0; round < 64; round++) {
+		struct aes_ctr *x = NULL, *y = NULL;
+		size_t n = rng_below(rng, N);
+
+		rng_fill(rng, key, 16);
+		rng_fill(rng, counter, 16);
+		if (round % 2 == 0) {
+			unsigned first = round / 2 % 16;
+
+			assert_int_equal(
+				aes_ctr_new_by(&x, &aes_ctr_by_instructions, key, counter, first),
+				ERR_OK);
+			assert_int_equal(
+				aes_ctr_new_by(&y, &aes_ctr_by_openssl, key, counter, first),
+				ERR_OK);
+		} else {
+			struct bytes seed = bytes_from(key, round % 17);
+
+			assert_int_equal(
+				aes_ctr_new_xof_by(&x, &aes_ctr_by_instructions, "TFHE_GEN", seed),
+				ERR_OK);
+			assert_int_equal(
+				aes_ctr_new_xof_by(&y, &aes_ctr_by_openssl, "TFHE_GEN", seed),
+				ERR_OK);
+		}
+		assert_int_equal(aes_ctr_fill(x, a, n), ERR_OK);
+		assert_int_equal(aes_ctr_fill(y, b, n), ERR_OK);
+		assert_memory_equal(a, b, n);
+		aes_ctr_free(x);
+		aes_ctr_free(y);
+	}
+	free(a);
+	free(b);
+}
+
+/* Any place by seek gives what reading up to there gives. */
+static void test_seek(void **state)
+{
+	enum {
+		N = 5000
+	};
+	static const uint8_t seed[16] = {7};
+	uint8_t *whole = malloc(N), piece[40];
+	struct rng_seeded seeded;
+	struct rng *rng = rng_seeded_init(&seeded, 5);
+	struct aes_ctr *c = NULL;
+
+	(void)state;
+	assert_non_null(whole);
+	assert_int_equal(aes_ctr_new_seed(&c, seed, 0), ERR_OK);
+	assert_int_equal(aes_ctr_fill(c, whole, N), ERR_OK);
+	for (unsigned round = 0; round < 500; round++) {
+		size_t at = rng_below(rng, N - sizeof(piece)), n = rng_below(rng, sizeof(piece));
+		uint64_t block;
+		unsigned byte;
+
+		assert_int_equal(aes_ctr_seek(c, at), ERR_OK);
+		aes_ctr_position(c, &block, &byte);
+		assert_int_equal(block, (at + 15) / 16);
+		assert_int_equal(byte, at % 16);
+		assert_int_equal(aes_ctr_fill(c, piece, n), ERR_OK);
+		assert_memory_equal(piece, whole + at, n);
+	}
+	aes_ctr_free(c);
+	free(whole);
+}
+
 static void test_refusals(void **state)
 {
 	static const uint8_t seed[AES_CTR_XOF_SEED_MAX + 1];
@@ -176,6 +258,8 @@ int main(void)
 		cmocka_unit_test(test_xof_seed_lengths_differ),
 		cmocka_unit_test(test_counter_is_128_bit_little_endian),
 		cmocka_unit_test(test_pieces_equal_the_whole),
+		cmocka_unit_test(test_backends_agree),
+		cmocka_unit_test(test_seek),
 		cmocka_unit_test(test_refusals),
 	};
 
