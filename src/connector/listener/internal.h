@@ -9,15 +9,18 @@
 /* ---- window: how many blocks the next eth_getLogs asks for ---- */
 
 struct window {
-	uint64_t max;  /* get_logs_batch_size */
-	uint64_t size; /* 1 .. max */
-	unsigned good; /* successes in a row */
+	uint64_t max;    /* get_logs_batch_size */
+	uint64_t size;   /* 1 .. max */
+	unsigned good;   /* successes in a row */
+	uint64_t failed; /* a size that was too much; 0 = none is known */
+	uint64_t fits;   /* the last one that was not; 0 = none is known */
 };
 
 struct window window_make(uint64_t max);
-void window_good(struct window *w);
+void window_good(struct window *w, uint64_t blocks); /* a smaller one than asked shows nothing */
 
-/* After an error that a smaller window may avoid (window_is_too_wide): half, at least 1. */
+/* After an error that a smaller window may avoid (window_is_too_wide): what did before, else half,
+ * at least 1. */
 void window_halve(struct window *w);
 bool window_is_too_wide(const struct provider_error *e);
 
@@ -138,6 +141,8 @@ struct listener {
 
 	/* the round */
 	struct block_head head;
+	int64_t head_ms;    /* when it was read */
+	bool more;          /* blocks are left to read up to it */
 	struct trail trail; /* of a walk-back */
 	bool other_branch;  /* it is one: rows of the old branch are withdrawn */
 	int64_t behind_ms;  /* since when the head is behind the cursor; 0 = it is not */

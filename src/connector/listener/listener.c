@@ -16,6 +16,9 @@
 enum {
 	BACK_OFF_MAX_MS = 30000,
 	TOPICS_BYTES_MAX = 4096,
+	FAR_BEHIND_BLOCKS = 1024,
+	HEAD_FRESH_MS = 3000, /* while it catches up, the head and the branch are looked at so often
+			       */
 };
 
 static void begin(void *ctx);
@@ -30,6 +33,7 @@ void listener_round_next(struct listener *l, int64_t delay_ms)
 
 void listener_round_idle(struct listener *l)
 {
+	l->more = false;
 	l->errors = 0;
 	listener_round_next(l, l->env.chain.polling_ms);
 }
@@ -44,6 +48,7 @@ void listener_round_failed(struct listener *l, enum err e, const char *what, con
 	int64_t delay_ms;
 
 	l->errors++;
+	l->more = false;
 	/* Perhaps another chain answers: that is asked first, and said. */
 	if (e == ERR_MISMATCH)
 		l->chain_ok = false;
@@ -111,6 +116,7 @@ static void place(struct listener *l)
 static void have_head(struct listener *l, const struct block_head *head)
 {
 	l->head = *head;
+	l->head_ms = clock_mono_ms(l->env.clock);
 	metrics_set(l->env.metrics, METRIC_LISTENER_HEAD, l->env.chain.metric,
 		    (int64_t)head->number.v);
 	if (!l->placed)
@@ -221,6 +227,13 @@ static void load_cursor(struct listener *l)
 	listener_submitted(l, t, e, "loading the cursor");
 }
 
+/* Deeper than branches fork, head and branch need not be looked at before every window. */
+static bool far_behind(const struct listener *l)
+{
+	return l->more && l->head.number.v - l->next.v >= FAR_BEHIND_BLOCKS &&
+	       clock_mono_ms(l->env.clock) - l->head_ms < HEAD_FRESH_MS;
+}
+
 static void begin(void *ctx)
 {
 	struct listener *l = ctx;
@@ -229,6 +242,8 @@ static void begin(void *ctx)
 		load_cursor(l);
 	} else if (!l->chain_ok) {
 		listener_check_chain(l, ask_latest);
+	} else if (far_behind(l)) {
+		listener_read_on(l);
 	} else {
 		ask_latest(l);
 	}

@@ -55,7 +55,8 @@ static void window_stored(struct listener *l)
 		l->rescan_wanted = true;
 	}
 	l->errors = 0;
-	window_good(&l->window);
+	window_good(&l->window, l->to.v - l->from.v + 1);
+	l->more = behind;
 	listener_round_next(l, behind ? 0 : l->env.chain.polling_ms);
 }
 

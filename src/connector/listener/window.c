@@ -2,7 +2,8 @@
 #include "connector/listener/internal.h"
 
 enum {
-	GOOD_BEFORE_GROWTH = 8
+	GOOD_BEFORE_GROWTH = 8,
+	GOOD_BEFORE_DOUBT = 64, /* then what failed once may work by now */
 };
 
 struct window window_make(uint64_t max)
@@ -10,17 +11,38 @@ struct window window_make(uint64_t max)
 	return (struct window){.max = max, .size = max};
 }
 
-void window_good(struct window *w)
+/* Below the size that failed last it closes in on it, and does not run into it again and again. */
+static uint64_t grown(const struct window *w)
 {
-	if (w->size == w->max || ++w->good < GOOD_BEFORE_GROWTH)
+	if (w->failed > w->size)
+		return w->size + (w->failed - w->size) / 2;
+	return w->size > w->max / 2 ? w->max : w->size * 2;
+}
+
+void window_good(struct window *w, uint64_t blocks)
+{
+	if (w->size == w->max || blocks < w->size || ++w->good < GOOD_BEFORE_GROWTH)
 		return;
-	w->size = w->size > w->max / 2 ? w->max : w->size * 2;
+
+	uint64_t next = grown(w);
+
+	w->fits = w->size;
+	if (next == w->size && w->good >= GOOD_BEFORE_DOUBT)
+		w->failed = 0;
+	if (next == w->size)
+		return;
+	w->size = next;
 	w->good = 0;
 }
 
 void window_halve(struct window *w)
 {
-	w->size = w->size > 1 ? w->size / 2 : 1;
+	w->failed = w->size;
+	if (w->fits < w->size && w->fits > w->size / 2)
+		w->size = w->fits;
+	else
+		w->size = w->size > 1 ? w->size / 2 : 1;
+	w->fits = 0;
 	w->good = 0;
 }
 

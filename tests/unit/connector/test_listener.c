@@ -320,6 +320,32 @@ static void test_window_shrinks_and_grows(void **state)
 	assert_in_range(f->w.gateway.widest, 50, 100);
 }
 
+/* The limit of a node is found once, and not run into again at every eighth window. */
+static void test_window_closes_in_on_the_limit(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_chain_mine(&f->w.gateway, 3990);
+	f->w.gateway.logs_blocks_max = 40;
+	start(f);
+	sim_run(&f->w.sim, 120000);
+	assert_int_equal(cursor(f), 4000);
+	/* 40 blocks at once would be 100 requests. */
+	assert_in_range(f->w.gateway.get_logs, 100, 140);
+}
+
+static void test_catching_up_asks_little(void **state)
+{
+	struct fixture *f = *state;
+
+	sim_chain_mine(&f->w.gateway, 3990);
+	start(f);
+	sim_run(&f->w.sim, 2000);
+	assert_int_equal(cursor(f), 4000);
+	/* Logs and the end of each of 41 windows; head and branch only of those near the head. */
+	assert_in_range(f->w.gateway.requests, 82, 115);
+}
+
 static void test_huge_window_is_stored_in_parts(void **state)
 {
 	struct fixture *f = *state;
@@ -671,6 +697,8 @@ int main(void)
 		T(test_a_cut_log_is_found_after_a_restart),
 		T(test_hopeless_logs_cost_little),
 		T(test_window_shrinks_and_grows),
+		T(test_window_closes_in_on_the_limit),
+		T(test_catching_up_asks_little),
 		T(test_huge_window_is_stored_in_parts),
 		T(test_cursor_and_rows_fail_together),
 		T(test_two_listeners_do_not_push_the_cursor_past_rows),
