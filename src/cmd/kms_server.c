@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "core/node.h"
+#include "net/notify.h"
 
 extern char **environ;
 
@@ -37,6 +38,7 @@ static int help_print(void)
 struct server {
 	struct loop *loop;
 	struct node *node;
+	struct notify notify;
 	bool broken;
 };
 
@@ -51,6 +53,7 @@ static void on_signal(void *ctx)
 {
 	struct server *s = ctx;
 
+	notify_stopping(&s->notify);
 	node_stop(s->node, on_stopped, s);
 }
 
@@ -58,7 +61,9 @@ static void on_reload(void *ctx)
 {
 	struct server *s = ctx;
 
+	notify_reloading(&s->notify);
 	node_reload(s->node);
+	notify_ready(&s->notify, "Read anew");
 }
 
 static void on_broken(void *ctx)
@@ -90,8 +95,12 @@ static enum err serve(const struct core_config *config, const struct log *log,
 		e = loop_on_stop_signal(s.loop, on_signal, &s);
 	if (e == ERR_OK)
 		e = loop_on_reload_signal(s.loop, on_reload, &s);
-	if (e == ERR_OK)
+	notify_open(&s.notify, loop_clock(s.loop), (const char *const *)environ);
+	if (e == ERR_OK) {
+		notify_ready(&s.notify, "kms-server");
 		e = loop_run(s.loop);
+	}
+	notify_close(&s.notify);
 	node_free(s.node);
 	loop_free(s.loop);
 	if (e == ERR_OK && s.broken)

@@ -69,6 +69,7 @@ struct connector_config {
 	const char *monitoring_endpoint;
 	int64_t healthcheck_timeout_ms;
 	uint64_t task_limit;
+	int64_t shutdown_grace_ms;
 	const char *log_level, *log_format;
 
 	/* listener */

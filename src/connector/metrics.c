@@ -24,7 +24,10 @@ static const char *const events[] = {
 	[METRIC_EVENT_PUBLIC_DECRYPTION] = "event_type=\"public_decryption_request\"",
 	[METRIC_EVENT_USER_DECRYPTION] = "event_type=\"user_decryption_request\"",
 };
-static const char *const contracts[] = {"contract=\"decryption\""};
+static const char *const contracts[] = {
+	[METRIC_CONTRACT_DECRYPTION] = "contract=\"decryption\"",
+	[METRIC_CONTRACT_ETHEREUM] = "contract=\"ethereum\"",
+};
 static const char *const responses[] = {
 	[METRIC_RESPONSE_PUBLIC_DECRYPTION] = "response_type=\"public_decryption_response\"",
 	[METRIC_RESPONSE_USER_DECRYPTION] = "response_type=\"user_decryption_response\"",
@@ -113,21 +116,27 @@ static const struct metric_row rows[] = {
 				   LABELS(responses), BUCKETS(METRIC_EVENTS, sender_buckets)},
 	[METRIC_UNPROCESSED] = {P "unprocessed_operations", GAUGE,
 				"Operations that have not ended.", LABELS(unprocessed)},
+	[METRIC_PENDING_EVENTS] = {P "pending_events", GAUGE,
+				   "Requests that have no answer yet; of upstream until v0.13.",
+				   LABELS(events)},
+	[METRIC_PENDING_RESPONSES] = {P "pending_responses", GAUGE,
+				      "Answers that no chain has yet; of upstream until v0.13.",
+				      LABELS(responses)},
 	[METRIC_LISTENER_CURSOR] = {P "gw_listener_cursor_block", GAUGE,
 				    "Last block whose events are stored.", LABELS(contracts)},
 	[METRIC_LISTENER_HEAD] = {P "gw_listener_head_block", GAUGE, "Last head seen of the chain.",
 				  LABELS(contracts)},
-	[METRIC_LISTENER_QUARANTINED] = {P "gw_listener_quarantined_counter", COUNTER,
+	[METRIC_LISTENER_QUARANTINED] = {P "gw_listener_quarantined_total", COUNTER,
 					 "Logs set aside because they could not be decoded.",
 					 LABELS(contracts)},
-	[METRIC_LISTENER_REORGS] = {P "gw_listener_reorgs_counter", COUNTER,
+	[METRIC_LISTENER_REORGS] = {P "gw_listener_reorgs_total", COUNTER,
 				    "Times the cursor was walked back on another branch.",
 				    LABELS(contracts)},
 	[METRIC_WORKER_JOBS] = {P "worker_jobs", GAUGE, "Operations in the worker's memory.",
 				PLAIN},
 	[METRIC_WORKER_CIPHERTEXT_BYTES] = {P "worker_ciphertext_bytes", GAUGE,
 					    "Memory reserved for ciphertexts.", PLAIN},
-	[METRIC_OPERATIONS_ENDED] = {P "operations_ended_counter", COUNTER,
+	[METRIC_OPERATIONS_ENDED] = {P "operations_ended_total", COUNTER,
 				     "Operations that reached their end.", LABELS(ends)},
 };
 

@@ -153,6 +153,10 @@ static const char release_others_sql[] =
 	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE ")"
 	" AND lease_owner IS NOT NULL AND lease_owner <> $1";
 
+static const char release_own_sql[] =
+	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE ")"
+	" AND lease_owner = $1";
+
 static const char renew_sql[] = "UPDATE operation SET lease_until_ms = $3 WHERE id = $1"
 				" AND state IN (" LIVE ") AND lease_owner = $2";
 
@@ -232,6 +236,11 @@ enum err op_add_release_all(struct store_batch *b)
 enum err op_add_release_others(struct store_batch *b, const char *owner)
 {
 	return STORE_ADD(b, STORE_ANY, release_others_sql, store_text(owner));
+}
+
+enum err op_add_release_own(struct store_batch *b, const char *owner)
+{
+	return STORE_ADD(b, STORE_ANY, release_own_sql, store_text(owner));
 }
 
 enum err op_add_renew(struct store_batch *b, int64_t id, const char *owner, int64_t lease_until_ms)

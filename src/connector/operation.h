@@ -128,6 +128,9 @@ enum err op_add_release_all(struct store_batch *b) MUST_USE;
  * process may run already. */
 enum err op_add_release_others(struct store_batch *b, const char *owner) MUST_USE;
 
+/* `owner`'s own: what it does when it stops. */
+enum err op_add_release_own(struct store_batch *b, const char *owner) MUST_USE;
+
 /* What `owner` still works on stays its own until lease_until_ms. No row is changed if it lost it.
  */
 enum err op_add_renew(struct store_batch *b, int64_t id, const char *owner,

@@ -98,10 +98,16 @@ void listener_stop(struct listener *l); /* no callback runs after it; NULL allow
 struct worker;
 enum err worker_start(struct worker **ret_worker, const struct connector_env *env) MUST_USE;
 void worker_stop(struct worker *w);
+/* Before the stop: nothing new is claimed; idle when what was is done. NULL: is idle. */
+void worker_drain(struct worker *w);
+bool worker_idle(const struct worker *w);
 
 /* ---- sender: answers -> transactions (connector/sender/) ---- */
 struct sender;
 enum err sender_start(struct sender **ret_sender, const struct connector_env *env) MUST_USE;
 void sender_stop(struct sender *s);
+/* As the worker's; idle when every transaction is stored with its bytes, mined or not. */
+void sender_drain(struct sender *s);
+bool sender_idle(const struct sender *s);
 
 #endif

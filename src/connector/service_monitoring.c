@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "connector/metrics_live.h"
 #include "connector/service_health.h"
 
 enum {
@@ -24,6 +25,8 @@ struct monitoring {
 	struct scope calls;
 	struct health *health;
 	struct waiting health_waiting, scrapes;
+	struct live_chain chains[2 + HOST_CHAINS_MAX];
+	size_t chains_n;
 };
 
 static const char plain[] = "text/plain; charset=utf-8";
@@ -152,6 +155,12 @@ static void gauges_set_kind(struct connector_metrics *m, enum op_kind kind,
 	}
 	for (unsigned i = 0; i < ARRAY_LEN(sum); i++)
 		metrics_set(m, METRIC_UNPROCESSED, first + i, sum[i]);
+	metrics_set(m, METRIC_PENDING_EVENTS, metric_of_kind(kind),
+		    sum[METRIC_UNPROCESSED_REQUESTS_PENDING] +
+			    sum[METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS]);
+	metrics_set(m, METRIC_PENDING_RESPONSES, metric_of_kind(kind),
+		    sum[METRIC_UNPROCESSED_RESPONSES_PENDING] +
+			    sum[METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS]);
 }
 
 static void gauges_set(struct connector_metrics *m, const struct counts *c)
@@ -175,13 +184,8 @@ static enum err print_counts(struct buf *out, const struct counts *c)
 	return ERR_OK;
 }
 
-static enum err print_process(struct buf *out, struct loop *loop)
+static enum err print_limits(struct buf *out)
 {
-	TRY(buf_addf(out,
-		     "# HELP kms_connector_loop_stall_ms Longest time in one callback since the "
-		     "last look.\n# TYPE kms_connector_loop_stall_ms gauge\n"
-		     "kms_connector_loop_stall_ms %lld\n",
-		     (long long)loop_stall_ms(loop)));
 	TRY(buf_add_str(out, "# HELP kms_connector_limit Named limits of this program.\n"
 			     "# TYPE kms_connector_limit gauge\n"));
 	for (const struct limit_row *l = limit_rows; l->name; l++)
@@ -200,7 +204,11 @@ static void scrape_reply(struct monitoring *m, struct http_exchange *x, const st
 	if (e == ERR_OK && c) /* what is not known is left out, not shown as zero */
 		e = print_counts(&out, c);
 	if (e == ERR_OK)
-		e = print_process(&out, m->loop);
+		e = chain_metrics_print(&out, m->chains, m->chains_n);
+	if (e == ERR_OK)
+		e = process_metrics_print(&out, m->loop);
+	if (e == ERR_OK)
+		e = print_limits(&out);
 	if (e == ERR_OK)
 		http_exchange_reply(x, 200, "text/plain; version=0.0.4", buf_view(&out));
 	else
@@ -252,6 +260,16 @@ static void on_metrics(void *ctx, struct http_exchange *x)
 
 /* ---- life ---- */
 
+static void chains_find(struct monitoring *m, const struct provider *ethereum)
+{
+	CHECK(m->env.hosts_n <= HOST_CHAINS_MAX);
+	m->chains[m->chains_n++] = (struct live_chain){"gateway", m->env.gateway};
+	if (ethereum)
+		m->chains[m->chains_n++] = (struct live_chain){"ethereum", ethereum};
+	for (size_t i = 0; i < m->env.hosts_n; i++)
+		m->chains[m->chains_n++] = (struct live_chain){"host", m->env.hosts[i]};
+}
+
 static const struct http_route routes[] = {
 	{"/healthz", on_healthz},
 	{"/liveness", on_liveness},
@@ -271,6 +289,7 @@ enum err monitoring_start(struct monitoring **ret_monitoring, const struct monit
 	m->name = o->name;
 	m->version = o->version;
 	m->build = o->build;
+	chains_find(m, o->ethereum);
 
 	enum err e = health_new(&m->health, &m->env, o->ethereum, o->services);
 	if (e == ERR_OK)

@@ -14,10 +14,12 @@
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
 #include "eth/text.h"
+#include "net/notify.h"
 
 enum {
 	CHAIN_TIMEOUT_MS = 10000, /* gateway and ethereum have no key for it */
 	CONFIG_ARENA_MAX = 4 << 20,
+	STOP_LOOK_MS = 20, /* how often a stop looks whether the work is done */
 	OWNER_BYTES = 16,
 	NAME_MAX_BYTES = 64
 };
@@ -46,6 +48,11 @@ struct process {
 	struct worker *worker;
 	struct sender *sender;
 	struct monitoring *monitoring;
+
+	struct notify notify;
+	bool stopping;
+	int64_t stop_by_ms; /* monotonic */
+	struct timer stop;
 
 	enum err fatal;
 	struct err_note fatal_note;
@@ -323,19 +330,49 @@ static void on_fatal(void *ctx, enum err err, const char *why)
 	loop_stop(p->loop);
 }
 
+static void stop_look(void *ctx)
+{
+	struct process *p = ctx;
+	bool worked = worker_idle(p->worker);
+	int64_t left_ms = p->stop_by_ms - clock_mono_ms(loop_clock(p->loop));
+
+	if (worked) /* what the worker still answered is the sender's to begin */
+		sender_drain(p->sender);
+	if ((worked && sender_idle(p->sender)) || left_ms <= 0) {
+		if (left_ms <= 0)
+			LOG_WARN(&p->log, "Work is left to the next start");
+		loop_stop(p->loop);
+		return;
+	}
+	clock_timer_set(loop_clock(p->loop), &p->stop, STOP_LOOK_MS, stop_look, p);
+}
+
+/* What has begun is ended, within shutdown_grace; nothing new is begun. */
 static void on_signal(void *ctx)
 {
 	struct process *p = ctx;
 
 	LOG_INFO(&p->log, "Stopping");
-	loop_stop(p->loop);
+	notify_stopping(&p->notify);
+	if (p->stopping || !p->monitoring || p->config.shutdown_grace_ms == 0) {
+		loop_stop(p->loop);
+		return;
+	}
+	p->stopping = true;
+	p->stop_by_ms = clock_mono_ms(loop_clock(p->loop)) + p->config.shutdown_grace_ms;
+	listener_stop(p->listener);
+	p->listener = NULL;
+	worker_drain(p->worker);
+	stop_look(p);
 }
 
 static void on_reload(void *ctx)
 {
 	struct process *p = ctx;
 
+	notify_reloading(&p->notify);
 	cores_reload(&p->cores);
+	notify_ready(&p->notify, "Certificates read anew");
 }
 
 static void env_fill(struct process *p)
@@ -394,6 +431,19 @@ static enum err services_start(struct process *p, struct err_note *note)
 	return ERR_OK;
 }
 
+/* Another process may go on at once, and need not wait until they end. */
+static void leases_give_back(struct process *p)
+{
+	struct store_batch b = store_batch_make(1 << 16);
+
+	if (!p->store || !p->env.owner)
+		return;
+	if (op_add_release_own(&b, p->owner) != ERR_OK ||
+	    store_submit(p->store, &b, NULL, NULL) != ERR_OK)
+		LOG_WARN(&p->log, "Leases could not be given back, they run out by themselves");
+	store_batch_free(&b);
+}
+
 /* Each after everything that calls it. The store commits what was submitted to it. */
 static void process_stop(struct process *p)
 {
@@ -401,6 +451,7 @@ static void process_stop(struct process *p)
 	listener_stop(p->listener);
 	worker_stop(p->worker);
 	sender_stop(p->sender);
+	leases_give_back(p);
 	store_free(p->store);
 	cores_close(&p->cores);
 	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)
@@ -411,6 +462,9 @@ static void process_stop(struct process *p)
 	transport_free(p->transport);
 	inflight_free(&p->inflight);
 	ecdsa_free(p->ecdsa);
+	if (p->loop)
+		clock_timer_cancel(loop_clock(p->loop), &p->stop);
+	notify_close(&p->notify);
 	loop_free(p->loop);
 	connector_config_free(&p->config);
 	secret_free(&p->database_url);
@@ -435,6 +489,7 @@ static enum err process_run(struct process *p, struct err_note *note)
 		log_s("build", p->options->build),
 		log_s("config", p->options->config_file ? p->options->config_file : "environment"));
 	TRY(loop_new(&p->loop));
+	notify_open(&p->notify, loop_clock(p->loop), (const char *const *)p->options->env);
 	TRY(loop_on_stop_signal(p->loop, on_signal, p));
 	TRY(signer_open(p, note));
 	TRY(database_open(p, note));
@@ -444,6 +499,7 @@ static enum err process_run(struct process *p, struct err_note *note)
 	env_fill(p);
 	TRY(services_start(p, note));
 	limits_log(&p->log);
+	notify_ready(&p->notify, p->options->name);
 	TRY(loop_run(p->loop));
 	if (p->fatal == ERR_OK)
 		return ERR_OK;

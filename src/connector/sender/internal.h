@@ -180,7 +180,7 @@ struct sender {
 	size_t early_n;           /* jobs before STAGE_LIVE */
 
 	/* claiming */
-	bool claiming, claim_more;
+	bool claiming, claim_more, draining;
 	struct timer claim_timer;
 
 	/* fees */

@@ -343,6 +343,8 @@ void sender_claim(void *ctx)
 	uint64_t batch = s->env.config->responses_batch_size, limit = s->env.config->task_limit;
 	uint64_t busy = s->open.n + s->checking.n;
 
+	if (s->draining)
+		return;
 	if (!s->placed || s->claiming || s->raising) {
 		s->claim_more = true;
 		return;
@@ -408,6 +410,17 @@ void sender_reset(struct sender *s)
 	s->young_n = 0;
 	s->fewer_reads = s->far_reads = 0;
 	s->ended_end = 0;
+}
+
+void sender_drain(struct sender *s)
+{
+	if (s)
+		s->draining = true;
+}
+
+bool sender_idle(const struct sender *s)
+{
+	return !s || (s->early_n == 0 && !s->claiming);
 }
 
 void sender_stop(struct sender *s)

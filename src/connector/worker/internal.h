@@ -41,7 +41,7 @@ struct worker {
 	int64_t poll_at_ms; /* monotonic; when the timer fires */
 	struct job *jobs;
 	size_t jobs_n;
-	bool released, claiming, claim_again;
+	bool released, claiming, claim_again, draining;
 	int64_t claim_failures;
 	struct registry *registry;
 	struct http_queue heads, gets;

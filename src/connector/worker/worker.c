@@ -195,6 +195,8 @@ static void look(void *ctx)
 	struct worker *w = ctx;
 	size_t limit = batch_limit(w);
 
+	if (w->draining)
+		return;
 	if (w->claiming || limit == 0) {
 		w->claim_again =
 			true; /* the claim that runs, or the next job that ends, looks again */
@@ -297,6 +299,17 @@ enum err worker_start(struct worker **ret_worker, const struct connector_env *en
 	}
 	*ret_worker = w;
 	return ERR_OK;
+}
+
+void worker_drain(struct worker *w)
+{
+	if (w)
+		w->draining = true;
+}
+
+bool worker_idle(const struct worker *w)
+{
+	return !w || (w->jobs_n == 0 && !w->claiming);
 }
 
 void worker_stop(struct worker *w)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * Metrics that are read where they live, at the moment of a scrape: endpoints of the chains with
+ * their breakers, and the process itself under the names that Prometheus' client libraries use.
+ * Text format 0.0.4, appended. Loop thread.
+ */
+#ifndef CONNECTOR_METRICS_LIVE_H
+#define CONNECTOR_METRICS_LIVE_H
+
+#include "base/bytes.h"
+#include "eth/provider.h"
+
+struct live_chain {
+	const char *name; /* "gateway", "ethereum", "host" */
+	const struct provider *provider;
+};
+
+enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, size_t n) MUST_USE;
+
+/* What cannot be read in /proc is left out. */
+enum err process_metrics_print(struct buf *out, struct loop *loop) MUST_USE;
+
+/* The value of a label, between its quotes. */
+enum err metric_label_add(struct buf *out, const char *value) MUST_USE;
+
+#endif
