@@ -289,7 +289,7 @@ bool fees_fresh(const struct sender *s);
 void fees_ask(struct sender *s);
 bool gap_is_gone(const struct job *j); /* for a job that fills one */
 
-/* ---- transmit.c ---- */
+/* ---- transmit.c, broadcast.c ---- */
 
 void job_allocate(struct job *j);
 void sender_pump(struct sender *s);
@@ -297,6 +297,7 @@ void sender_probe_sync(struct sender *s);
 /* `mined`: which of its versions, where one was. */
 void job_end(struct job *j, enum tx_end end, struct block_number block, struct hash32 mined);
 
+void job_store_end(struct job *j); /* again, after it failed */
 /* No reply to a broadcast is awaited any more. */
 void job_sent(struct job *j);
 /* In a block, which is not deep enough yet. */
