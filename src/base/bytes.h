@@ -109,12 +109,19 @@ enum err buf_cstr(struct buf *b, const char **ret_text) MUST_USE;
 
 struct reader {
 	struct bytes in; /* what is left */
+	size_t size;     /* of the whole input */
 	enum err err;    /* first error, ERR_OK so far; after an error every read gives zero */
 };
 
 static inline struct reader reader_of(struct bytes in)
 {
-	return (struct reader){.in = in};
+	return (struct reader){.in = in, .size = in.n};
+}
+
+/* How much has been read: where the next byte stands in the input. */
+static inline size_t reader_offset(const struct reader *r)
+{
+	return r->size - r->in.n;
 }
 
 struct bytes reader_bytes(struct reader *r, size_t n);

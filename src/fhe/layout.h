@@ -14,20 +14,26 @@
 
 enum layout_kind {
 	LAYOUT_VERSION,    /* u32 in [min, max], not stored; written as max */
+	LAYOUT_BYTE,       /* u8 in [min, max], not stored; written as max */
 	LAYOUT_VARIANT,    /* u32 version 0, u32 in [min, max]: uint32_t */
 	LAYOUT_COUNT,      /* u32 version 0, u64 in [min, max]: uint64_t */
 	LAYOUT_U64,        /* bare u64 in [min, max]: uint64_t */
 	LAYOUT_F64,        /* bare f64: double */
+	LAYOUT_V0_F64,     /* u32 version 0, f64: double */
 	LAYOUT_TUNIFORM,   /* DynamicDistribution::TUniform, bound_log2 in [min, max]: uint32_t */
 	LAYOUT_MODULUS,    /* native ciphertext modulus of `max` bits, not stored */
 	LAYOUT_MOD_SWITCH, /* ModulusSwitchType: struct fhe_mod_switch */
 	LAYOUT_EXPANSION,  /* CompactCiphertextListExpansionKind: uint32_t variant 0 or 1 */
+	LAYOUT_SEED,       /* CompressionSeed: struct fhe_seed */
 	LAYOUT_WORDS,  /* u64 count in [min, max], words of `width` bytes: struct bytes, a view */
 	LAYOUT_KEY,    /* the same, each word 0 or 1: struct fhe_key_part */
+	LAYOUT_BYTES,  /* u64 length in [min, max], bytes: struct bytes, a view */
 	LAYOUT_TAG,    /* u32 version 0, u64 length <= max, bytes: struct bytes, a view */
 	LAYOUT_OPTION, /* u8 0 or 1: bool; `sub` follows if 1. Without `sub` only 0 is accepted,
 			  nothing stored */
+	LAYOUT_WHEN,   /* `sub` follows if the uint32_t at `offset`, read before, is `min` */
 	LAYOUT_SUB,    /* `sub`, on the nested struct at `offset` */
+	LAYOUT_KINDS,
 };
 
 struct layout;
@@ -38,7 +44,7 @@ struct layout_row {
 	size_t offset;
 	uint64_t min, max;
 	unsigned width;
-	const struct layout *sub; /* for OPTION: works on the same struct */
+	const struct layout *sub; /* for OPTION and WHEN: works on the same struct */
 };
 
 struct layout {
@@ -55,6 +61,41 @@ struct fhe_key_part {
 	unsigned width;
 };
 
+/* Where the masks of a seeded ("compressed") object come from: a seed of tfhe-csprng and the place
+ * in its stream. */
+enum fhe_seed_kind {
+	FHE_SEED_CTR = 0, /* 16 bytes */
+	FHE_SEED_XOF = 1, /* domain separator (8 bytes) and seed */
+};
+
+enum {
+	FHE_SEED_CTR_SIZE = 16,
+	FHE_SEED_DSEP_SIZE = 8,
+	FHE_SEED_SIZE_MAX = 64,
+	FHE_SEED_BLOCK_MAX = 0x7fffffff, /* 32 GB of masks */
+};
+
+struct fhe_seed {
+	uint32_t kind;
+	struct bytes bytes;
+	uint64_t block, byte; /* AES block, byte in it */
+};
+
+/* Arrays whose content is not in memory: where it belongs in what was written, and which array. */
+enum {
+	LAYOUT_GAPS_MAX = 16
+};
+
+struct layout_gap {
+	size_t at; /* bytes of the output that come before the content */
+	const struct bytes *words;
+};
+
+struct layout_gaps {
+	struct layout_gap gap[LAYOUT_GAPS_MAX];
+	size_t n;
+};
+
 #define LAYOUT_OF(title, table)                                                                    \
 	{                                                                                          \
 		.name = (title), .rows = (table), .rows_n = ARRAY_LEN(table)                       \
@@ -63,7 +104,7 @@ struct fhe_key_part {
 /*
  * Latches like every reader: ERR_UNSUPPORTED for a version, variant or value outside its row,
  * ERR_TOO_BIG for a count past its maximum, ERR_TRUNCATED, ERR_MALFORMED. The note names object,
- * field and what was found.
+ * field, its place in the input and what was found.
  */
 void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note);
 
@@ -74,5 +115,16 @@ enum err layout_end(const struct reader *r, const char *object, struct err_note 
 
 /* The object's values must satisfy the rows. */
 void layout_write(struct bincode_writer *w, const struct layout *l, const void *object);
+
+/*
+ * The same for an object that is too large for memory: of LAYOUT_WORDS with a length but no pointer
+ * only the count is written, and `gaps` says where the content has to go. In order of the output.
+ */
+void layout_write_frame(struct bincode_writer *w, const struct layout *l, const void *object,
+			struct layout_gaps *gaps);
+
+/* Are the numbers of an object (not of its sub-layouts) inside their rows? ERR_UNSUPPORTED; the
+ * note names the field. */
+enum err layout_check(const struct layout *l, const void *object, struct err_note *note) MUST_USE;
 
 #endif

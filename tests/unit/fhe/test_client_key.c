@@ -261,7 +261,7 @@ static void vault_object_notes(void **state)
 		const char *note;
 	} cases[] = {
 		{50, 2, "KmsFheKeyHandles: another version"},
-		{54, 9, "ClientKey: ClientKey version is 9, which we do not read"},
+		{54, 9, "ClientKey: ClientKey version at byte 54 is 9, which we do not read"},
 		{option, 1, "KmsFheKeyHandles: a DecompressionKey"},
 		{option + 1, 1, "KmsFheKeyHandles: metadata of another version"},
 		{option + 9, 2, "KmsFheKeyHandles: metadata of another version"},
