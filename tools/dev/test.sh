@@ -17,14 +17,25 @@ rm -rf "$results"
 mkdir -p "$results"
 passed=0
 failed=0
+status=0
 
-# tally NAME LOG: adds what tools/dev/tally.mjs counts in LOG; a suite that ran no test has failed.
+# run COMMAND…: keeps its status for the tally that follows.
+run() {
+	status=0
+	"$@" || status=$?
+}
+
+# tally NAME LOG FORMAT: adds what tools/dev/tally.mjs counts in LOG. A suite that ran no test has failed, and so has one whose
+# runner failed without a test that did: it stopped before its end.
 tally() {
 	local counts p f
 	counts=$(node "$root/tools/dev/tally.mjs" "$3" "$2") || counts="0 1"
 	read -r p f <<<"$counts"
 	if [ "$((p + f))" -eq 0 ]; then
 		say "  $1 ran no test: that counts as a failure (log: $2)"
+		f=1
+	elif [ "$f" -eq 0 ] && [ "$status" -ne 0 ]; then
+		say "  the runner of $1 ended with status $status: that counts as a failure"
 		f=1
 	fi
 	if [ "$f" -gt 0 ]; then
@@ -38,29 +49,25 @@ tally() {
 suite_unit() {
 	build_sanitized
 	say "unit tests (ASan, UBSan) …"
-	meson test -C "$build/sanitized" --no-rebuild --num-processes "$(nproc)" --suite unit \
-		>"$results/unit.out" 2>&1 || true
+	run meson test -C "$build/sanitized" --no-rebuild --num-processes "$(nproc)" --suite unit >"$results/unit.out" 2>&1
 	tally unit "$build/sanitized/meson-logs/testlog.json" meson
 }
 
 suite_contracts() {
+	local name
 	build_contracts
 	say "contract tests …"
-	(cd "$root" && forge test --json >"$results/forge.json" 2>"$results/forge.err") || true
+	run forge test --root "$root" --json >"$results/forge.json" 2>"$results/forge.err"
 	tally forge "$results/forge.json" forge
-	node "$root/contracts/test/abi.mjs" >"$results/abi.tap" 2>&1 || true
-	tally abi "$results/abi.tap" tap
-	node "$root/contracts/test/deploy.mjs" >"$results/deploy.tap" 2>&1 || true
-	tally deploy "$results/deploy.tap" tap
-	node "$root/contracts/test/gas.mjs" >"$results/gas.tap" 2>&1 || true
-	tally gas "$results/gas.tap" tap
-	node "$root/contracts/test/docs.mjs" >"$results/docs.tap" 2>&1 || true
-	tally docs "$results/docs.tap" tap
+	for name in abi deploy gas docs; do
+		run node "$root/contracts/test/$name.mjs" >"$results/$name.tap" 2>&1
+		tally "$name" "$results/$name.tap" tap
+	done
 }
 
 node_suite() {
 	local name=$1
-	node --test --test-reporter=tap --test-concurrency=1 "$root/tests/$name/"*.test.mjs >"$results/$name.tap" 2>&1 || true
+	run node --test --test-reporter=tap --test-concurrency="$2" "$root/tests/$name/"*.test.mjs >"$results/$name.tap" 2>&1
 	tally "$name" "$results/$name.tap" node
 }
 
@@ -68,21 +75,21 @@ suite_interop() {
 	build_release
 	build_sanitized
 	say "interop with node-tfhe, grpc-js and buf …"
-	node_suite interop
+	node_suite interop 1
 }
 
 # Programs in which secrets are marked undefined: no branch and no index may depend on one. Not under sanitizers.
 suite_ct() {
 	compile ct tests/ct/ct_mlkem tests/ct/ct_fhe tests/ct/ct_ecdsa -- -Dbuildtype=release -Dct=true
 	say "constant time (valgrind) …"
-	meson test -C "$build/ct" --no-rebuild --suite ct >"$results/ct.out" 2>&1 || true
+	run meson test -C "$build/ct" --no-rebuild --suite ct >"$results/ct.out" 2>&1
 	tally ct "$build/ct/meson-logs/testlog.json" meson
 }
 
 # A build of its own, by clang. What it finds new stays in build/fuzz-corpus.
 suite_fuzz() {
 	say "fuzz targets (libFuzzer, ASan, UBSan) …"
-	bash "$root/tools/dev/fuzz.sh" --seconds 10 >"$results/fuzz.tap" || true
+	run bash "$root/tools/dev/fuzz.sh" --seconds 10 >"$results/fuzz.tap"
 	tally fuzz "$results/fuzz.tap" tap
 }
 
@@ -90,7 +97,7 @@ suite_e2e() {
 	build_release
 	build_contracts
 	say "end to end: chains, object store, core, connector, client library …"
-	node_suite e2e
+	node_suite e2e 2
 }
 
 setup
@@ -99,6 +106,5 @@ for suite in "${suites[@]}"; do
 	"suite_$suite"
 done
 
-[ "$failed" -eq 0 ] && status=0 || status=1
 printf '%d passed, %d failed\n' "$passed" "$failed"
-exit "$status"
+[ "$failed" -eq 0 ]
