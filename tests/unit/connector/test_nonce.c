@@ -126,6 +126,44 @@ static void test_words(void **state)
 	assert_int_equal(send_outcome_of(&e), SEND_ACCEPTED);
 }
 
+/* Our own bytes are read back as what was signed; anything cut or longer is not ours. */
+static void test_raw(void **state)
+{
+	uint8_t data[300];
+	struct signature65 sig = {{1}};
+	struct tx tx = {
+		.chain_id = {54321},
+		.nonce = 129,
+		.gas = 115000,
+		.fee_max = {u256_from_u64(UINT64_MAX)},
+		.priority_fee_max = {u256_from_u64(3)},
+		.to = {{7}},
+		.data = BYTES_OF(data),
+	};
+	CLEANUP(buf_free) struct buf raw = buf_make(RAW_MAX);
+	struct hash32 hash;
+	struct tx back;
+
+	(void)state;
+	memset(data, 0xc1, sizeof(data));
+	sig.b[32] = 1;
+	sig.b[64] = 27;
+	assert_int_equal(tx_serialize(&raw, &hash, &tx, &sig), ERR_OK);
+	assert_int_equal(raw_read(&back, buf_view(&raw)), ERR_OK);
+	assert_int_equal(back.chain_id.v, 54321);
+	assert_int_equal(back.nonce, 129);
+	assert_int_equal(back.gas, 115000);
+	assert_true(u256_eq(back.fee_max.v, tx.fee_max.v));
+	assert_true(u256_eq(back.priority_fee_max.v, tx.priority_fee_max.v));
+	assert_true(address_eq(back.to, tx.to));
+	assert_true(u256_is_zero(back.value.v));
+	assert_true(bytes_eq_var(back.data, BYTES_OF(data)));
+	for (size_t n = 0; n < raw.n; n++)
+		assert_int_equal(raw_read(&back, bytes_sub(buf_view(&raw), 0, n)), ERR_CORRUPT);
+	assert_int_equal(buf_add_u8(&raw, 0), ERR_OK);
+	assert_int_equal(raw_read(&back, buf_view(&raw)), ERR_CORRUPT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_free_rows_and_the_chains_count),
 		cmocka_unit_test(test_far_too_high),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_raw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

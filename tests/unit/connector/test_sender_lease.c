@@ -195,6 +195,75 @@ static void test_the_database_of_yesterday(void **state)
 	assert_int_equal(f->pool.txs[10].nonce, 10);
 }
 
+/* ---- any moment ---- */
+
+enum {
+	RUNS = 20,
+	ROUNDS = 12,
+	ANSWERS = 4
+};
+
+/* The lease is taken from whoever has it, as clocks that stand still would, while nodes fail. */
+static void one_run(uint64_t seed)
+{
+	struct sender_fixture *f = malloc(sizeof(*f));
+	struct rng_seeded seeded;
+	struct rng *rng = rng_seeded_init(&seeded, seed);
+	uint64_t asked = 0;
+
+	assert_non_null(f);
+	sender_setup(f, seed);
+	f->w.env.store_shared = true;
+	f->w.config.tx_replace_after_ms = 1000;
+	(void)rng_seeded_init(&f->pool.rng, seed + 1);
+	sender_begin(f);
+	struct sender *other = second(f);
+	for (int round = 0; round < ROUNDS; round++) {
+		f->pool.chance_lost = (unsigned)rng_below(rng, 20);
+		f->pool.chance_down = (unsigned)rng_below(rng, 20);
+		f->pool.idle = rng_below(rng, 3) == 0;
+		f->pool.receipts_hidden = rng_below(rng, 4) == 0;
+		f->hold_n = rng_below(rng, 3) == 0 && !f->held.done ? 1 : 0;
+		sender_answers(f, asked + 1, ANSWERS);
+		asked += ANSWERS;
+		sim_run(&f->w.sim, (int64_t)rng_below(rng, rng_below(rng, 2) == 0 ? 3000 : 40));
+		if (rng_below(rng, 2) == 0)
+			submit(f, "UPDATE sender_lease SET until_ms = 0");
+		sim_run(&f->w.sim, (int64_t)rng_below(rng, 1500));
+		if (f->held.done && rng_below(rng, 2) == 0)
+			sender_unhold(f);
+	}
+	f->pool.chance_lost = f->pool.chance_down = f->hold_n = 0;
+	f->pool.idle = f->pool.receipts_hidden = false;
+	if (f->held.done)
+		sender_unhold(f);
+	sim_pool_mine(&f->pool);
+	bool done = sender_wait(f, "done", (int64_t)asked, 200000);
+	sim_run(&f->w.sim, 30000);
+	for (uint64_t id = 1; id <= asked; id++)
+		done = done && sim_pool_count(&f->pool, id, true) == 1;
+	if (!done)
+		print_error("# seed %llu, token %lld\n", (unsigned long long)seed,
+			    (long long)token(f));
+	assert_true(done);
+	sender_stop(other);
+	sender_teardown(f);
+	free(f);
+}
+
+static void test_any_moment(void **state)
+{
+	const char *seed = getenv("SEED");
+
+	(void)state;
+	if (seed) {
+		one_run(strtoull(seed, NULL, 10));
+		return;
+	}
+	for (uint64_t i = 1; i <= RUNS; i++)
+		one_run(i);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -205,6 +274,7 @@ int main(void)
 		T(test_paused_while_replacing),
 		T(test_paused_after_the_bytes_were_stored),
 		T(test_the_database_of_yesterday),
+		cmocka_unit_test(test_any_moment),
 	};
 #undef T
 
