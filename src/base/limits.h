@@ -22,6 +22,15 @@
 	X(HTTP_HEADER_BYTES_MAX, 64 << 10, "all headers of an HTTP reply")                         \
 	X(HTTP_IN_FLIGHT_MAX, 256, "outgoing HTTP requests at once")                               \
 	X(HTTP_PER_HOST_MAX, 16, "connections to one host")                                        \
+	X(AWS_BODY_MAX, 64 << 10, "a reply of an AWS service")                                     \
+	X(AWS_FILE_SIZE_MAX, 1 << 20, "a credentials, configuration or token file of AWS")         \
+	X(AWS_TOKEN_SIZE_MAX, 16 << 10, "a session token or identity token of AWS")                \
+	X(AWS_TIMEOUT_MS, 5000, "one request to an AWS service")                                   \
+	X(AWS_METADATA_TIMEOUT_MS, 2000, "one request to the metadata service of a machine")       \
+	X(AWS_KMS_IN_FLIGHT_MAX, 8, "signatures asked of AWS KMS at once")                         \
+	X(AWS_KMS_WAITING_MAX, 1024, "signatures waiting for AWS KMS")                             \
+	X(AWS_KMS_SIGN_MS, 60000, "how long AWS KMS is asked for one signature")                   \
+	X(AWS_KMS_OPEN_MS, 60000, "how long it is asked for its public key at the start")          \
 	X(MONITORING_BODY_MAX, 4 << 10, "request body on the monitoring port")                     \
 	X(MONITORING_CONNECTIONS_MAX, 64, "connections on the monitoring port")                    \
 	X(MONITORING_REQUEST_TIMEOUT_MS, 5000, "from accept to a whole first request there")       \
@@ -67,6 +76,7 @@
 	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                     \
 	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                     \
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                  \
+	X(FHE_KEY_SET_SIZE_MAX, 1 << 30, "a serialised key set or server key")                     \
 	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                       \
 	X(FHE_METADATA_SIZE_MAX, 4096, "re-randomisation metadata of a TFHE ciphertext")           \
 	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")     \
