@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+#include "base/json.h"
 #include "base/limits.h"
+#include "connector/audit.h"
 #include "connector/config_file.h"
 #include "connector/inspect.h"
 #include "connector/probe.h"
@@ -354,6 +357,88 @@ static int inspect(const struct personality *who, const struct command *self, in
 	return e == ERR_OK ? print(&out) : failed(who, &note, e);
 }
 
+/* ---- audit ---- */
+
+static int audit_print(const struct audit_report *r, bool as_json)
+{
+	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
+	CLEANUP(json_free_ptr) json_t *all = NULL;
+	char hash[65];
+	enum err e;
+
+	hex_encode(hash, BYTES_OF(r->head.hash.b));
+	if (as_json) {
+		all = json_pack("{s:b, s:I, s:I, s:I, s:{s:I, s:s}}", "ok", true, "records",
+				(json_int_t)r->records, "waiting", (json_int_t)r->waiting,
+				"given_up", (json_int_t)r->first.seq, "head", "seq",
+				(json_int_t)r->head.seq, "hash", hash);
+		e = all ? json_print(&out, all) : ERR_NOMEM;
+		if (e == ERR_OK)
+			e = buf_add_u8(&out, '\n');
+	} else {
+		e = buf_addf(&out,
+			     "as it was written: %lld records, %lld given up for their age, %lld "
+			     "not sealed yet\nhead        %lld:0x%s\n",
+			     (long long)r->records, (long long)r->first.seq, (long long)r->waiting,
+			     (long long)r->head.seq, hash);
+	}
+	return e == ERR_OK ? print(&out) : FAILED;
+}
+
+static int audit_failed(const struct personality *who, const struct err_note *note, enum err e,
+			bool as_json)
+{
+	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
+	CLEANUP(json_free_ptr) json_t *all = NULL;
+
+	if (!as_json)
+		return failed(who, note, e);
+	all = json_pack("{s:b, s:s, s:s}", "ok", false, "error", err_name(e), "detail", note->text);
+	if (all && json_print(&out, all) == ERR_OK && buf_add_u8(&out, '\n') == ERR_OK)
+		(void)print(&out);
+	return FAILED;
+}
+
+static int audit(const struct personality *who, const struct command *self, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"database", required_argument, NULL, 'd'},
+		{"head", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	CLEANUP(secret_free) struct secret url = {0};
+	const char *config_file = NULL, *database = NULL;
+	struct audit_place seen = {.seq = -1};
+	struct audit_report report;
+	struct err_note note = {0};
+	bool as_json = false;
+
+	for (int c; (c = getopt_long(argc, argv, "c:d:hV", long_options, NULL)) != -1;) {
+		if (c == 'c')
+			config_file = optarg;
+		else if (c == 'd')
+			database = optarg;
+		else if (c == 'j')
+			as_json = true;
+		else if (c == 'V')
+			return version(who);
+		else if (c != 's' || audit_place_parse(&seen, optarg) != ERR_OK)
+			return c == 'h' ? help(who, self) : usage_error(who, self);
+	}
+	if (optind + 1 != argc || strcmp(argv[optind], "verify") != 0 || (config_file && database))
+		return usage_error(who, self);
+
+	enum err e = find_database(&url, config_file, database, &note);
+
+	if (e == ERR_OK)
+		e = audit_verify(&report, (const char *)url.p, seen.seq >= 0 ? &seen : NULL, &note);
+	return e == ERR_OK ? audit_print(&report, as_json) : audit_failed(who, &note, e, as_json);
+}
+
 /* ---- all commands ---- */
 
 static const struct command commands[] = {
@@ -435,6 +520,26 @@ static const struct command commands[] = {
 			"\n"
 			"Exit code 1: no such request, or no database.\n",
 		.run = inspect,
+	},
+	{
+		.name = "audit",
+		.usage = "audit verify [--head SEQ:HASH] [--json] [-c FILE | -d DATABASE]",
+		.help = "Computes the audit log's hashes again, also while the connector runs: "
+			"whether a record was\n"
+			"changed, added or removed since it was sealed.\n"
+			"\n"
+			"      --head PLACE   a head that was seen before (in the service's log, "
+			"in "
+			"status, here):\n"
+			"                     without it, a log that was made anew as a whole "
+			"passes\n"
+			"      --json         for programs\n"
+			"  -c, --config FILE  the configuration that names the database\n"
+			"  -d, --database F   the SQLite file itself\n"
+			"  -h, --help         this text\n"
+			"\n"
+			"Exit code 1: it is not as it was; the first such record is said.\n",
+		.run = audit,
 	},
 };
 

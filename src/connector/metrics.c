@@ -138,6 +138,8 @@ static const struct metric_row rows[] = {
 					    "Memory reserved for ciphertexts.", PLAIN},
 	[METRIC_OPERATIONS_ENDED] = {P "operations_ended_total", COUNTER,
 				     "Operations that reached their end.", LABELS(ends)},
+	[METRIC_AUDIT_HEAD] = {P "audit_head", GAUGE, "Number of the audit log's last record.",
+			       PLAIN},
 };
 
 _Static_assert(ARRAY_LEN(rows) == METRIC_N, "one row per metric");

@@ -2,6 +2,7 @@
 #include "connector/operation.h"
 
 #include "base/limits.h"
+#include "connector/audit.h"
 
 /* ---- names and moves ---- */
 
@@ -215,6 +216,7 @@ enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct bl
 {
 	if (after.v > INT64_MAX)
 		return ERR_RANGE;
+	TRY(audit_add_withdraw(b, chain, after, now_ms));
 	return STORE_ADD(b, STORE_ANY, withdraw_sql, store_int((int64_t)chain.v),
 			 store_int((int64_t)after.v), store_int(now_ms));
 }
@@ -301,13 +303,14 @@ enum err op_add_move(struct store_batch *b, int64_t id, enum op_state from, cons
 
 	if (!op_may_move(from, to))
 		return ERR_RANGE;
-	return STORE_ADD(
-		b, STORE_ONE, move_sql, store_int(id), store_text(op_state_name(from)),
-		store_text(owner), store_text(op_state_name(to)), blob_or_null(change->proof),
-		blob_or_null(change->answer), text_of(printable(error, change->error)),
-		text_of(printable(reason, reason_of(change, to))), store_int(change->due_ms),
-		store_int(since_ms), store_int(change->attempt_failed ? 1 : 0),
-		store_int(change->deferred ? 1 : 0), store_int(now_ms), store_int(release ? 1 : 0));
+	TRY(STORE_ADD(b, STORE_ONE, move_sql, store_int(id), store_text(op_state_name(from)),
+		      store_text(owner), store_text(op_state_name(to)), blob_or_null(change->proof),
+		      blob_or_null(change->answer), text_of(printable(error, change->error)),
+		      text_of(printable(reason, reason_of(change, to))), store_int(change->due_ms),
+		      store_int(since_ms), store_int(change->attempt_failed ? 1 : 0),
+		      store_int(change->deferred ? 1 : 0), store_int(now_ms),
+		      store_int(release ? 1 : 0)));
+	return audit_add_move(b, id, from, change, now_ms);
 }
 
 /* ---- rows ---- */

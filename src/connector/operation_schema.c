@@ -119,6 +119,31 @@ static const char *const steps[] = {
 	" block_hash BLOB NOT NULL,"
 	" far INTEGER NOT NULL,"
 	" UNIQUE (chain, block)) STRICT;",
+
+	/* 4: what was done, each record linked to the one before it once it is sealed (audit.h).
+	   The head is one row; what lies before `first` was given up for its age. */
+	"CREATE TABLE audit ("
+	" id INTEGER PRIMARY KEY,"
+	" seq INTEGER,"
+	" hash BLOB,"
+	" at_ms INTEGER NOT NULL,"
+	" event TEXT NOT NULL,"
+	" detail TEXT NOT NULL,"
+	" ref BLOB NOT NULL,"
+	" chain INTEGER NOT NULL,"
+	" request_id BLOB NOT NULL,"
+	" content_digest BLOB NOT NULL) STRICT;"
+	"CREATE UNIQUE INDEX audit_sealed ON audit (seq) WHERE seq IS NOT NULL;"
+	"CREATE INDEX audit_open ON audit (id) WHERE seq IS NULL;"
+	"CREATE TABLE audit_head ("
+	" id INTEGER PRIMARY KEY,"
+	" seq INTEGER NOT NULL,"
+	" hash BLOB NOT NULL,"
+	" first_seq INTEGER NOT NULL,"
+	" first_hash BLOB NOT NULL) STRICT;"
+	"INSERT INTO audit_head (id, seq, hash, first_seq, first_hash) VALUES (1, 0,"
+	" x'0000000000000000000000000000000000000000000000000000000000000000', 0,"
+	" x'0000000000000000000000000000000000000000000000000000000000000000');",
 };
 
 const struct store_migrations connector_migrations = {

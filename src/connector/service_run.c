@@ -10,6 +10,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "connector/audit.h"
 #include "connector/config_file.h"
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
@@ -48,6 +49,7 @@ struct process {
 	struct worker *worker;
 	struct sender *sender;
 	struct monitoring *monitoring;
+	struct auditor *auditor;
 
 	struct notify notify;
 	bool stopping;
@@ -372,6 +374,7 @@ static void on_reload(void *ctx)
 
 	notify_reloading(&p->notify);
 	cores_reload(&p->cores);
+	auditor_event(p->auditor, "read_anew", "certificates");
 	notify_ready(&p->notify, "Certificates read anew");
 }
 
@@ -405,6 +408,17 @@ static void env_fill(struct process *p)
 	};
 }
 
+static enum err auditor_begin(struct process *p)
+{
+	CLEANUP(buf_free) struct buf program = buf_make(256);
+	const char *text;
+
+	TRY(buf_addf(&program, "%s %s (%s)", p->options->name, p->options->version,
+		     p->options->build));
+	TRY(buf_cstr(&program, &text));
+	return auditor_start(&p->auditor, &p->env, text);
+}
+
 /* The listener first: its first question is on the wire before the others have been built. */
 static enum err services_start(struct process *p, struct err_note *note)
 {
@@ -419,6 +433,7 @@ static enum err services_start(struct process *p, struct err_note *note)
 		.build = p->options->build,
 	};
 
+	TRY(auditor_begin(p));
 	TRY(monitoring_start(&p->monitoring, &m, note));
 	if ((services & SERVICE_LISTENER) != 0)
 		TRY(listener_start(&p->listener, &p->env));
@@ -452,6 +467,7 @@ static void process_stop(struct process *p)
 	worker_stop(p->worker);
 	sender_stop(p->sender);
 	leases_give_back(p);
+	auditor_stop(p->auditor);
 	store_free(p->store);
 	cores_close(&p->cores);
 	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Table tx: one row per nonce. */
+#include "connector/audit.h"
 #include "connector/sender/internal.h"
 
 #define OPEN "'signed','broadcast','included','far'"
@@ -307,6 +308,7 @@ enum err tx_add_allocate(struct store_batch *b, const struct job *j, int64_t now
 
 enum err tx_add_signed(struct store_batch *b, const struct job *j, int64_t now_ms)
 {
+	TRY(audit_add_tx(b, j->op_id, j->s->chain, j->hash, now_ms));
 	return STORE_ADD(b, STORE_ONE, signed_sql, store_int((int64_t)j->s->chain.v),
 			 store_blob(BYTES_OF(j->account.b)), store_int((int64_t)j->nonce),
 			 store_blob(buf_view(&j->raw)), store_blob(BYTES_OF(j->hash.b)),
@@ -333,6 +335,7 @@ enum err tx_add_replace(struct store_batch *b, const struct job *j, int64_t now_
 
 	u256_to_be(fee_max, j->next_fee_max.v);
 	u256_to_be(priority, j->next_priority.v);
+	TRY(audit_add_tx(b, j->op_id, j->s->chain, j->next_hash, now_ms));
 	TRY(STORE_ADD(b, STORE_ANY, first_version_sql, chain, account, nonce));
 	TRY(STORE_ADD(b, STORE_ANY, version_sql, chain, account, nonce, version, raw, hash,
 		      store_int(now_ms)));
