@@ -30,6 +30,7 @@ enum config_type {
 			  */
 	CONFIG_ADDRESS,  /* struct address; "0x" and 40 digits */
 	CONFIG_URL,      /* char *; http or https with a host */
+	CONFIG_RPC_URL,  /* the same, or ws or wss */
 	CONFIG_ENDPOINT, /* char *; "ip:port" to listen on */
 	CONFIG_SECRET32, /* struct secret32 + presence; 64 hex digits, optional 0x */
 	CONFIG_SECRET_TEXT, /* struct secret; the text and a NUL, which n counts; empty = not given

@@ -164,10 +164,10 @@ static enum err check_authority(struct bytes s, struct err_note *why)
 	return ERR_OK;
 }
 
-static enum err from_url(const struct config_row *row, void *to, struct arena *arena,
-			 struct bytes text, struct err_note *why)
+static enum err from_any_url(const struct config_row *row, void *to, struct arena *arena,
+			     struct bytes text, size_t schemes_n, struct err_note *why)
 {
-	static const char *const schemes[] = {"http://", "https://"};
+	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
 	struct bytes rest = BYTES_NONE;
 	size_t n = 0;
 
@@ -177,19 +177,33 @@ static enum err from_url(const struct config_row *row, void *to, struct arena *a
 		if (text.p[i] <= ' ' || text.p[i] >= 0x7f)
 			return err_say(why, ERR_CONFIG_VALUE,
 				       "it has a blank, control or non-ASCII character");
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+	for (size_t i = 0; i < schemes_n; i++) {
 		size_t len = strlen(schemes[i]);
 
 		if (text.n >= len && strncasecmp((const char *)text.p, schemes[i], len) == 0)
 			rest = bytes_sub(text, len, text.n - len);
 	}
 	if (!rest.p)
-		return err_say(why, ERR_CONFIG_VALUE, "it does not start with http:// or https://");
+		return err_say(why, ERR_CONFIG_VALUE,
+			       "it does not start with http:// or https://%s",
+			       schemes_n > 2 ? ", ws:// or wss://" : "");
 	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?' && rest.p[n] != '#')
 		n++;
 	TRY(check_authority(bytes_sub(rest, 0, n), why));
 
 	return from_string(row, to, arena, text, why);
+}
+
+static enum err from_url(const struct config_row *row, void *to, struct arena *arena,
+			 struct bytes text, struct err_note *why)
+{
+	return from_any_url(row, to, arena, text, 2, why);
+}
+
+static enum err from_rpc_url(const struct config_row *row, void *to, struct arena *arena,
+			     struct bytes text, struct err_note *why)
+{
+	return from_any_url(row, to, arena, text, 4, why);
 }
 
 static enum err from_endpoint(const struct config_row *row, void *to, struct arena *arena,
@@ -338,6 +352,8 @@ static const struct {
 			    sizeof(struct address), true},
 	[CONFIG_URL] = {from_url, "URL", "an http or https URL", "characters", sizeof(char *),
 			false},
+	[CONFIG_RPC_URL] = {from_rpc_url, "URL", "an http, https, ws or wss URL", "characters",
+			    sizeof(char *), false},
 	[CONFIG_ENDPOINT] = {from_endpoint, "ip:port",
 			     "an address to listen on like \"127.0.0.1:9100\"", "characters",
 			     sizeof(char *), true},

@@ -58,6 +58,7 @@
 	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                         \
 	X(POOL_QUEUE_MAX, 1024, "jobs waiting for the compute pool")                               \
 	X(PROVIDER_ENDPOINTS_MAX, 8, "RPC endpoints of one chain")                                 \
+	X(WS_CONNECTIONS_MAX, 32, "WebSocket connections of JSON-RPC")                             \
 	X(RPC_LAG_BLOCKS_MAX, 16, "blocks behind the others: an endpoint is not asked")            \
 	X(RPC_AHEAD_BLOCKS_MAX, 1024, "blocks ahead of the others: nor is such a one")             \
 	X(RPC_BREAKER_FAILURES, 5, "failures in a row until an RPC endpoint is left alone")        \

@@ -77,7 +77,7 @@ static const struct config_row rows[] = {
 	 .doc = "Where state is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE. "
 		"Without it kms-connector.db in $STATE_DIRECTORY or the working directory."},
 	{.path = "gateway_url",
-	 .type = CONFIG_URL,
+	 .type = CONFIG_RPC_URL,
 	 FIELD(gateway_url),
 	 .services = ALL,
 	 .required = true,
@@ -109,7 +109,7 @@ static const struct config_row rows[] = {
 	 .required = true,
 	 .doc = "Chain id that the gateway endpoint must have, and of the EIP-712 domain."},
 	{.path = "ethereum_url",
-	 .type = CONFIG_URL,
+	 .type = CONFIG_RPC_URL,
 	 FIELD(ethereum_url),
 	 .services = ALL,
 	 .doc = "JSON-RPC endpoint of the chain that holds ProtocolConfig."},
@@ -495,14 +495,19 @@ static enum err chain_id_read(uint64_t *ret_id, const json_t *v)
 	return *ret_id == 0 ? ERR_RANGE : ERR_OK;
 }
 
-static bool is_http_url(const char *s)
+static bool is_rpc_url(const char *s)
 {
+	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+
 	for (const char *c = s; *c; c++)
 		if (*c <= ' ' || *c > '~')
 			return false;
-	for (size_t skip = 7; skip <= 8; skip++)
-		if (strncmp(s, skip == 7 ? "http://" : "https://", skip) == 0)
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		size_t skip = strlen(schemes[i]);
+
+		if (strncmp(s, schemes[i], skip) == 0)
 			return strlen(s) <= URL_SIZE_MAX && s[skip] != '\0' && s[skip] != '/';
+	}
 	return false;
 }
 
@@ -512,7 +517,7 @@ static bool is_list_of_urls(const json_t *urls)
 		return false;
 	for (size_t i = 0; i < json_array_size(urls); i++)
 		if (!json_is_string(json_array_get(urls, i)) ||
-		    !is_http_url(json_string_value(json_array_get(urls, i))))
+		    !is_rpc_url(json_string_value(json_array_get(urls, i))))
 			return false;
 	return true;
 }
@@ -527,8 +532,8 @@ static enum err host_endpoints_read(struct host_chain_config *ret, const json_t 
 
 	if (urls && !is_list_of_urls(urls))
 		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].urls: expected a list of at most %d http or https "
-			       "URLs",
+			       "host_chains[%zu].urls: expected a list of at most %d http, https, "
+			       "ws or wss URLs",
 			       index, PROVIDER_ENDPOINTS_MAX - 1);
 	if (quorum && (!json_is_integer(quorum) || json_integer_value(quorum) < 1 ||
 		       (uint64_t)json_integer_value(quorum) > n + 1))
@@ -559,9 +564,10 @@ static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, 
 	if (!json_is_object(o))
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "host_chains[%zu]: expected {url, chain_id, acl_address}", index);
-	if (!json_is_string(url) || !is_http_url(json_string_value(url)))
+	if (!json_is_string(url) || !is_rpc_url(json_string_value(url)))
 		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].url: expected an http or https URL", index);
+			       "host_chains[%zu].url: expected an http, https, ws or wss URL",
+			       index);
 	if (chain_id_read(&ret->chain_id.v, member(o, "chain_id", "chainId")) != ERR_OK)
 		return err_say(
 			note, ERR_CONFIG_VALUE,
@@ -614,11 +620,11 @@ static enum err endpoints_check(const char *name, const struct config_strings *u
 
 	for (size_t i = 0; i < urls->n; i++) {
 		(void)snprintf(path, sizeof(path), "%s_urls", name);
-		if (!is_http_url(urls->v[i]))
-			return config_prefix(
-				note,
-				err_say(note, ERR_CONFIG_VALUE, "expected http or https URLs"),
-				&connector_config, src, path);
+		if (!is_rpc_url(urls->v[i]))
+			return config_prefix(note,
+					     err_say(note, ERR_CONFIG_VALUE,
+						     "expected http, https, ws or wss URLs"),
+					     &connector_config, src, path);
 	}
 	(void)snprintf(path, sizeof(path), "%s_quorum", name);
 	if (quorum > urls->n + 1)

@@ -284,7 +284,9 @@ static enum err chains_open(struct process *p, struct err_note *note)
 {
 	const struct connector_config *c = &p->config;
 
-	TRY(transport_curl_new(&p->transport, p->loop));
+	struct transport *http;
+	TRY(transport_curl_new(&http, p->loop));
+	TRY(transport_ws_new(&p->transport, p->loop, http));
 	TRY(gateway_open(p, note));
 	if (c->ethereum_url)
 		TRY(ethereum_open(p, note));

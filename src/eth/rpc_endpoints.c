@@ -394,7 +394,7 @@ void rpc_endpoints_status(const struct rpc_endpoints *s, unsigned i,
  * path. */
 static struct bytes url_host(const char *url)
 {
-	static const char *const schemes[] = {"http://", "https://"};
+	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
 
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
 		size_t skip = strlen(schemes[i]);
@@ -418,8 +418,8 @@ static enum err endpoint_init(struct rpc_endpoints *s, const char *url, struct e
 
 	if (host.n == 0 || strlen(url) > URL_SIZE_MAX)
 		return err_say(note, ERR_CONFIG_VALUE,
-			       "an RPC URL must be http:// or https:// with a host, at most %d "
-			       "characters",
+			       "an RPC URL must be http://, https://, ws:// or wss:// with a "
+			       "host, at most %d characters",
 			       (int)URL_SIZE_MAX);
 	for (unsigned i = 0; i < s->n; i++)
 		if (strcmp(s->v[i].url, url) == 0)

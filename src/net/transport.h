@@ -93,6 +93,15 @@ static inline void transport_free(struct transport *t)
 /* Value of a header by lower-case name; NULL if absent. */
 const char *http_reply_header(const struct http_reply *reply, const char *name);
 
+/*
+ * In front of another transport: requests to ws:// and wss:// URLs, which must be POST with a
+ * JSON-RPC 2.0 request that begins {"jsonrpc":"2.0","id":NUMBER, go over a WebSocket that stays
+ * open, one for each URL as long as ids differ; replies look like HTTP's with status 200. All
+ * others go to `inner`, which is the new one's, also on failure. ERR_NOMEM.
+ */
+enum err transport_ws_new(struct transport **ret_transport, struct loop *loop,
+			  struct transport *inner) MUST_USE;
+
 enum err transport_curl_new(struct transport **ret_transport, struct loop *loop) MUST_USE;
 
 #endif

@@ -209,7 +209,7 @@ static void test_several_endpoints(void **state)
 {
 	struct fixture *f = *state;
 
-	with_env(f, "KMS_CONNECTOR_GATEWAY_URLS=https://two/key,http://three");
+	with_env(f, "KMS_CONNECTOR_GATEWAY_URLS=https://two/key,ws://three");
 	with_env(f, "KMS_CONNECTOR_GATEWAY_QUORUM=2");
 	with_env(f, "KMS_CONNECTOR_ETHEREUM_URLS=http://e2");
 	with_env(f, "KMS_CONNECTOR_ETHEREUM_QUORUM=2");
@@ -219,7 +219,7 @@ static void test_several_endpoints(void **state)
 		    "\"aclAddress\":\"0xac00000000000000000000000000000000000001\"}]");
 	expect_ok(f, SERVICE_ALL, good);
 	assert_int_equal(f->c.gateway_urls.n, 2);
-	assert_string_equal(f->c.gateway_urls.v[1], "http://three");
+	assert_string_equal(f->c.gateway_urls.v[1], "ws://three");
 	assert_int_equal(f->c.gateway_quorum, 2);
 	assert_int_equal(f->c.ethereum_urls.n, 1);
 	assert_int_equal(f->c.ethereum_quorum, 2);
@@ -250,7 +250,7 @@ static void test_errors_say_where(void **state)
 	expect_error(f, "gateway_chain_id", "gateway_chain_id = \"many\"",
 		     "toml:3: gateway_chain_id");
 	expect_error(f, "gateway_chain_id", "gateway_chain_id = 0", "gateway_chain_id");
-	expect_error(f, "gateway_url", "gateway_url = \"ws://gateway\"", "gateway_url");
+	expect_error(f, "gateway_url", "gateway_url = \"ftp://gateway\"", "gateway_url");
 	expect_error(f, "gateway_url", "", "gateway_url");
 	expect_error(f, "decryption_polling", "decryption_polling = 100", "decryption_polling");
 	expect_error(f, "decryption_polling", "decryption_polling = \"0ms\"", "decryption_polling");
@@ -276,11 +276,11 @@ static void test_host_chain_errors(void **state)
 	struct fixture *f = *state;
 
 	expect_error(f, "chainId = ", "quorum = 2\nchainId = 5", "host_chains[1].quorum");
-	expect_error(f, "chainId = ", "urls = [\"ws://x\"]\nchainId = 5", "host_chains[1].urls");
+	expect_error(f, "chainId = ", "urls = [\"ftp://x\"]\nchainId = 5", "host_chains[1].urls");
 	expect_error(f, "gateway_chain_id", "gateway_quorum = 2\ngateway_chain_id = 1",
 		     "gateway_quorum: there are only 1 endpoints");
 	expect_error(f, "gateway_chain_id", "gateway_urls = [\"x\"]\ngateway_chain_id = 1",
-		     "gateway_urls: expected http or https URLs");
+		     "gateway_urls: expected http, https, ws or wss URLs");
 	expect_error(f, "gateway_chain_id", "gateway_finality = \"12x\"\ngateway_chain_id = 1",
 		     "gateway_finality: expected latest");
 	expect_error(f, "chainId = ", "chainId = \"12345\"", "there twice");
@@ -288,7 +288,7 @@ static void test_host_chain_errors(void **state)
 	expect_error(f, "chainId = ", "chainId = 0", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "chainId = -1", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "", "host_chains[1].chain_id");
-	expect_error(f, "url = \"https://host-2", "url = \"ws://host-2\"", "host_chains[1].url");
+	expect_error(f, "url = \"https://host-2", "url = \"ftp://host-2\"", "host_chains[1].url");
 	expect_error(f, "url = \"https://host-2", "url = \"http://\"", "host_chains[1].url");
 	expect_error(f, "aclAddress", "aclAddress = \"ac00000000000000000000000000000000000002\"",
 		     "host_chains[1].acl_address");

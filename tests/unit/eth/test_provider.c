@@ -20,7 +20,7 @@ static void test_options(void **state)
 		{"http://[::1]:8545/a@b", "[::1]:8545"},
 		{"https://rpc.example?key=1", "rpc.example"},
 	};
-	static const char *const bad[] = {"",        "rpc.example", "ws://rpc.example",
+	static const char *const bad[] = {"",        "rpc.example", "ftp://rpc.example",
 					  "http://", "http:///x",   "https://user:secret@/x"};
 	struct fake_clock clock;
 	struct transport *t = fake_transport_init(&(struct fake_transport){0});
