@@ -99,6 +99,7 @@
 	X(HEALTH_SENDING_MAX_MS, 120000, "one answer on its way to the gateway, in good health")   \
 	X(HEALTH_UNTAKEN_MAX_MS, 300000, "due work that nobody takes up, in good health")          \
 	X(HEALTH_HEAD_BEHIND_MAX, 32, "blocks of the gateway's head behind what has been read")    \
+	X(EPOCH_MATERIALS_MAX, 256, "keys, or CRSs, that a new epoch takes over")                  \
 	X(URL_SIZE_MAX, 2048, "one URL")                                                           \
 	X(REASON_SIZE_MAX, 512, "a recorded reason")
 

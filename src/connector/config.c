@@ -155,6 +155,39 @@ static const struct config_row rows[] = {
 	 .def = "1",
 	 .services = ALL,
 	 .doc = "EIP-712 domain version of ProtocolConfig."},
+	{.path = "kms_generation_contract.address",
+	 .type = CONFIG_ADDRESS,
+	 FIELD_GIVEN(kms_generation_contract.address, kms_generation_given),
+	 .services = ALL,
+	 .doc = "Address of KMSGeneration; without it no keys and no CRSs are generated."},
+	{.path = "kms_generation_contract.domain_name",
+	 .type = CONFIG_STRING,
+	 FIELD(kms_generation_contract.domain_name),
+	 .def = "KMSGeneration",
+	 .services = ALL,
+	 .doc = "EIP-712 domain name of KMSGeneration."},
+	{.path = "kms_generation_contract.domain_version",
+	 .type = CONFIG_STRING,
+	 FIELD(kms_generation_contract.domain_version),
+	 .def = "1",
+	 .services = ALL,
+	 .doc = "EIP-712 domain version of KMSGeneration."},
+	{.path = "key_management_chain",
+	 .type = CONFIG_STRING,
+	 FIELD(key_management_chain),
+	 .services = ALL,
+	 .doc = "Chain of KMSGeneration: ethereum (networks of v0.13 and later) or gateway "
+		"(before). "
+		"Without it ethereum where there is an ethereum_url, else gateway."},
+	{.path = "key_management_expiry",
+	 .type = CONFIG_DURATION,
+	 FIELD(key_management_expiry_ms),
+	 .def = "30d",
+	 .min = MINUTE,
+	 .max = YEAR,
+	 .services = ALL,
+	 .doc = "Age at which the generation of a key or a CRS, a context or an epoch is given "
+		"up."},
 	{.path = "monitoring_endpoint",
 	 .type = CONFIG_ENDPOINT,
 	 FIELD(monitoring_endpoint),
@@ -229,6 +262,28 @@ static const struct config_row rows[] = {
 	 .services = L,
 	 .doc = "First gateway block to read, at every start; without it the stored place, else "
 		"the head."},
+
+	{.path = "ethereum_finality",
+	 .type = CONFIG_STRING,
+	 FIELD(ethereum_finality),
+	 .def = "finalized",
+	 .services = L,
+	 .doc = "The same of the ethereum chain: what is generated for it is not generated twice."},
+	{.path = "key_management_polling",
+	 .type = CONFIG_DURATION,
+	 FIELD(key_management_polling_ms),
+	 .def = "30s",
+	 .min = 10,
+	 .max = HOUR,
+	 .services = L,
+	 .doc = "Pause between two looks at the ethereum chain's head."},
+	{.path = "kms_operation_from_block_number",
+	 .type = CONFIG_U64,
+	 FIELD_GIVEN(kms_operation_from_block_number, kms_operation_from_block_number_given),
+	 .max = INT64_MAX,
+	 .services = L,
+	 .doc = "First block of the ethereum chain to read, at every start; without it the stored "
+		"place, else the head."},
 
 	/* ---- worker ---- */
 	CONTRACT("gateway_config_contract", gateway_config_contract, "GatewayConfig", W, true,
@@ -387,6 +442,14 @@ static const struct config_row rows[] = {
 	 .max = YEAR,
 	 .services = W | S,
 	 .doc = "Age at which an unanswered decryption is given up."},
+	{.path = "compressed_keys",
+	 .type = CONFIG_BOOL,
+	 FIELD(compressed_keys),
+	 .def = "true",
+	 .services = W,
+	 .doc = "Ask the core for compressed key sets; false for networks of v0.13 and v0.14, "
+		"whose "
+		"contracts do not know them."},
 
 	/* ---- sender ---- */
 	{.path = "private_key",
@@ -443,6 +506,15 @@ static const struct config_row rows[] = {
 	 .services = S,
 	 .doc = "Blocks of the gateway, that of the transaction included, after which an answer "
 		"is final."},
+	{.path = "ethereum_tx_required_confirmations",
+	 .type = CONFIG_U64,
+	 FIELD(ethereum_tx_required_confirmations),
+	 .def = "64",
+	 .min = 1,
+	 .max = 10000,
+	 .services = S,
+	 .doc = "Blocks of the ethereum chain, that of the transaction included, after which an "
+		"answer is final."},
 	{.path = "skip_answered_public_decryptions",
 	 .type = CONFIG_BOOL,
 	 FIELD(skip_answered_public_decryptions),
@@ -661,22 +733,55 @@ enum err chain_finality_parse(struct chain_finality *ret_finality, const char *t
 	return ERR_OK;
 }
 
+static enum err finality_check(struct chain_finality *ret_finality, const char *text,
+			       const char *path, const struct config_source *src,
+			       struct err_note *note)
+{
+	if (chain_finality_parse(ret_finality, text) == ERR_OK)
+		return ERR_OK;
+	return config_prefix(note,
+			     err_say(note, ERR_CONFIG_VALUE,
+				     "expected latest, safe, finalized or a number of "
+				     "blocks below 1000000"),
+			     &connector_config, src, path);
+}
+
 static enum err chains_check(struct connector_config *c, unsigned services,
 			     const struct config_source *src, struct err_note *note)
 {
 	TRY(endpoints_check("gateway", &c->gateway_urls, c->gateway_quorum, src, note));
 	TRY(endpoints_check("ethereum", &c->ethereum_urls, c->ethereum_quorum, src, note));
-	if ((services & SERVICE_LISTENER) != 0 &&
-	    chain_finality_parse(&c->gateway_final, c->gateway_finality) != ERR_OK)
-		return config_prefix(note,
-				     err_say(note, ERR_CONFIG_VALUE,
-					     "expected latest, safe, finalized or a number of "
-					     "blocks below 1000000"),
-				     &connector_config, src, "gateway_finality");
-	return ERR_OK;
+	if ((services & SERVICE_LISTENER) == 0)
+		return ERR_OK;
+	TRY(finality_check(&c->gateway_final, c->gateway_finality, "gateway_finality", src, note));
+	return finality_check(&c->ethereum_final, c->ethereum_finality, "ethereum_finality", src,
+			      note);
 }
 
 /* ---- the whole ---- */
+
+static enum err check_key_management(struct connector_config *c, struct err_note *note)
+{
+	const char *where = c->key_management_chain;
+
+	if (!where)
+		where = c->ethereum_url ? "ethereum" : "gateway";
+	c->kms_generation_on_gateway = strcmp(where, "gateway") == 0;
+	if (!c->kms_generation_on_gateway && strcmp(where, "ethereum") != 0)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "key_management_chain: expected ethereum or gateway");
+	bool ethereum = c->protocol_config_given ||
+			(c->kms_generation_given && !c->kms_generation_on_gateway);
+	if (ethereum && (!c->ethereum_url || c->ethereum_chain_id == 0))
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "%s needs ethereum_url and ethereum_chain_id",
+			       c->protocol_config_given ? "protocol_config_contract"
+							: "kms_generation_contract");
+	if (ethereum && c->ethereum_chain_id == c->gateway_chain_id)
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "ethereum_chain_id: it is the gateway's, too");
+	return ERR_OK;
+}
 
 static enum err check_services(struct connector_config *c, unsigned services,
 			       const struct config_source *src, struct arena *arena,
@@ -688,11 +793,8 @@ static enum err check_services(struct connector_config *c, unsigned services,
 			return err_say(note, ERR_CONFIG_VALUE,
 				       "kms_core_endpoints: expected at least one endpoint");
 		TRY(cores_check_keys(c, src, note));
-		if (c->protocol_config_given && (!c->ethereum_url || c->ethereum_chain_id == 0))
-			return err_say(note, ERR_CONFIG_VALUE,
-				       "protocol_config_contract needs ethereum_url and "
-				       "ethereum_chain_id");
 	}
+	TRY(check_key_management(c, note));
 	if ((services & SERVICE_SENDER) != 0 && !c->private_key_given)
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "private_key: the sender needs one (KMS_CONNECTOR_PRIVATE_KEY)");

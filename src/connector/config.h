@@ -66,6 +66,11 @@ struct connector_config {
 	struct contract_config decryption_contract;
 	struct contract_config protocol_config_contract; /* on the ethereum chain */
 	bool protocol_config_given;
+	struct contract_config kms_generation_contract;
+	bool kms_generation_given;
+	bool kms_generation_on_gateway; /* of key_management_chain */
+	const char *key_management_chain;
+	int64_t key_management_expiry_ms;
 	const char *monitoring_endpoint;
 	int64_t healthcheck_timeout_ms;
 	uint64_t task_limit;
@@ -76,9 +81,14 @@ struct connector_config {
 	int64_t decryption_polling_ms;
 	const char *gateway_finality;        /* as configured ... */
 	struct chain_finality gateway_final; /* ... and read */
+	const char *ethereum_finality;
+	struct chain_finality ethereum_final;
 	uint64_t get_logs_batch_size;
 	uint64_t decryption_from_block_number;
 	bool decryption_from_block_number_given;
+	int64_t key_management_polling_ms;
+	uint64_t kms_operation_from_block_number;
+	bool kms_operation_from_block_number_given;
 
 	/* worker */
 	struct contract_config gateway_config_contract;
@@ -100,6 +110,7 @@ struct connector_config {
 	uint64_t erc1271_gas_limit;
 	int64_t acl_grace_ms; /* ours: how long an ACL "no" may be a lagging node */
 	int64_t decryption_expiry_ms;
+	bool compressed_keys;
 
 	/* sender */
 	struct secret32 private_key;
@@ -111,6 +122,7 @@ struct connector_config {
 	bool gas_limit_given;
 	int64_t tx_replace_after_ms;
 	uint64_t gateway_tx_required_confirmations; /* 1: in a block */
+	uint64_t ethereum_tx_required_confirmations;
 	bool skip_answered_public_decryptions;
 	int64_t tx_retry_interval_ms;
 };

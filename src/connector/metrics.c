@@ -23,6 +23,17 @@ struct metric_row {
 static const char *const events[] = {
 	[METRIC_EVENT_PUBLIC_DECRYPTION] = "event_type=\"public_decryption_request\"",
 	[METRIC_EVENT_USER_DECRYPTION] = "event_type=\"user_decryption_request\"",
+	[METRIC_EVENT_PREP_KEYGEN] = "event_type=\"prep_keygen_request\"",
+	[METRIC_EVENT_KEYGEN] = "event_type=\"keygen_request\"",
+	[METRIC_EVENT_CRSGEN] = "event_type=\"crsgen_request\"",
+	[METRIC_EVENT_NEW_CONTEXT] = "event_type=\"new_kms_context\"",
+	[METRIC_EVENT_NEW_EPOCH] = "event_type=\"new_kms_epoch\"",
+	[METRIC_EVENT_ABORT_KEYGEN] = "event_type=\"abort_keygen_request\"",
+	[METRIC_EVENT_ABORT_CRSGEN] = "event_type=\"abort_crsgen_request\"",
+	[METRIC_EVENT_CONTEXT_DESTROYED] = "event_type=\"kms_context_destroyed\"",
+	[METRIC_EVENT_EPOCH_DESTROYED] = "event_type=\"kms_epoch_destroyed\"",
+	[METRIC_EVENT_PRSS_INIT] = "event_type=\"prss_init\"",
+	[METRIC_EVENT_KEY_RESHARE] = "event_type=\"key_reshare_same_set\"",
 };
 static const char *const contracts[] = {
 	[METRIC_CONTRACT_DECRYPTION] = "contract=\"decryption\"",
@@ -31,6 +42,11 @@ static const char *const contracts[] = {
 static const char *const responses[] = {
 	[METRIC_RESPONSE_PUBLIC_DECRYPTION] = "response_type=\"public_decryption_response\"",
 	[METRIC_RESPONSE_USER_DECRYPTION] = "response_type=\"user_decryption_response\"",
+	[METRIC_RESPONSE_PREP_KEYGEN] = "response_type=\"prep_keygen_response\"",
+	[METRIC_RESPONSE_KEYGEN] = "response_type=\"keygen_response\"",
+	[METRIC_RESPONSE_CRSGEN] = "response_type=\"crsgen_response\"",
+	[METRIC_RESPONSE_NEW_CONTEXT] = "response_type=\"new_kms_context_response\"",
+	[METRIC_RESPONSE_EPOCH_RESULT] = "response_type=\"epoch_result_response\"",
 };
 static const char *const checks[] = {
 	[METRIC_CHECK_ACL] = "check_type=\"acl\"",
@@ -39,21 +55,35 @@ static const char *const checks[] = {
 	[METRIC_CHECK_KMS_CONTEXT] = "check_type=\"kms_context\"",
 	[METRIC_CHECK_NETWORK] = "check_type=\"network\"",
 };
-/* The four tables of the other implementation that hold what has not ended. */
-#define UNPROCESSED(kind, name)                                                                    \
-	[(kind)*METRIC_UNPROCESSED_STEP +                                                          \
-		METRIC_UNPROCESSED_REQUESTS_PENDING] =                                             \
-		"table=\"" name "_requests\",status=\"pending\"",                                  \
-		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS] =     \
-			"table=\"" name "_requests\",status=\"under_process\"",                    \
-		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_RESPONSES_PENDING] =          \
-			"table=\"" name "_responses\",status=\"pending\"",                         \
-		[(kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] =    \
-			"table=\"" name "_responses\",status=\"under_process\""
+/* The tables of the other implementation that hold what has not ended. */
+#define TWO(table, first)                                                                          \
+	[first] = "table=\"" table "\",status=\"pending\"",                                        \
+	[(first) + 1] = "table=\"" table "\",status=\"under_process\""
+#define ANSWERED(kind, requests, responses)                                                        \
+	TWO(requests, (kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_REQUESTS_PENDING),       \
+		TWO(responses,                                                                     \
+		    (kind)*METRIC_UNPROCESSED_STEP + METRIC_UNPROCESSED_RESPONSES_PENDING)
+#define UNANSWERED(kind, requests)                                                                 \
+	TWO(requests,                                                                              \
+	    METRIC_EVENTS_ANSWERED *METRIC_UNPROCESSED_STEP +                                      \
+		    ((kind)-METRIC_EVENTS_ANSWERED) * METRIC_UNPROCESSED_RESPONSES_PENDING)
 
 static const char *const unprocessed[] = {
-	UNPROCESSED(METRIC_EVENT_PUBLIC_DECRYPTION, "public_decryption"),
-	UNPROCESSED(METRIC_EVENT_USER_DECRYPTION, "user_decryption"),
+	ANSWERED(METRIC_EVENT_PUBLIC_DECRYPTION, "public_decryption_requests",
+		 "public_decryption_responses"),
+	ANSWERED(METRIC_EVENT_USER_DECRYPTION, "user_decryption_requests",
+		 "user_decryption_responses"),
+	ANSWERED(METRIC_EVENT_PREP_KEYGEN, "prep_keygen_requests", "prep_keygen_responses"),
+	ANSWERED(METRIC_EVENT_KEYGEN, "keygen_requests", "keygen_responses"),
+	ANSWERED(METRIC_EVENT_CRSGEN, "crsgen_requests", "crsgen_responses"),
+	ANSWERED(METRIC_EVENT_NEW_CONTEXT, "new_kms_context", "new_kms_context_responses"),
+	ANSWERED(METRIC_EVENT_NEW_EPOCH, "new_kms_epoch", "epoch_result_responses"),
+	UNANSWERED(METRIC_EVENT_ABORT_KEYGEN, "abort_keygen_requests"),
+	UNANSWERED(METRIC_EVENT_ABORT_CRSGEN, "abort_crsgen_requests"),
+	UNANSWERED(METRIC_EVENT_CONTEXT_DESTROYED, "kms_context_destroyed"),
+	UNANSWERED(METRIC_EVENT_EPOCH_DESTROYED, "kms_epoch_destroyed"),
+	UNANSWERED(METRIC_EVENT_PRSS_INIT, "prss_init"),
+	UNANSWERED(METRIC_EVENT_KEY_RESHARE, "key_reshare_same_set"),
 };
 static const char *const ends[] = {
 	[METRIC_END_DONE] = "state=\"done\"",       [METRIC_END_REFUSED] = "state=\"refused\"",
@@ -99,7 +129,8 @@ static const struct metric_row rows[] = {
 					"Checks of requests that did not pass.", LABELS(checks)},
 	[METRIC_WORKER_LATENCY] = {P "worker_decryption_latency_seconds", HISTOGRAM,
 				   "From the event's first sight to the core's answer.",
-				   LABELS(events), BUCKETS(0, worker_buckets)},
+				   .labels = events, .cells = METRIC_EVENTS_FAST,
+				   BUCKETS(0, worker_buckets)},
 	[METRIC_SENDER_RESPONSE_RECEIVED] = {P "tx_sender_response_received_counter", COUNTER,
 					     "Answers claimed by the sender.", LABELS(responses)},
 	[METRIC_SENDER_RESPONSE_RECEIVED_ERRORS] = {P "tx_sender_response_received_errors", COUNTER,
@@ -113,7 +144,7 @@ static const struct metric_row rows[] = {
 					     LABELS(responses)},
 	[METRIC_SENDER_LATENCY] = {P "tx_sender_response_forwarding_latency_seconds", HISTOGRAM,
 				   "From the core's answer to its acceptance by the chain.",
-				   LABELS(responses), BUCKETS(METRIC_EVENTS, sender_buckets)},
+				   LABELS(responses), BUCKETS(METRIC_EVENTS_FAST, sender_buckets)},
 	[METRIC_UNPROCESSED] = {P "unprocessed_operations", GAUGE,
 				"Operations that have not ended.", LABELS(unprocessed)},
 	[METRIC_PENDING_EVENTS] = {P "pending_events", GAUGE,
@@ -143,6 +174,10 @@ static const struct metric_row rows[] = {
 };
 
 _Static_assert(ARRAY_LEN(rows) == METRIC_N, "one row per metric");
+_Static_assert(ARRAY_LEN(events) == METRIC_EVENTS &&
+		       ARRAY_LEN(responses) == METRIC_EVENTS_ANSWERED &&
+		       ARRAY_LEN(unprocessed) == METRIC_CELLS_MAX,
+	       "labels");
 
 static const struct metric_row *row_of(enum metric which, unsigned cell)
 {

@@ -52,10 +52,23 @@ enum metric {
 enum {
 	METRIC_EVENT_PUBLIC_DECRYPTION,
 	METRIC_EVENT_USER_DECRYPTION,
+	METRIC_EVENTS_FAST, /* the decryptions */
+	METRIC_EVENT_PREP_KEYGEN = METRIC_EVENTS_FAST,
+	METRIC_EVENT_KEYGEN,
+	METRIC_EVENT_CRSGEN,
+	METRIC_EVENT_NEW_CONTEXT,
+	METRIC_EVENT_NEW_EPOCH,
+	METRIC_EVENTS_ANSWERED, /* those of the events above have a response */
+	METRIC_EVENT_ABORT_KEYGEN = METRIC_EVENTS_ANSWERED,
+	METRIC_EVENT_ABORT_CRSGEN,
+	METRIC_EVENT_CONTEXT_DESTROYED,
+	METRIC_EVENT_EPOCH_DESTROYED,
+	METRIC_EVENT_PRSS_INIT,
+	METRIC_EVENT_KEY_RESHARE,
 	METRIC_EVENTS,
 };
 enum {
-	METRIC_CONTRACT_DECRYPTION,
+	METRIC_CONTRACT_DECRYPTION, /* the gateway */
 	METRIC_CONTRACT_ETHEREUM,
 };
 enum {
@@ -68,8 +81,14 @@ enum {
 enum {
 	METRIC_RESPONSE_PUBLIC_DECRYPTION,
 	METRIC_RESPONSE_USER_DECRYPTION,
+	METRIC_RESPONSE_PREP_KEYGEN,
+	METRIC_RESPONSE_KEYGEN,
+	METRIC_RESPONSE_CRSGEN,
+	METRIC_RESPONSE_NEW_CONTEXT,
+	METRIC_RESPONSE_EPOCH_RESULT,
 };
-/* Of the first kind of event; the next kind's follow after METRIC_UNPROCESSED_STEP. */
+/* Of the first kind of event; the next kind's follow after METRIC_UNPROCESSED_STEP. Kinds that have
+ * no response have the first two only: metric_unprocessed. */
 enum {
 	METRIC_UNPROCESSED_REQUESTS_PENDING,
 	METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS,
@@ -77,6 +96,15 @@ enum {
 	METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS,
 	METRIC_UNPROCESSED_STEP,
 };
+static inline unsigned metric_unprocessed(unsigned event, unsigned which)
+{
+	unsigned step = METRIC_UNPROCESSED_STEP, two = METRIC_UNPROCESSED_RESPONSES_PENDING;
+
+	return event < METRIC_EVENTS_ANSWERED
+		       ? event * step + which
+		       : METRIC_EVENTS_ANSWERED * step + (event - METRIC_EVENTS_ANSWERED) * two +
+				 which;
+}
 enum {
 	METRIC_END_DONE,
 	METRIC_END_REFUSED,
@@ -86,7 +114,8 @@ enum {
 };
 
 enum {
-	METRIC_CELLS_MAX = 8,
+	METRIC_CELLS_MAX = 40,
+	METRIC_HISTOGRAMS = METRIC_EVENTS_FAST + METRIC_EVENTS_ANSWERED,
 	METRIC_BUCKETS_MAX = 10
 };
 
@@ -96,7 +125,7 @@ struct connector_metrics {
 		uint64_t buckets[METRIC_BUCKETS_MAX]; /* not cumulative */
 		uint64_t count;
 		double sum_s;
-	} histograms[METRIC_CELLS_MAX]; /* of the histogram metrics, one after the other */
+	} histograms[METRIC_HISTOGRAMS]; /* of the histogram metrics, one after the other */
 };
 
 /* CHECK fails on a cell or a kind that the metric does not have. */

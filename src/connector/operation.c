@@ -17,7 +17,7 @@ static const struct {
 } states[] = {
 	[OP_SEEN] = {"seen", BIT(OP_SEEN) | BIT(OP_READY) | ENDS},
 	[OP_READY] = {"ready", BIT(OP_READY) | BIT(OP_COMPUTING) | ENDS},
-	[OP_COMPUTING] = {"computing", BIT(OP_COMPUTING) | BIT(OP_ANSWERED) | ENDS},
+	[OP_COMPUTING] = {"computing", BIT(OP_COMPUTING) | BIT(OP_ANSWERED) | BIT(OP_DONE) | ENDS},
 	[OP_ANSWERED] = {"answered", BIT(OP_ANSWERED) | BIT(OP_SENDING) | BIT(OP_DONE) | ENDS},
 	[OP_SENDING] = {"sending", BIT(OP_SENDING) | BIT(OP_ANSWERED) | BIT(OP_DONE) | ENDS},
 	[OP_DONE] = {"done", 0},
@@ -30,6 +30,17 @@ static const struct {
 static const char *const kinds[] = {
 	[OP_KIND_PUBLIC_DECRYPTION] = "public_decryption_request",
 	[OP_KIND_USER_DECRYPTION] = "user_decryption_request",
+	[OP_KIND_PREP_KEYGEN] = "prep_keygen_request",
+	[OP_KIND_KEYGEN] = "keygen_request",
+	[OP_KIND_CRSGEN] = "crsgen_request",
+	[OP_KIND_NEW_CONTEXT] = "new_kms_context",
+	[OP_KIND_NEW_EPOCH] = "new_kms_epoch",
+	[OP_KIND_ABORT_KEYGEN] = "abort_keygen_request",
+	[OP_KIND_ABORT_CRSGEN] = "abort_crsgen_request",
+	[OP_KIND_CONTEXT_DESTROYED] = "kms_context_destroyed",
+	[OP_KIND_EPOCH_DESTROYED] = "kms_epoch_destroyed",
+	[OP_KIND_PRSS_INIT] = "prss_init",
+	[OP_KIND_KEY_RESHARE] = "key_reshare_same_set",
 };
 
 const char *op_state_name(enum op_state s)
@@ -140,11 +151,14 @@ static const char withdraw_sql[] =
 	" lease_until_ms = 0, updated_ms = $3"
 	" WHERE chain = $1 AND block > $2 AND state IN ('seen','ready','computing')";
 
-static const char claim_sql[] =
-	"UPDATE operation SET lease_owner = $1, lease_until_ms = $2 WHERE id IN"
-	" (SELECT id FROM operation WHERE state = $3 AND state IN (" LIVE
-	") AND due_ms <= $4 AND lease_until_ms <= $4"
-	" ORDER BY due_ms, id LIMIT $5" STORE_CLAIM ") RETURNING " COLUMNS;
+#define CLAIM(of)                                                                                  \
+	"UPDATE operation SET lease_owner = $1, lease_until_ms = $2 WHERE id IN"                   \
+	" (SELECT id FROM operation WHERE state = $3 AND state IN (" LIVE                          \
+	") AND due_ms <= $4 AND lease_until_ms <= $4" of                                           \
+	" ORDER BY due_ms, id LIMIT $5" STORE_CLAIM ") RETURNING " COLUMNS
+
+static const char claim_sql[] = CLAIM("");
+static const char claim_chain_sql[] = CLAIM(" AND chain = $6");
 
 static const char release_all_sql[] =
 	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE
@@ -161,9 +175,28 @@ static const char release_own_sql[] =
 static const char renew_sql[] = "UPDATE operation SET lease_until_ms = $3 WHERE id = $1"
 				" AND state IN (" LIVE ") AND lease_owner = $2";
 
-static const char next_due_sql[] =
-	"SELECT min(due_ms) FROM operation WHERE state = $1 AND state IN (" LIVE
-	") AND due_ms > $2";
+#define NEXT_DUE                                                                                   \
+	"SELECT min(due_ms) FROM operation WHERE state = $1 AND state IN (" LIVE ") AND due_ms > " \
+	"$2"
+
+static const char next_due_sql[] = NEXT_DUE;
+static const char next_due_chain_sql[] = NEXT_DUE " AND chain = $3";
+
+#define SAME " o.chain = $1 AND o.contract = $2 AND o.kind = "
+
+static const char siblings_sql[] =
+	"SELECT (SELECT count(*) FROM operation o WHERE" SAME "$3 AND o.request_id = $4"
+	" AND o.content_digest <> $5 AND length(o.proof) > 0),"
+	" (SELECT count(*) FROM operation o WHERE" SAME "$6 AND o.request_id = $7)";
+
+/* `sending` has a nonce, and `answered` is the sender's. */
+#define ABORT(which)                                                                               \
+	"UPDATE operation SET state = 'aborted', error = '', reason = $5, updated_ms = $6,"        \
+	" lease_owner = NULL, lease_until_ms = 0 WHERE chain = $1 AND contract = $2 AND kind = $3" \
+	" AND state IN (" LIVE ") AND state IN ('seen','ready','computing') AND " which
+
+static const char abort_sql[] = ABORT("request_id = $4");
+static const char abort_by_content_sql[] = ABORT("substr(content, 2, 32) = $4");
 
 static const char move_sql[] =
 	"UPDATE operation SET state = $4, proof = coalesce($5, proof), answer = coalesce($6, "
@@ -230,6 +263,44 @@ enum err op_add_claim(struct store_batch *b, enum op_state state, const char *ow
 			 store_text(op_state_name(state)), store_int(now_ms), store_int(limit));
 }
 
+enum err op_add_claim_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
+			    const char *owner, int64_t now_ms, int64_t lease_until_ms,
+			    unsigned limit)
+{
+	if (op_state_terminal(state) || lease_until_ms <= now_ms || chain.v > INT64_MAX)
+		return ERR_RANGE;
+	return STORE_ADD(b, STORE_ANY, claim_chain_sql, store_text(owner),
+			 store_int(lease_until_ms), store_text(op_state_name(state)),
+			 store_int(now_ms), store_int(limit), store_int((int64_t)chain.v));
+}
+
+enum err op_add_siblings(struct store_batch *b, const struct operation *op, enum op_kind abort_kind,
+			 struct u256 related)
+{
+	uint8_t id[32], other[32];
+
+	u256_to_be(id, op->key.request_id);
+	u256_to_be(other, related);
+	return STORE_ADD(b, STORE_ANY, siblings_sql, store_int((int64_t)op->key.chain.v),
+			 store_blob(BYTES_OF(op->key.contract.b)),
+			 store_text(op_kind_name(op->key.kind)), store_blob(BYTES_OF(id)),
+			 store_blob(BYTES_OF(op->key.content_digest.b)),
+			 store_text(op_kind_name(abort_kind)), store_blob(BYTES_OF(other)));
+}
+
+enum err op_add_abort(struct store_batch *b, const struct operation *abort, enum op_kind kind,
+		      bool by_content, const char *reason, int64_t now_ms)
+{
+	uint8_t id[32];
+
+	u256_to_be(id, abort->key.request_id);
+	return STORE_ADD(b, STORE_ANY, by_content ? abort_by_content_sql : abort_sql,
+			 store_int((int64_t)abort->key.chain.v),
+			 store_blob(BYTES_OF(abort->key.contract.b)),
+			 store_text(op_kind_name(kind)), store_blob(BYTES_OF(id)),
+			 store_text(reason), store_int(now_ms));
+}
+
 enum err op_add_release_all(struct store_batch *b)
 {
 	return STORE_ADD(b, STORE_ANY, release_all_sql);
@@ -255,6 +326,13 @@ enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now
 {
 	return STORE_ADD(b, STORE_ANY, next_due_sql, store_text(op_state_name(state)),
 			 store_int(now_ms));
+}
+
+enum err op_add_next_due_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
+			       int64_t now_ms)
+{
+	return STORE_ADD(b, STORE_ANY, next_due_chain_sql, store_text(op_state_name(state)),
+			 store_int(now_ms), store_int((int64_t)chain.v));
 }
 
 /*

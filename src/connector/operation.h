@@ -15,7 +15,8 @@
  *     stopped
  *   - answered: the core's answer is stored; nothing is sent
  *   - sending: a transaction of ours holds a nonce for it (table tx)
- *   - done: the chain has the answer, ours or one that makes ours superfluous
+ *   - done: the chain has the answer, ours or one that makes ours superfluous; from `computing` on,
+ *     where the chain waits for no answer
  *
  * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute.
  * Every transition is a compare-and-set on (state, lease owner) in one batch: whoever lost the row
@@ -32,9 +33,22 @@
 #include "store/store.h"
 
 enum op_kind {
+	/* answered by a transaction */
 	OP_KIND_PUBLIC_DECRYPTION = 1,
 	OP_KIND_USER_DECRYPTION,
-	OP_KINDS, /* size of a table by kind; its entry 0 is empty */
+	OP_KIND_PREP_KEYGEN,
+	OP_KIND_KEYGEN,
+	OP_KIND_CRSGEN,
+	OP_KIND_NEW_CONTEXT,
+	OP_KIND_NEW_EPOCH,
+	/* done when the core has done it */
+	OP_KIND_ABORT_KEYGEN,
+	OP_KIND_ABORT_CRSGEN,
+	OP_KIND_CONTEXT_DESTROYED,
+	OP_KIND_EPOCH_DESTROYED,
+	OP_KIND_PRSS_INIT,   /* gateways of v0.9.14 to v0.12 */
+	OP_KIND_KEY_RESHARE, /* the same */
+	OP_KINDS,            /* size of a table by kind; its entry 0 is empty */
 };
 
 enum op_state {
@@ -57,6 +71,12 @@ enum err op_state_from_name(enum op_state *ret_state, struct bytes name) MUST_US
 const char *op_kind_name(enum op_kind k);
 enum err op_kind_from_name(enum op_kind *ret_kind, struct bytes name) MUST_USE;
 bool op_state_terminal(enum op_state s);
+
+/* Everything but decryptions: it may take days, and happens seldom. */
+static inline bool op_kind_is_slow(enum op_kind k)
+{
+	return k >= OP_KIND_PREP_KEYGEN;
+}
 
 /* The table above, as data. A row that is not terminal may also stay where it is, to be tried again
  * later. */
@@ -120,6 +140,28 @@ enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct bl
  */
 enum err op_add_claim(struct store_batch *b, enum op_state state, const char *owner, int64_t now_ms,
 		      int64_t lease_until_ms, unsigned limit) MUST_USE;
+
+/* The same, of one chain only. */
+enum err op_add_claim_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
+			    const char *owner, int64_t now_ms, int64_t lease_until_ms,
+			    unsigned limit) MUST_USE;
+enum err op_add_next_due_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
+			       int64_t now_ms) MUST_USE;
+
+/*
+ * What the database knows besides about what row `op` asks for. One row: does another row of the
+ * same id and kind with other content hold a proof (so the core may have it); does the chain tell
+ * to give it up (`related`: the id that aborts name, of the same contract).
+ */
+enum err op_add_siblings(struct store_batch *b, const struct operation *op, enum op_kind abort_kind,
+			 struct u256 related) MUST_USE;
+
+/*
+ * Rows of `kind` that are before `answered` end as aborted, whoever holds them: those with this
+ * request id, or (by_content) with this id in their content behind its first byte.
+ */
+enum err op_add_abort(struct store_batch *b, const struct operation *abort, enum op_kind kind,
+		      bool by_content, const char *reason, int64_t now_ms) MUST_USE;
 
 /* Release every lease: for the start of the only process of a SQLite database. */
 enum err op_add_release_all(struct store_batch *b) MUST_USE;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/retry.h"
 #include "base/rng.h"
+#include "connector/adapters/events.h"
 #include "connector/config.h"
 #include "connector/inflight.h"
 #include "connector/metrics.h"
@@ -36,7 +37,7 @@ struct service_chain {
 	const char *failed;  /* and when a round ends early */
 	struct provider *provider;
 	struct chain_id id;
-	struct address contracts[SERVICE_CONTRACTS_MAX]; /* whose events are read */
+	struct event_contract contracts[SERVICE_CONTRACTS_MAX]; /* whose events are read */
 	size_t contracts_n;
 	enum block_tag_kind head; /* how far it is read ... */
 	uint64_t head_depth;      /* ... but for so many blocks */
@@ -87,7 +88,18 @@ enum block_tag_kind service_chain_head(const struct chain_finality *f);
 
 /* env->chain, or the gateway's. */
 struct service_chain service_chain_of(const struct connector_env *env);
+
+/* The gateway's; that of the ethereum chain, without a contract where nothing is configured there.
+ */
 struct service_chain service_chain_gateway(const struct connector_env *env);
+struct service_chain service_chain_ethereum(const struct connector_env *env,
+					    struct provider *provider);
+
+/* The age at which an operation is given up. */
+static inline int64_t expiry_of_kind_ms(const struct connector_config *c, enum op_kind k)
+{
+	return op_kind_is_slow(k) ? c->key_management_expiry_ms : c->decryption_expiry_ms;
+}
 
 /* ---- listener: chain -> rows (connector/listener/) ---- */
 struct listener;

@@ -142,7 +142,9 @@ static void counts_read(struct counts *c, const struct store_rows *rows)
 static void gauges_set_kind(struct connector_metrics *m, enum op_kind kind,
 			    const struct kind_counts *c)
 {
-	unsigned first = metric_of_kind(kind) * METRIC_UNPROCESSED_STEP;
+	unsigned event = metric_of_kind(kind);
+	size_t n = event < METRIC_EVENTS_ANSWERED ? METRIC_UNPROCESSED_STEP
+						  : METRIC_UNPROCESSED_RESPONSES_PENDING;
 	int64_t sum[METRIC_UNPROCESSED_STEP] = {0};
 
 	for (int s = OP_SEEN; s <= OP_SENDING; s++) {
@@ -153,14 +155,15 @@ static void gauges_set_kind(struct connector_metrics *m, enum op_kind kind,
 		sum[request ? METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS
 			    : METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS] += c->leased[s];
 	}
-	for (unsigned i = 0; i < ARRAY_LEN(sum); i++)
-		metrics_set(m, METRIC_UNPROCESSED, first + i, sum[i]);
-	metrics_set(m, METRIC_PENDING_EVENTS, metric_of_kind(kind),
+	for (unsigned i = 0; i < n; i++)
+		metrics_set(m, METRIC_UNPROCESSED, metric_unprocessed(event, i), sum[i]);
+	metrics_set(m, METRIC_PENDING_EVENTS, event,
 		    sum[METRIC_UNPROCESSED_REQUESTS_PENDING] +
 			    sum[METRIC_UNPROCESSED_REQUESTS_UNDER_PROCESS]);
-	metrics_set(m, METRIC_PENDING_RESPONSES, metric_of_kind(kind),
-		    sum[METRIC_UNPROCESSED_RESPONSES_PENDING] +
-			    sum[METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS]);
+	if (event < METRIC_EVENTS_ANSWERED)
+		metrics_set(m, METRIC_PENDING_RESPONSES, event,
+			    sum[METRIC_UNPROCESSED_RESPONSES_PENDING] +
+				    sum[METRIC_UNPROCESSED_RESPONSES_UNDER_PROCESS]);
 }
 
 static void gauges_set(struct connector_metrics *m, const struct counts *c)

@@ -22,7 +22,8 @@ enum {
 	CONFIG_ARENA_MAX = 4 << 20,
 	STOP_LOOK_MS = 20, /* how often a stop looks whether the work is done */
 	OWNER_BYTES = 16,
-	NAME_MAX_BYTES = 64
+	NAME_MAX_BYTES = 64,
+	SERVED_CHAINS = 2
 };
 
 struct process {
@@ -45,9 +46,12 @@ struct process {
 	char owner[2 * OWNER_BYTES + 1];
 	struct connector_env env;
 
-	struct listener *listener;
+	/* [1] is for the ethereum chain, where something is configured to be on it. */
+	struct connector_env chain_envs[SERVED_CHAINS];
+	size_t chains_n;
+	struct listener *listeners[SERVED_CHAINS];
 	struct worker *worker;
-	struct sender *sender;
+	struct sender *senders[SERVED_CHAINS];
 	struct monitoring *monitoring;
 	struct auditor *auditor;
 
@@ -340,9 +344,13 @@ static void stop_look(void *ctx)
 	bool worked = worker_idle(p->worker);
 	int64_t left_ms = p->stop_by_ms - clock_mono_ms(loop_clock(p->loop));
 
-	if (worked) /* what the worker still answered is the sender's to begin */
-		sender_drain(p->sender);
-	if ((worked && sender_idle(p->sender)) || left_ms <= 0) {
+	bool sent = true;
+	for (size_t i = 0; i < SERVED_CHAINS; i++) {
+		if (worked) /* what the worker still answered is the sender's to begin */
+			sender_drain(p->senders[i]);
+		sent = sent && sender_idle(p->senders[i]);
+	}
+	if ((worked && sent) || left_ms <= 0) {
 		if (left_ms <= 0)
 			LOG_WARN(&p->log, "Work is left to the next start");
 		loop_stop(p->loop);
@@ -364,8 +372,10 @@ static void on_signal(void *ctx)
 	}
 	p->stopping = true;
 	p->stop_by_ms = clock_mono_ms(loop_clock(p->loop)) + p->config.shutdown_grace_ms;
-	listener_stop(p->listener);
-	p->listener = NULL;
+	for (size_t i = 0; i < SERVED_CHAINS; i++) {
+		listener_stop(p->listeners[i]);
+		p->listeners[i] = NULL;
+	}
 	worker_drain(p->worker);
 	stop_look(p);
 }
@@ -410,6 +420,18 @@ static void env_fill(struct process *p)
 	};
 }
 
+/* Each listener and each sender has the chain that it serves. */
+static void chains_fill(struct process *p)
+{
+	struct service_chain ethereum = service_chain_ethereum(&p->env, p->ethereum);
+
+	p->chain_envs[0] = p->env;
+	p->chain_envs[0].chain = service_chain_gateway(&p->env);
+	p->chain_envs[1] = p->env;
+	p->chain_envs[1].chain = ethereum;
+	p->chains_n = ethereum.contracts_n > 0 ? 2 : 1;
+}
+
 static enum err auditor_begin(struct process *p)
 {
 	CLEANUP(buf_free) struct buf program = buf_make(256);
@@ -437,12 +459,12 @@ static enum err services_start(struct process *p, struct err_note *note)
 
 	TRY(auditor_begin(p));
 	TRY(monitoring_start(&p->monitoring, &m, note));
-	if ((services & SERVICE_LISTENER) != 0)
-		TRY(listener_start(&p->listener, &p->env));
+	for (size_t i = 0; (services & SERVICE_LISTENER) != 0 && i < p->chains_n; i++)
+		TRY(listener_start(&p->listeners[i], &p->chain_envs[i]));
 	if ((services & SERVICE_WORKER) != 0)
 		TRY(worker_start(&p->worker, &p->env));
-	if ((services & SERVICE_SENDER) != 0)
-		TRY(sender_start(&p->sender, &p->env));
+	for (size_t i = 0; (services & SERVICE_SENDER) != 0 && i < p->chains_n; i++)
+		TRY(sender_start(&p->senders[i], &p->chain_envs[i]));
 	LOG_INFO(&p->log, "Monitoring", log_s("endpoint", p->config.monitoring_endpoint),
 		 log_i("port", (int64_t)monitoring_port(p->monitoring)));
 	return ERR_OK;
@@ -465,9 +487,11 @@ static void leases_give_back(struct process *p)
 static void process_stop(struct process *p)
 {
 	monitoring_stop(p->monitoring);
-	listener_stop(p->listener);
+	for (size_t i = 0; i < SERVED_CHAINS; i++)
+		listener_stop(p->listeners[i]);
 	worker_stop(p->worker);
-	sender_stop(p->sender);
+	for (size_t i = 0; i < SERVED_CHAINS; i++)
+		sender_stop(p->senders[i]);
 	leases_give_back(p);
 	auditor_stop(p->auditor);
 	store_free(p->store);
@@ -515,6 +539,7 @@ static enum err process_run(struct process *p, struct err_note *note)
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));
 	TRY(loop_on_reload_signal(p->loop, on_reload, p));
 	env_fill(p);
+	chains_fill(p);
 	TRY(services_start(p, note));
 	limits_log(&p->log);
 	notify_ready(&p->notify, p->options->name);

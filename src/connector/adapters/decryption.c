@@ -187,7 +187,7 @@ static enum err decode_unified_materials(struct arena *a, const struct abi_value
 #define ENTRIES   "(bytes32,address,address)[]"
 #define PAYLOAD   "(address,bytes,address[],(uint256,uint256),bytes,bytes)"
 
-const struct event_row decryption_events[] = {
+const struct event_row decryption_events[DECRYPTION_EVENTS_N] = {
 	{
 		.signature = "PublicDecryptionRequest(uint256,bytes32[],bytes)",
 		.data_type = "(bytes32[],bytes)",
@@ -235,66 +235,15 @@ const size_t decryption_events_n = ARRAY_LEN(decryption_events);
 
 enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics, size_t *ret_n)
 {
-	struct hash32 *topics = arena_alloc_array(a, ARRAY_LEN(decryption_events), sizeof(*topics));
+	const struct event_contract contract = {.source = EVENTS_DECRYPTION};
 
-	if (!topics)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < ARRAY_LEN(decryption_events); i++)
-		topics[i] = abi_topic(decryption_events[i].signature);
-	*ret_topics = topics;
-	*ret_n = ARRAY_LEN(decryption_events);
-	return ERR_OK;
-}
-
-static const struct event_row *event_of(const struct event_log *log)
-{
-	for (size_t i = 0; log->topics_n > 0 && i < ARRAY_LEN(decryption_events); i++)
-		if (hash32_eq(abi_topic(decryption_events[i].signature), log->topics[0]))
-			return &decryption_events[i];
-	return NULL;
-}
-
-static enum err decode_data(struct arena *a, const struct event_row *row, struct bytes data,
-			    struct operation *op)
-{
-	const struct abi_type *type;
-	const struct abi_value *args;
-
-	TRY(abi_type_parse(a, &type, row->data_type));
-	TRY(abi_decode(a, &args, type, data));
-	return row->decode(a, args, op);
+	return events_topics(a, &contract, 1, ret_topics, ret_n);
 }
 
 enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
 			       const struct event_log *log, struct err_note *note)
 {
-	const struct event_row *row = event_of(log);
-	struct operation op = {
-		.state = OP_SEEN,
-		.block = log->block,
-		.block_hash = log->block_hash,
-		.tx_hash = log->tx_hash,
-		.log_index = log->log_index,
-	};
-
-	if (!row)
-		return ERR_UNSUPPORTED;
-	if (log->topics_n != 2)
-		return err_say(note, ERR_MALFORMED, "%s: %u topics, 2 expected", row->signature,
-			       log->topics_n);
-	enum err e = decode_data(a, row, log->data, &op);
-	/* Whatever the log's own content breaks is one thing to the caller; only our own trouble is
-	 * another. */
-	if (err_class(e) == ERR_CLASS_INTERNAL && e != ERR_RANGE)
-		return e;
-	if (e != ERR_OK)
-		return err_say(note, ERR_MALFORMED, "%s: %s", row->signature, err_name(e));
-	op.key.chain = chain;
-	op.key.contract = log->address;
-	op.key.kind = row->kind;
-	op.key.request_id = u256_from_be(log->topics[1].b);
-	*ret_op = op;
-	return ERR_OK;
+	return event_table_decode(&event_tables[EVENTS_DECRYPTION], a, ret_op, chain, log, note);
 }
 
 /* ---- handles and extra data ---- */

@@ -6,24 +6,14 @@
 #ifndef CONNECTOR_ADAPTERS_DECRYPTION_H
 #define CONNECTOR_ADAPTERS_DECRYPTION_H
 
-#include "connector/operation.h"
-#include "eth/abi.h"
-#include "eth/provider.h"
+#include "connector/adapters/events.h"
 
 /* ---- events ---- */
 
-/*
- * Rows of the event table: topic text, operation kind and the places of the fields we need. All
- * generations of one event decode to the same content, so that their content digest is one.
- */
-struct event_row {
-	const char *signature; /* canonical, topic0 = keccak256 of it */
-	const char *data_type; /* tuple of the non-indexed arguments */
-	enum op_kind kind;
-	const char *generation; /* "v0.9 … v0.15", "v0.15 …" */
-	enum err (*decode)(struct arena *a, const struct abi_value *args, struct operation *ret_op);
+enum {
+	DECRYPTION_EVENTS_N = 6
 };
-extern const struct event_row decryption_events[];
+extern const struct event_row decryption_events[DECRYPTION_EVENTS_N];
 extern const size_t decryption_events_n;
 
 /* topic0 of each row, in row order, for the log filter. */

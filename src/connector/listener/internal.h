@@ -3,7 +3,6 @@
 #ifndef CONNECTOR_LISTENER_INTERNAL_H
 #define CONNECTOR_LISTENER_INTERNAL_H
 
-#include "connector/adapters/decryption.h"
 #include "connector/service.h"
 
 /* ---- window: how many blocks the next eth_getLogs asks for ---- */
@@ -106,8 +105,9 @@ struct harvest {
 };
 
 /* A log that does not decode becomes a quarantine row, a removed one becomes nothing. */
-enum err harvest_add(struct harvest *h, struct chain_id chain, const struct event_log *log,
-		     struct block_number to, int64_t now_ms, struct err_note *note) MUST_USE;
+enum err harvest_add(struct harvest *h, const struct service_chain *chain,
+		     const struct event_log *log, struct block_number to, int64_t now_ms,
+		     struct err_note *note) MUST_USE;
 /* The batch that the cursor's move belongs to: the last one. */
 enum err harvest_last(struct harvest *h, struct store_batch **ret_batch) MUST_USE;
 void harvest_free(struct harvest *h);
@@ -119,6 +119,7 @@ struct listener {
 	struct arena arena; /* topics */
 	const struct hash32 *topics;
 	size_t topics_n;
+	struct address contracts[SERVICE_CONTRACTS_MAX];
 	struct scope calls;
 	struct timer timer;
 

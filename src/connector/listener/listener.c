@@ -260,8 +260,11 @@ enum err listener_start(struct listener **ret_listener, const struct connector_e
 	l->env = *env;
 	l->env.chain = service_chain_of(env);
 	l->arena = arena_make(TOPICS_BYTES_MAX);
+	for (size_t i = 0; i < l->env.chain.contracts_n; i++)
+		l->contracts[i] = l->env.chain.contracts[i].address;
 	l->window = window_make(env->config->get_logs_batch_size);
-	enum err e = decryption_topics(&l->arena, &l->topics, &l->topics_n);
+	enum err e = events_topics(&l->arena, l->env.chain.contracts, l->env.chain.contracts_n,
+				   &l->topics, &l->topics_n);
 	if (e != ERR_OK) {
 		listener_stop(l);
 		return e;

@@ -174,8 +174,8 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 	for (size_t i = 0; err == ERR_OK && i < logs_n; i++) {
 		struct err_note note = {0};
 
-		err = harvest_add(&l->harvest, listener_chain(l), &logs[i], l->to,
-				  listener_wall_ms(l), &note);
+		err = harvest_add(&l->harvest, &l->env.chain, &logs[i], l->to, listener_wall_ms(l),
+				  &note);
 	}
 	if (err != ERR_OK) {
 		listener_round_failed(l, err, "rows", "");
@@ -188,7 +188,7 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 static void read_window(struct listener *l, struct block_number from, struct block_number to)
 {
 	const struct log_filter filter = {
-		.addresses = l->env.chain.contracts,
+		.addresses = l->contracts,
 		.addresses_n = l->env.chain.contracts_n,
 		.topic0 = l->topics,
 		.topic0_n = l->topics_n,

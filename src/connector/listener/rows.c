@@ -136,8 +136,9 @@ enum err harvest_last(struct harvest *h, struct store_batch **ret_batch)
 	return ERR_OK;
 }
 
-enum err harvest_add(struct harvest *h, struct chain_id chain, const struct event_log *log,
-		     struct block_number to, int64_t now_ms, struct err_note *note)
+enum err harvest_add(struct harvest *h, const struct service_chain *chain,
+		     const struct event_log *log, struct block_number to, int64_t now_ms,
+		     struct err_note *note)
 {
 	struct arena arena CLEANUP(arena_free) = arena_make(LOG_SCRATCH_MAX);
 	struct operation op;
@@ -148,20 +149,21 @@ enum err harvest_add(struct harvest *h, struct chain_id chain, const struct even
 
 	struct store_batch *b = &h->batches[h->batches_n - 1];
 	size_t fresh = log->block.v >= h->fresh_from.v ? 1 : 0;
-	enum err e = decryption_decode_log(&arena, &op, chain, log, note);
-	if (e == ERR_OK) {
+	enum err e = events_decode_log(&arena, &op, chain->id, chain->contracts, chain->contracts_n,
+				       log, note);
+	if (e == ERR_OK && op.key.kind != 0) {
 		TRY(op_add_insert(b, &op, now_ms));
 		h->rows++;
 		h->operations[op.key.kind] += fresh;
 		if (h->settle) {
-			TRY(quarantine_settle(b, chain, log));
+			TRY(quarantine_settle(b, chain->id, log));
 			h->in_last++;
 		}
-	} else {
+	} else if (e != ERR_OK) {
 		/* Also when decoding passed its memory: a log must never be able to stop the chain
 		 * behind it. */
-		TRY(quarantine_add(b, chain, log, note && note->text[0] ? note->text : err_name(e),
-				   now_ms));
+		TRY(quarantine_add(b, chain->id, log,
+				   note && note->text[0] ? note->text : err_name(e), now_ms));
 		h->quarantined += fresh;
 		doubtful_add(h, log->block);
 	}

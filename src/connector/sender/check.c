@@ -61,7 +61,7 @@ static void on_revert(struct job *j, const struct provider_error *e)
 {
 	struct err_note reason = {0};
 	const char *name;
-	enum err class = decryption_classify_revert(&name, e->revert_data);
+	enum err class = answer_classify_revert(&name, j->kind, e->revert_data);
 	bool done = class == ERR_ALREADY_DONE;
 
 	if (done)

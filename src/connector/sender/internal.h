@@ -3,6 +3,7 @@
 #ifndef CONNECTOR_SENDER_INTERNAL_H
 #define CONNECTOR_SENDER_INTERNAL_H
 
+#include "connector/adapters/answer.h"
 #include "connector/adapters/decryption.h"
 #include "connector/sender/nonces.h"
 #include "connector/service.h"

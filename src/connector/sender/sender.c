@@ -152,7 +152,7 @@ int64_t job_due_ms(const struct job *j, enum err e)
 
 bool job_expired(const struct job *j)
 {
-	return sender_wall_ms(j->s) - j->created_ms > j->s->env.config->decryption_expiry_ms;
+	return sender_wall_ms(j->s) - j->created_ms > expiry_of_kind_ms(j->s->env.config, j->kind);
 }
 
 /* Nothing waits for the result: should it not reach the disk, the lease ends and the row is found
@@ -253,8 +253,6 @@ static void fail_corrupt(struct job *j)
 
 static void take_row(struct sender *s, const struct operation *op, int64_t reverts)
 {
-	struct decryption_answer answer;
-
 	if (is_known(s, op->id))
 		return; /* our own lease ended while we were at it */
 
@@ -272,9 +270,7 @@ static void take_row(struct sender *s, const struct operation *op, int64_t rever
 	j->to = op->key.contract;
 	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED, metric_of_kind(j->kind));
 
-	enum err e = decryption_answer_decode(&answer, j->kind, op->answer);
-	if (e == ERR_OK)
-		e = decryption_response_call(&j->data, j->kind, j->request_id, &answer);
+	enum err e = answer_call(&j->data, j->kind, j->request_id, op->answer);
 	if (e == ERR_OK)
 		job_check(j);
 	else if (e == ERR_NOMEM)
@@ -332,9 +328,10 @@ static enum err add_claim(const struct sender *s, struct store_batch *b, unsigne
 {
 	int64_t now_ms = sender_wall_ms(s);
 
-	TRY(op_add_claim(b, OP_ANSWERED, s->env.owner, now_ms, now_ms + LEASE_MS, limit));
+	TRY(op_add_claim_chain(b, OP_ANSWERED, s->chain, s->env.owner, now_ms, now_ms + LEASE_MS,
+			       limit));
 	TRY(tx_add_reverts(b, s->env.owner));
-	return op_add_next_due(b, OP_ANSWERED, now_ms);
+	return op_add_next_due_chain(b, OP_ANSWERED, s->chain, now_ms);
 }
 
 void sender_claim(void *ctx)

@@ -18,12 +18,12 @@ enum {
 
 struct eip712_domain core_domain(const struct job *j)
 {
-	const struct connector_config *c = j->worker->env.config;
+	const struct contract_config *c = job_contract(j);
 
 	return (struct eip712_domain){
-		.name = bytes_str(c->decryption_contract.domain_name),
-		.version = bytes_str(c->decryption_contract.domain_version),
-		.chain_id = u256_from_u64(c->gateway_chain_id),
+		.name = bytes_str(c->domain_name),
+		.version = bytes_str(c->domain_version),
+		.chain_id = u256_from_u64(j->op.key.chain.v),
 		.verifying_contract = j->op.key.contract,
 	};
 }
@@ -56,20 +56,25 @@ static enum err key_address(const struct ecdsa *ecdsa, struct address *ret, stru
 	return ecdsa_address_of_point(ecdsa, ret, key);
 }
 
-static enum err check_signature(struct address *ret_signer, const struct job *j,
-				const struct core_reply *r, struct err_note *note)
+enum err core_signer(struct address *ret_signer, const struct job *j, struct bytes signature,
+		     struct hash32 digest, struct err_note *note)
 {
-	const struct ecdsa *ecdsa = j->worker->env.ecdsa;
-	struct bytes signature = r->external_signature;
-	struct address signer, named;
-
 	if (signature.n != SIGNATURE_SIZE)
 		return err_say(note, ERR_MISMATCH, "the signature has %zu bytes", signature.n);
 	if (signature.p[SIGNATURE_SIZE - 1] != V_EVEN && signature.p[SIGNATURE_SIZE - 1] != V_ODD)
 		return err_say(note, ERR_MISMATCH, "the signature's v is neither 27 nor 28");
-	if (ecdsa_recover(ecdsa, &signer, signature, r->digest) != ERR_OK)
+	if (ecdsa_recover(j->worker->env.ecdsa, ret_signer, signature, digest) != ERR_OK)
 		return err_say(note, ERR_MISMATCH, "the signature is not valid");
-	if (key_address(ecdsa, &named, r->verification_key) != ERR_OK)
+	return ERR_OK;
+}
+
+static enum err check_signature(struct address *ret_signer, const struct job *j,
+				const struct core_reply *r, struct err_note *note)
+{
+	struct address signer, named;
+
+	TRY(core_signer(&signer, j, r->external_signature, r->digest, note));
+	if (key_address(j->worker->env.ecdsa, &named, r->verification_key) != ERR_OK)
 		return err_say(note, ERR_MISMATCH, "the verification key is no secp256k1 point");
 	if (!address_eq(signer, named))
 		return err_say(note, ERR_MISMATCH,
@@ -78,23 +83,22 @@ static enum err check_signature(struct address *ret_signer, const struct job *j,
 	return ERR_OK;
 }
 
-enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,
-			  struct arena *a, const struct job *j, struct bytes message,
-			  struct err_note *note)
+enum err decryption_accept(struct job *j, struct bytes message, struct err_note *note)
 {
 	struct bytes extra_data = extra_data_for_core(j->request.extra_data);
 	struct core_reply r;
 
-	TRY(j->kind->read(&r, a, j, message, note));
+	TRY(j->kind->read(&r, &j->arena, j, message, note));
 	/* Parties that sign different extra data split the vote, so what comes back must be what
 	 * was sent. */
 	if (!bytes_eq_var(r.extra_data, extra_data))
 		return err_say(note, ERR_MISMATCH, "its extra data is not what was sent");
-	TRY(check_signature(ret_signer, j, &r, note));
-	*ret_answer = (struct decryption_answer){
+	TRY(check_signature(&j->signer, j, &r, note));
+
+	const struct decryption_answer answer = {
 		.result = r.result,
 		.signature = r.external_signature,
 		.extra_data = extra_data,
 	};
-	return ERR_OK;
+	return decryption_answer_encode(&j->answer_bytes, &answer);
 }

@@ -53,7 +53,7 @@ static struct channel *shard(const struct job *j)
 {
 	size_t n = j->worker->env.cores_n;
 
-	return j->worker->env.cores[u256_mod_u64(j->op.key.request_id, n)];
+	return j->worker->env.cores[u256_mod_u64(j->shard, n)];
 }
 
 static void check_proof(const struct job *j, const struct proof *proof)
@@ -86,6 +86,36 @@ static void failed(struct job *j, enum err e, const char *what, const struct rpc
 		work_retry(j, e, "core, %s: %s %s", what, grpc_status_name(r->status), r->text);
 }
 
+/* ---- the answer ---- */
+
+static void answer_arrived(struct job *j, struct bytes message)
+{
+	struct err_note note = {0};
+	enum err e;
+
+	buf_clear(&j->answer_bytes);
+	e = j->kind->accept(j, message, &note);
+
+	if (e != ERR_OK) {
+		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
+			    METRIC_CHECK_SIGNATURE);
+		work_retry(j, e, "the core's answer is not acceptable: %s",
+			   note.text[0] ? note.text : err_name(e));
+		return;
+	}
+	if (!j->kind->poll_path) {
+		work_answered(j); /* nothing is signed in it */
+		return;
+	}
+	LOG_INFO(j->worker->env.log, "The core has answered", log_i("id", j->op.id),
+		 log_u256("request_id", j->op.key.request_id),
+		 log_hex("signer", BYTES_OF(j->signer.b)));
+	if (j->kind->signer_is_new)
+		work_answered(j);
+	else
+		signer_check(j);
+}
+
 /* ---- send ---- */
 
 static void on_sent(void *ctx, const struct rpc_reply *r)
@@ -95,22 +125,34 @@ static void on_sent(void *ctx, const struct rpc_reply *r)
 
 	j->rpc_channel = NULL;
 	ciphertexts_drop(j);
+	if (r->status == GRPC_NOT_FOUND && j->kind->gone_is_done)
+		e = ERR_ALREADY_DONE;
 	if (e != ERR_OK && e != ERR_ALREADY_DONE) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_SENT_ERRORS,
 			    metric_of_kind(j->op.key.kind));
-		if (e == ERR_STATE_MOVED)
+		if (e == ERR_STATE_MOVED && j->kind->id_may_be_taken)
 			work_end(j, OP_FAILED, e,
 				 "the core has answered this request id for other content: %s %s",
 				 grpc_status_name(r->status), r->text);
 		else
-			failed(j, e, "request", r);
+			failed(j, e == ERR_STATE_MOVED ? ERR_REMOTE : e, "request", r);
 		return;
 	}
 	if (e == ERR_OK)
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_SENT,
 			    metric_of_kind(j->op.key.kind));
+	if (j->kind->pack_before && !j->sent_before) {
+		j->sent_before = true;
+		core_ask(j, j->proof);
+		return;
+	}
 	j->sent = true;
-	core_poll(j, j->proof);
+	if (j->kind->poll_path)
+		core_poll(j, j->proof);
+	else if (j->kind->accept)
+		answer_arrived(j, r->message);
+	else
+		work_done(j);
 }
 
 void core_ask(struct job *j, const struct proof *proof)
@@ -118,7 +160,8 @@ void core_ask(struct job *j, const struct proof *proof)
 	struct buf message CLEANUP(buf_free) = buf_make(GRPC_MESSAGE_MAX);
 
 	check_proof(j, proof);
-	enum err e = j->kind->pack(j, &message);
+	bool before = j->kind->pack_before && !j->sent_before;
+	enum err e = before ? j->kind->pack_before(j, &message) : j->kind->pack(j, &message);
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		buf_free(&j->cts[i].body); /* the packed request has them */
 
@@ -136,23 +179,6 @@ void core_ask(struct job *j, const struct proof *proof)
 
 /* ---- poll ---- */
 
-static void answer_arrived(struct job *j, struct bytes message)
-{
-	struct err_note note = {0};
-	enum err e = core_answer_read(&j->answer, &j->signer, &j->arena, j, message, &note);
-
-	if (e != ERR_OK) {
-		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
-			    METRIC_CHECK_SIGNATURE);
-		work_retry(j, e, "the core's answer is not acceptable: %s", note.text);
-		return;
-	}
-	LOG_INFO(j->worker->env.log, "The core has answered", log_i("id", j->op.id),
-		 log_u256("request_id", j->op.key.request_id),
-		 log_hex("signer", BYTES_OF(j->signer.b)));
-	signer_check(j);
-}
-
 static void on_polled(void *ctx, const struct rpc_reply *r)
 {
 	struct job *j = ctx;
@@ -168,7 +194,7 @@ static void on_polled(void *ctx, const struct rpc_reply *r)
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_POLLED_ERRORS,
 		    metric_of_kind(j->op.key.kind));
 	if (e == ERR_NOT_FOUND && !j->sent)
-		ciphertexts_start(j);
+		j->kind->prepare(j);
 	else if (e == ERR_STATE_MOVED)
 		work_end(j, OP_ABORTED, e, "the core has aborted this request: %s", r->text);
 	else if (e == ERR_NOT_READY &&

@@ -2,22 +2,16 @@
 /* What the core is asked, packed: one function for each kind of request. */
 #include "base/hex.h"
 #include "connector/worker/ciphertext.h"
-#include "eth/text.h"
-#include "kms.v1.pb-c.h"
+#include "connector/worker/core_parts.h"
 #include "net/protobuf.h"
 
 enum {
 	REQUEST_BYTES_MAX = 1 << 20,
-	ID_TEXT_SIZE = 65,
 };
 
-/* An id as the core writes it, in its own message. */
-struct id_message {
-	Kms__V1__RequestId m;
-	char text[ID_TEXT_SIZE];
-};
+/* ---- parts of every message ---- */
 
-static Kms__V1__RequestId *id_message(struct id_message *id, struct u256 v)
+Kms__V1__RequestId *id_message(struct id_message *id, struct u256 v)
 {
 	uint8_t be[32];
 
@@ -26,6 +20,45 @@ static Kms__V1__RequestId *id_message(struct id_message *id, struct u256 v)
 	id->m = (Kms__V1__RequestId)KMS__V1__REQUEST_ID__INIT;
 	id->m.request_id = id->text;
 	return &id->m;
+}
+
+enum err id_read(struct u256 *ret, const Kms__V1__RequestId *id)
+{
+	uint8_t be[32];
+
+	if (!id || hex_decode_fixed(be, sizeof(be), bytes_str(id->request_id)) != ERR_OK)
+		return ERR_MISMATCH;
+	*ret = u256_from_be(be);
+	return ERR_OK;
+}
+
+enum err id_check(const Kms__V1__RequestId *id, struct u256 want, struct err_note *note)
+{
+	struct u256 v;
+
+	if (!id)
+		return ERR_OK;
+	if (id_read(&v, id) != ERR_OK || !u256_eq(v, want))
+		return err_say(note, ERR_MISMATCH, "it names another request");
+	return ERR_OK;
+}
+
+void signing_parts(struct signing_parts *p, const struct job *j)
+{
+	const struct contract_config *c = job_contract(j);
+
+	*p = (struct signing_parts){0};
+	kms__v1__eip712_domain_msg__init(&p->domain);
+	u256_to_be(p->chain_id, u256_from_u64(j->op.key.chain.v));
+	address_to_text(p->contract, j->op.key.contract);
+	p->domain.name = (char *)(uintptr_t)c->domain_name;
+	p->domain.version = (char *)(uintptr_t)c->domain_version;
+	p->domain.chain_id = protobuf_borrow(BYTES_OF(p->chain_id));
+	p->domain.verifying_contract = p->contract;
+	if (j->extra.has_context)
+		p->context_id = id_message(&p->context, j->extra.context);
+	if (j->extra.has_epoch)
+		p->epoch_id = id_message(&p->epoch, j->extra.epoch);
 }
 
 enum err core_id_pack(struct buf *out, struct u256 id)
@@ -37,11 +70,8 @@ enum err core_id_pack(struct buf *out, struct u256 id)
 
 /* The parts that every decryption request has. */
 struct parts {
-	struct id_message request_id, key_id, context, epoch;
-	Kms__V1__RequestId *context_id, *epoch_id; /* NULL: not named */
-	Kms__V1__Eip712DomainMsg domain;
-	char contract[ADDRESS_TEXT_SIZE];
-	uint8_t chain_id[32];
+	struct id_message request_id, key_id;
+	struct signing_parts signing;
 	Kms__V1__TypedCiphertext **ciphertexts;
 	ProtobufCBinaryData extra_data;
 };
@@ -71,22 +101,10 @@ static enum err ciphertexts_of(Kms__V1__TypedCiphertext ***ret_list, struct job 
 /* Fills `p`, which points into itself. */
 static enum err parts_fill(struct parts *p, struct job *j, struct arena *a)
 {
-	const struct connector_config *c = j->worker->env.config;
-
 	*p = (struct parts){0};
-	kms__v1__eip712_domain_msg__init(&p->domain);
-	u256_to_be(p->chain_id, u256_from_u64(c->gateway_chain_id));
-	address_to_text(p->contract, j->op.key.contract);
-	p->domain.name = (char *)(uintptr_t)c->decryption_contract.domain_name;
-	p->domain.version = (char *)(uintptr_t)c->decryption_contract.domain_version;
-	p->domain.chain_id = protobuf_borrow(BYTES_OF(p->chain_id));
-	p->domain.verifying_contract = p->contract;
+	signing_parts(&p->signing, j);
 	(void)id_message(&p->request_id, j->op.key.request_id);
 	(void)id_message(&p->key_id, j->cts[0].key_id);
-	if (j->extra.has_context)
-		p->context_id = id_message(&p->context, j->extra.context);
-	if (j->extra.has_epoch)
-		p->epoch_id = id_message(&p->epoch, j->extra.epoch);
 	p->extra_data = protobuf_borrow(extra_data_for_core(j->request.extra_data));
 	return ciphertexts_of(&p->ciphertexts, j, a);
 }
@@ -100,10 +118,10 @@ enum err public_request_pack(struct job *j, struct buf *out)
 	TRY(parts_fill(&p, j, &a));
 	m.request_id = &p.request_id.m;
 	m.key_id = &p.key_id.m;
-	m.domain = &p.domain;
+	m.domain = &p.signing.domain;
 	m.extra_data = p.extra_data;
-	m.context_id = p.context_id;
-	m.epoch_id = p.epoch_id;
+	m.context_id = p.signing.context_id;
+	m.epoch_id = p.signing.epoch_id;
 	m.ciphertexts = p.ciphertexts;
 	m.n_ciphertexts = j->request.handles_n;
 	return protobuf_pack(out, &m.base);
@@ -120,10 +138,10 @@ enum err user_request_pack(struct job *j, struct buf *out)
 	address_to_text(user, j->request.user->user);
 	m.request_id = &p.request_id.m;
 	m.key_id = &p.key_id.m;
-	m.domain = &p.domain;
+	m.domain = &p.signing.domain;
 	m.extra_data = p.extra_data;
-	m.context_id = p.context_id;
-	m.epoch_id = p.epoch_id;
+	m.context_id = p.signing.context_id;
+	m.epoch_id = p.signing.epoch_id;
 	m.typed_ciphertexts = p.ciphertexts;
 	m.n_typed_ciphertexts = j->request.handles_n;
 	m.client_address = user;

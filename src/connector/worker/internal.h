@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "connector/adapters/decryption.h"
+#include "connector/adapters/protocol_config.h"
 #include "connector/service.h"
 #include "connector/worker/attestation.h"
 #include "connector/worker/http_queue.h"
@@ -52,6 +53,7 @@ struct worker {
 	/* the last signer that the gateway said is one of this KMS, in which context */
 	struct registered {
 		int64_t until_ms; /* monotonic; 0 = none */
+		struct chain_id chain;
 		struct address signer;
 		bool has_context;
 		struct u256 context;
@@ -70,15 +72,36 @@ struct core_reply {
 	struct hash32 digest; /* what the external signature signs */
 };
 
-/* What a worker does differently for each kind of operation. */
+/*
+ * What a worker does differently for each kind of operation. Those with `read` are decryptions:
+ * their steps are written for handles and ciphertexts; of the others a part that is NULL is none.
+ */
 struct work_kind {
-	void (*rules)(struct job *j); /* -> permission_ask */
-	const char *send_path, *poll_path;
+	enum event_source
+		source; /* the contract that asks for it, and under whose domain is signed */
+	enum err (*decode)(struct job *j); /* the stored content, into the job */
+	void (*check)(struct job *j);      /* -> work_permitted */
+	void (*rules)(struct job *j);      /* decryptions: -> permission_ask */
+	/* Calls that say whether the chain's state agrees; counted in j->pending. */
+	enum err (*confirm)(struct job *j);
+	enum op_kind given_up_by;          /* the kind of event that gives it up, or 0 */
+	void (*prepare)(struct job *j);    /* what the core is to be given -> work_fetched */
+	const char *send_path, *poll_path; /* without the latter: accepted is done */
 	/* The packed request for the core; the ciphertexts are in j->cts. */
 	enum err (*pack)(struct job *j, struct buf *out);
+	/* What the core must have before: sent first, by the same path. */
+	enum err (*pack_before)(struct job *j, struct buf *out);
+	/* What the core does not know is what was to be: NOT_FOUND is success. */
+	bool gone_is_done;
+	/* The core has another request under this id: FAILED_PRECONDITION ends it. */
+	bool id_may_be_taken;
 	/* The core's reply: the result that goes on chain, and what is signed. */
 	enum err (*read)(struct core_reply *ret, struct arena *a, const struct job *j,
 			 struct bytes message, struct err_note *note);
+	/* Checks the reply and makes the answer, in j->answer_bytes and j->signer. Without it the
+	 * chain waits for none. */
+	enum err (*accept)(struct job *j, struct bytes message, struct err_note *note);
+	bool signer_is_new; /* its registration cannot be asked yet: the gas estimate decides */
 };
 extern const struct work_kind work_kinds[OP_KINDS];
 
@@ -118,8 +141,19 @@ struct job {
 	struct rpc_ticket rpc;
 	bool sent; /* in this pass */
 	int64_t polled_at_ms;
-	struct decryption_answer answer; /* checked, all but whose signature it is */
-	struct address signer;
+	bool sent_before;      /* kind->pack_before, in this pass */
+	struct address signer; /* of the answer in answer_bytes, which is checked but for this */
+
+	/* what is no decryption */
+	struct u256 shard; /* an id: which core */
+	struct key_request key;
+	struct new_context context,
+		previous;            /* the content; the context before, as the chain tells */
+	struct hash32 previous_hash; /* what the contract keeps of the latter */
+	struct new_epoch epoch;
+	struct key_info *keys; /* of a new epoch: what it takes over */
+	struct epoch_crs *crss;
+	size_t keys_n, crss_n;
 
 	/* the row's next move */
 	struct op_change change;
@@ -133,9 +167,16 @@ struct job {
 void worker_job_gone(struct worker *w, struct job *j,
 		     int64_t due_in_ms); /* frees it; -1 = no need to look again */
 
+/* Jobs of this kind and id, or (by_first) whose content names it first, are forgotten: their rows
+ * have ended. */
+void worker_forget(struct worker *w, enum op_kind kind, struct u256 id, bool by_first);
+/* Works another job on the same id with other content? */
+bool worker_has_rival(const struct worker *w, const struct job *j);
+
 /* ---- job.c ---- */
 enum err work_new(struct job **ret_job, struct worker *w, const struct operation *op) MUST_USE;
 void work_start(struct job *j);
+enum err decryption_decode(struct job *j) MUST_USE;
 void work_free(struct job *j); /* silently: the row keeps its lease */
 
 /* Store a move of the row and go on with `moved`; views in j->change must stay. */
@@ -162,6 +203,8 @@ enum err permission_call(struct job *j, struct endpoint *at, struct call_msg msg
 			 const struct buf *data, struct block_tag tag, provider_bytes_fn *done,
 			 size_t index) MUST_USE;
 struct block_tag permission_head(const struct job *j, size_t handle);
+/* The context and epoch of the extra data, if any; counted in j->pending. */
+enum err permission_context(struct job *j) MUST_USE;
 struct address permission_acl_of(const struct job *j, const struct endpoint *host);
 void permission_part_done(struct job *j);
 void permission_denied(struct job *j, size_t handle, const struct acl_rule *rule);
@@ -183,7 +226,8 @@ void core_ask(struct job *j, const struct proof *proof); /* -> core_poll */
 void core_poll(struct job *j,
 	       const struct proof *proof); /* -> work_answered, or ciphertexts_start if it forgot */
 void core_cancel(struct job *j);
-void work_answered(struct job *j, const struct decryption_answer *answer);
+void work_answered(struct job *j); /* with j->answer_bytes */
+void work_done(struct job *j);     /* the chain waits for no answer */
 
 /* ---- core_request.c ---- */
 enum err core_id_pack(struct buf *out, struct u256 id) MUST_USE;
@@ -191,9 +235,11 @@ enum err public_request_pack(struct job *j, struct buf *out) MUST_USE;
 enum err user_request_pack(struct job *j, struct buf *out) MUST_USE;
 
 /* ---- core_answer.c: is this the answer to what we asked? ---- */
-enum err core_answer_read(struct decryption_answer *ret_answer, struct address *ret_signer,
-			  struct arena *a, const struct job *j, struct bytes message,
-			  struct err_note *note) MUST_USE;
+/* work_kind.accept of decryptions. */
+enum err decryption_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
+/* Who signed it: a form that contracts take, or ERR_MISMATCH. */
+enum err core_signer(struct address *ret_signer, const struct job *j, struct bytes signature,
+		     struct hash32 digest, struct err_note *note) MUST_USE;
 /* For it: the request's handles as a bytes32[]; the domain that the core signs under. */
 enum err core_handles_value(struct abi_value *ret_value, struct arena *a,
 			    const struct job *j) MUST_USE;
@@ -206,6 +252,48 @@ enum err user_reply_read(struct core_reply *ret, struct arena *a, const struct j
 			 struct bytes message, struct err_note *note) MUST_USE;
 
 /* ---- kms_signer.c ---- */
-void signer_check(struct job *j); /* j->signer of j->answer -> work_answered */
+void signer_check(struct job *j); /* j->signer -> work_answered */
+
+/* ---- management.c: what is no decryption ---- */
+enum err key_decode(struct job *j) MUST_USE;
+enum err keygen_decode(struct job *j) MUST_USE;
+enum err context_decode(struct job *j) MUST_USE;
+enum err epoch_decode(struct job *j) MUST_USE;
+enum err destroyed_decode(struct job *j) MUST_USE;
+void management_check(struct job *j);
+void abort_prepare(struct job *j);
+/* The contract's row in the configuration; NULL: none. */
+const struct contract_config *job_contract(const struct job *j);
+
+/* ---- confirm.c: work_kind.confirm ---- */
+enum err abort_confirm(struct job *j) MUST_USE;
+enum err context_confirm(struct job *j) MUST_USE;
+enum err epoch_confirm(struct job *j) MUST_USE;
+enum err context_destroyed_confirm(struct job *j) MUST_USE;
+enum err epoch_destroyed_confirm(struct job *j) MUST_USE;
+
+/* ---- materials.c: work_kind.prepare ---- */
+void context_prepare(struct job *j);
+void epoch_prepare(struct job *j);
+
+/* ---- core_keys.c ---- */
+enum err prep_keygen_pack(struct job *j, struct buf *out) MUST_USE;
+enum err keygen_pack(struct job *j, struct buf *out) MUST_USE;
+enum err crsgen_pack(struct job *j, struct buf *out) MUST_USE;
+enum err id_pack(struct job *j, struct buf *out) MUST_USE;
+enum err prss_init_pack(struct job *j, struct buf *out) MUST_USE;
+enum err reshare_pack(struct job *j, struct buf *out) MUST_USE;
+enum err prep_keygen_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
+enum err keygen_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
+enum err crsgen_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
+
+/* ---- core_contexts.c ---- */
+enum err context_pack(struct job *j, struct buf *out) MUST_USE;
+enum err context_pack_before(struct job *j, struct buf *out) MUST_USE;
+enum err epoch_pack(struct job *j, struct buf *out) MUST_USE;
+enum err context_destroyed_pack(struct job *j, struct buf *out) MUST_USE;
+enum err epoch_destroyed_pack(struct job *j, struct buf *out) MUST_USE;
+enum err context_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
+enum err epoch_accept(struct job *j, struct bytes message, struct err_note *note) MUST_USE;
 
 #endif

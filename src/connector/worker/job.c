@@ -50,6 +50,7 @@ enum err work_new(struct job **ret_job, struct worker *w, const struct operation
 		return ERR_NOMEM;
 	j->worker = w;
 	j->kind = &work_kinds[op->key.kind];
+	j->shard = op->key.request_id;
 	j->arena = arena_make(JOB_BYTES_MAX);
 	j->proof_bytes = buf_make(PROOF_BYTES_MAX);
 	j->answer_bytes = buf_make(ANSWER_BYTES_MAX);
@@ -213,8 +214,9 @@ void work_retry(struct job *j, enum err e, const char *fmt, ...)
 	const struct retry_policy policy = {
 		.first_ms = RETRY_FIRST_MS,
 		.cap_ms = RETRY_CAP_MS,
-		.attempts_max =
-			counts ? (int64_t)j->worker->env.config->max_decryption_attempts : 0,
+		.attempts_max = counts && !op_kind_is_slow(j->op.key.kind)
+					? (int64_t)j->worker->env.config->max_decryption_attempts
+					: 0,
 	};
 	int64_t delay_ms;
 	va_list ap;
@@ -273,7 +275,7 @@ static void on_deadline(void *ctx)
 	work_retry(j, ERR_TIMEOUT, "one pass took longer than %d s", JOB_TIME_MAX_MS / 1000);
 }
 
-static enum err decode(struct job *j)
+enum err decryption_decode(struct job *j)
 {
 	size_t n = 0;
 
@@ -287,16 +289,17 @@ static enum err decode(struct job *j)
 void work_start(struct job *j)
 {
 	const struct connector_config *c = j->worker->env.config;
-	enum err e = decode(j);
+	enum err e = j->kind->decode(j);
 
 	if (e != ERR_OK) {
 		work_retry(j, e, "the stored request cannot be decoded");
 		return;
 	}
-	if (wall_ms(j) - j->op.created_ms >= c->decryption_expiry_ms) {
+	int64_t expiry_ms = expiry_of_kind_ms(c, j->op.key.kind);
+	if (wall_ms(j) - j->op.created_ms >= expiry_ms) {
 		work_end(j, OP_EXPIRED, ERR_EXPIRED,
-			 "not answered within %" PRId64 " s; last: %.*s",
-			 c->decryption_expiry_ms / 1000, (int)j->op.reason.n,
+			 "not answered within %" PRId64 " s; last: %.*s", expiry_ms / 1000,
+			 (int)j->op.reason.n,
 			 j->op.reason.n > 0 ? (const char *)j->op.reason.p : "");
 		return;
 	}
@@ -313,12 +316,12 @@ void work_start(struct job *j)
 	if (proof_decode(&j->arena, &j->proof, j->op.proof, j->op.key.content_digest,
 			 j->request.handles_n) != ERR_OK ||
 	    !proof_permitted(j->proof)) {
-		permission_start(j);
-	} else if (j->op.state == OP_COMPUTING &&
+		j->kind->check(j);
+	} else if (j->op.state == OP_COMPUTING && j->kind->poll_path &&
 		   proof_complete(j->proof, &j->op.key.content_digest, j->request.handles_n)) {
 		core_poll(j, j->proof);
 	} else {
-		ciphertexts_start(j);
+		j->kind->prepare(j);
 	}
 }
 
@@ -347,9 +350,14 @@ static void advance(struct job *j, enum op_state to, void (*moved)(struct job *j
 	work_move(j, moved);
 }
 
+static void prepare(struct job *j)
+{
+	j->kind->prepare(j);
+}
+
 void work_permitted(struct job *j)
 {
-	advance(j, j->op.state == OP_SEEN ? OP_READY : j->op.state, ciphertexts_start);
+	advance(j, j->op.state == OP_SEEN ? OP_READY : j->op.state, prepare);
 }
 
 static void ask(struct job *j)
@@ -367,22 +375,43 @@ static void moved_answered(struct job *j)
 	struct worker *w = j->worker;
 	double seconds = (double)(wall_ms(j) - j->op.created_ms) / 1000.0;
 
-	metrics_observe(w->env.metrics, METRIC_WORKER_LATENCY, metric_of_kind(j->op.key.kind),
-			seconds > 0 ? seconds : 0);
-	if (store_notify(w->env.store, OP_TOPIC_ANSWERED) != ERR_OK)
+	bool gateway = j->op.key.chain.v == w->gateway.chain.v;
+
+	if (!op_kind_is_slow(j->op.key.kind))
+		metrics_observe(w->env.metrics, METRIC_WORKER_LATENCY,
+				metric_of_kind(j->op.key.kind), seconds > 0 ? seconds : 0);
+	if (store_notify(w->env.store, gateway ? OP_TOPIC_ANSWERED : OP_TOPIC_ANSWERED_ETHEREUM) !=
+	    ERR_OK)
 		LOG_WARN(w->env.log, "The sender could not be woken, it will look by itself");
 	worker_job_gone(w, j, -1);
 }
 
-void work_answered(struct job *j, const struct decryption_answer *answer)
+static void moved_done(struct job *j)
 {
-	buf_clear(&j->answer_bytes);
-	enum err e = decryption_answer_encode(&j->answer_bytes, answer);
+	struct worker *w = j->worker;
 
-	if (e != ERR_OK) {
-		work_retry(j, e, "the answer cannot be stored");
-		return;
-	}
+	metrics_inc(w->env.metrics, METRIC_OPERATIONS_ENDED, METRIC_END_DONE);
+	LOG_INFO(w->env.log, "The core has done it", log_i("id", j->op.id),
+		 log_s("kind", op_kind_name(j->op.key.kind)),
+		 log_u256("request_id", j->op.key.request_id));
+	worker_job_gone(w, j, -1);
+}
+
+void work_done(struct job *j)
+{
+	cancel_work(j);
+	clock_timer_cancel(j->worker->env.clock, &j->deadline);
+	j->change = (struct op_change){
+		.to = OP_DONE,
+		.error = bytes_from("", 0),
+		.reason = bytes_from("", 0),
+		.refusals_over = true,
+	};
+	work_move(j, moved_done);
+}
+
+void work_answered(struct job *j)
+{
 	cancel_work(j);
 	clock_timer_cancel(j->worker->env.clock, &j->deadline);
 	j->change = (struct op_change){

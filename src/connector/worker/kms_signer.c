@@ -20,7 +20,13 @@ static bool is_registered(const struct job *j)
 
 	return clock_mono_ms(j->worker->env.clock) < r->until_ms &&
 	       address_eq(r->signer, j->signer) && r->has_context == j->extra.has_context &&
-	       u256_eq(r->context, j->extra.context);
+	       u256_eq(r->context, j->extra.context) && r->chain.v == j->op.key.chain.v;
+}
+
+/* ProtocolConfig has the same views; it is asked where it is what the contract itself will ask. */
+static bool asks_ethereum(const struct job *j)
+{
+	return j->worker->ethereum.provider && j->op.key.chain.v != j->worker->gateway.chain.v;
 }
 
 static void refuse(struct job *j)
@@ -29,8 +35,8 @@ static void refuse(struct job *j)
 
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS, METRIC_CHECK_SIGNATURE);
 	hex_encode(signer, BYTES_OF(j->signer.b));
-	work_retry(j, ERR_NOT_READY,
-		   "the core signs as 0x%s, which is no KMS signer of GatewayConfig%s", signer,
+	work_retry(j, ERR_NOT_READY, "the core signs as 0x%s, which is no KMS signer of %s%s",
+		   signer, asks_ethereum(j) ? "ProtocolConfig" : "GatewayConfig",
 		   j->extra.has_context ? " in the request's context" : "");
 }
 
@@ -61,16 +67,20 @@ static void on_answer(void *ctx, const struct provider_error *e, struct bytes da
 		j->worker->registered = (struct registered){
 			.until_ms = clock_mono_ms(j->worker->env.clock) +
 				    j->worker->env.config->copro_registry_refresh_ms,
+			.chain = j->op.key.chain,
 			.signer = j->signer,
 			.has_context = j->extra.has_context,
 			.context = j->extra.context,
 		};
-	work_answered(j, &j->answer);
+	work_answered(j);
 }
 
 static enum err ask(struct job *j)
 {
 	struct buf data CLEANUP(buf_free) = buf_make(CALL_BYTES_MAX);
+	const struct connector_config *c = j->worker->env.config;
+	bool ethereum = asks_ethereum(j);
+	struct endpoint *at = ethereum ? &j->worker->ethereum : &j->worker->gateway;
 
 	if (j->extra.has_context)
 		TRY(gateway_config_is_kms_signer_for_context_call(&data, j->extra.context,
@@ -79,12 +89,13 @@ static enum err ask(struct job *j)
 		TRY(gateway_config_is_kms_signer_call(&data, j->signer));
 
 	const struct call_msg msg = {
-		.to = j->worker->env.config->gateway_config_contract.address,
+		.to = ethereum ? c->protocol_config_contract.address
+			       : c->gateway_config_contract.address,
 		.data = buf_view(&data),
 	};
 	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, 0);
-	enum err e = t ? provider_call(j->worker->gateway.provider, &msg,
-				       (struct block_tag){.kind = BLOCK_LATEST}, on_answer, t)
+	enum err e = t ? provider_call(at->provider, &msg, (struct block_tag){.kind = BLOCK_LATEST},
+				       on_answer, t)
 		       : ERR_NOMEM;
 
 	if (e != ERR_OK && t)
@@ -95,7 +106,7 @@ static enum err ask(struct job *j)
 void signer_check(struct job *j)
 {
 	if (is_registered(j)) {
-		work_answered(j, &j->answer);
+		work_answered(j);
 		return;
 	}
 	enum err e = ask(j);

@@ -31,6 +31,8 @@ void permission_part_done(struct job *j)
 {
 	if (--j->pending > 0)
 		return;
+	if (j->request.handles_n == 0)
+		proof_note(j->proof, PROOF_CONFIRMED);
 	if (!proof_permitted(j->proof)) {
 		work_retry(j, ERR_INTERNAL, "permission was not proven for every handle");
 		return;
@@ -317,7 +319,7 @@ static void on_context_chain_id(void *ctx, const struct provider_error *e, uint6
 		permission_part_done(j);
 }
 
-static enum err check_context(struct job *j)
+enum err permission_context(struct job *j)
 {
 	struct endpoint *at =
 		j->worker->ethereum.provider ? &j->worker->ethereum : &j->worker->gateway;
@@ -351,7 +353,7 @@ static enum err pass_ask(struct job *j)
 			j->heads_pending++;
 			TRY(ask_host(j, i));
 		}
-	return check_context(j);
+	return permission_context(j);
 }
 
 void permission_ask(struct job *j)

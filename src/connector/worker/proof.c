@@ -17,9 +17,14 @@ struct handle_proof {
 	enum proof_source source;
 };
 
+enum {
+	PROOF_PARTS = PROOF_ORIGIN | PROOF_SINGLE | PROOF_CONFIRMED
+};
+
 struct proof {
 	struct hash32 content_digest;
 	size_t n;
+	unsigned parts; /* PROOF_…, where n is 0 */
 	struct handle_proof *v;
 };
 
@@ -58,12 +63,20 @@ void proof_bind(struct proof *p, size_t i, struct u256 key_id, struct hash32 dig
 	p->v[i].source = source;
 }
 
+void proof_note(struct proof *p, enum proof_part part)
+{
+	CHECK(p->n == 0);
+	p->parts |= part;
+}
+
 bool proof_permitted(const struct proof *p)
 {
+	if (p->n == 0)
+		return p->parts == PROOF_PARTS;
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->v[i].permitted)
 			return false;
-	return p->n > 0;
+	return true;
 }
 
 bool proof_complete(const struct proof *p, const struct hash32 *content_digest, size_t handles_n)
@@ -78,7 +91,7 @@ bool proof_complete(const struct proof *p, const struct hash32 *content_digest, 
 }
 
 /* ---- stored form: version 1 || content digest || u32 n || n x (flags, chain, block, hash, key id,
- * digest, source) ---- */
+ * digest, source), or u8 parts where n is 0 ---- */
 
 enum {
 	VERSION = 1,
@@ -105,6 +118,8 @@ enum err proof_encode(const struct proof *p, struct buf *out)
 	TRY(buf_add_u8(out, VERSION));
 	TRY(buf_add(out, BYTES_OF(p->content_digest.b)));
 	TRY(buf_add_u32be(out, (uint32_t)p->n));
+	if (p->n == 0)
+		return buf_add_u8(out, (uint8_t)p->parts);
 	for (size_t i = 0; i < p->n; i++)
 		TRY(encode_one(&p->v[i], out));
 	return ERR_OK;
@@ -147,6 +162,10 @@ static enum err decode(struct arena *a, struct proof **ret_proof, struct bytes s
 	if (r.err != ERR_OK || version != VERSION || n > HANDLES_PER_REQUEST_MAX)
 		return ERR_CORRUPT;
 	TRY(proof_new(a, &p, digest, n));
+	if (n == 0)
+		p->parts = reader_u8(&r);
+	if (p->parts > PROOF_PARTS)
+		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < n; i++)
 		decode_one(&p->v[i], &r);
 	if (reader_end(&r) != ERR_OK)
@@ -185,6 +204,23 @@ static enum err describe_one(struct buf *out, size_t i, const struct handle_proo
 	return buf_add_u8(out, '\n');
 }
 
+static enum err describe_parts(struct buf *out, unsigned parts)
+{
+	static const struct {
+		enum proof_part part;
+		const char *text;
+	} texts[] = {
+		{PROOF_ORIGIN, "asked by the configured contract\n"},
+		{PROOF_SINGLE, "the only content of its id\n"},
+		{PROOF_CONFIRMED, "confirmed by the chain's state\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if ((parts & texts[i].part) != 0)
+			TRY(buf_add_str(out, texts[i].text));
+	return ERR_OK;
+}
+
 enum err proof_describe(struct buf *out, struct bytes stored)
 {
 	struct arena arena CLEANUP(arena_free) = arena_make(1 << 20);
@@ -193,5 +229,7 @@ enum err proof_describe(struct buf *out, struct bytes stored)
 	TRY(decode(&arena, &p, stored));
 	for (size_t i = 0; i < p->n; i++)
 		TRY(describe_one(out, i, &p->v[i]));
+	if (p->n == 0)
+		TRY(describe_parts(out, p->parts));
 	return ERR_OK;
 }

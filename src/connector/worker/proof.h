@@ -33,7 +33,15 @@ enum proof_source {
 void proof_bind(struct proof *p, size_t i, struct u256 key_id, struct hash32 digest,
 		enum proof_source source);
 
-bool proof_permitted(const struct proof *p); /* all handles */
+/* Of what is no decryption and has no handles, instead: all parts of it. */
+enum proof_part {
+	PROOF_ORIGIN = 1,    /* the configured contract of the configured chain asked for it */
+	PROOF_SINGLE = 2,    /* the core was given nothing else under this id */
+	PROOF_CONFIRMED = 4, /* the chain's state agrees: context and epoch, or what is given up */
+};
+void proof_note(struct proof *p, enum proof_part part);
+
+bool proof_permitted(const struct proof *p); /* all handles, or all parts */
 bool proof_complete(const struct proof *p, const struct hash32 *content_digest, size_t handles_n);
 
 enum err proof_encode(const struct proof *p, struct buf *out) MUST_USE;

@@ -71,6 +71,26 @@ void worker_job_gone(struct worker *w, struct job *j, int64_t due_in_ms)
 		look_within(w, 0);
 }
 
+void worker_forget(struct worker *w, enum op_kind kind, struct u256 id, bool by_first)
+{
+	for (struct job *j = w->jobs, *next; j; j = next) {
+		next = j->next;
+		if (j->op.key.kind == kind &&
+		    u256_eq(by_first ? j->key.first : j->op.key.request_id, id))
+			worker_job_gone(w, j, -1);
+	}
+}
+
+bool worker_has_rival(const struct worker *w, const struct job *j)
+{
+	for (const struct job *o = w->jobs; o; o = o->next)
+		if (o != j && o->op.key.kind == j->op.key.kind &&
+		    u256_eq(o->op.key.request_id, j->op.key.request_id) &&
+		    o->op.key.chain.v == j->op.key.chain.v)
+			return true;
+	return false;
+}
+
 /* ---- claiming ---- */
 
 static bool in_memory(const struct worker *w, int64_t id)
