@@ -152,3 +152,39 @@ enum err kms_digest(struct hash32 *ret_digest, const char *dsep8, struct bytes d
 	*ret_digest = digest;
 	return ERR_OK;
 }
+
+/* ---- in pieces: the stream is OpenSSL's context by another name ---- */
+
+enum err kms_digest_stream_new(struct kms_digest_stream **ret_stream, const char *dsep8)
+{
+	const struct bytes dsep = bytes_str(dsep8);
+	EVP_MD_CTX *ctx;
+
+	if (dsep.n != KMS_DSEP_SIZE)
+		return ERR_RANGE;
+	TRY(absorb(&ctx, SHAKE256, &dsep, 1));
+	*ret_stream = (struct kms_digest_stream *)(void *)ctx;
+	return ERR_OK;
+}
+
+enum err kms_digest_stream_add(struct kms_digest_stream *s, struct bytes piece)
+{
+	if (piece.n > 0 && EVP_DigestUpdate((EVP_MD_CTX *)(void *)s, piece.p, piece.n) != 1)
+		return ERR_CRYPTO;
+	return ERR_OK;
+}
+
+enum err kms_digest_stream_final(struct kms_digest_stream *s, struct hash32 *ret_digest)
+{
+	struct hash32 digest;
+
+	if (EVP_DigestFinalXOF((EVP_MD_CTX *)(void *)s, digest.b, sizeof(digest.b)) != 1)
+		return ERR_CRYPTO;
+	*ret_digest = digest;
+	return ERR_OK;
+}
+
+void kms_digest_stream_free(struct kms_digest_stream *s)
+{
+	EVP_MD_CTX_free((EVP_MD_CTX *)(void *)s);
+}

@@ -266,3 +266,14 @@ enum err fhe_client_key_read(struct fhe_client_key **ret_key, struct bytes seria
 	*ret_key = k;
 	return ERR_OK;
 }
+
+enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+
+	/* At once, so that growing leaves no copies of the key behind. */
+	TRY(buf_reserve(out, CLIENT_KEY_SIZE_MAX));
+	safe_serialize_begin(&w, "high_level_api::ClientKey");
+	layout_write(&w, &fhe_client_key_layout, k);
+	return bincode_end(&w);
+}

@@ -36,6 +36,10 @@ static inline struct bytes fhe_client_key_bits(const struct fhe_client_key *k, e
 	return k->parts[id].bits;
 }
 
+/* Appends safe_serialize(high_level_api::ClientKey). `out` (CLIENT_KEY_SIZE_MAX must fit) then
+ * holds a secret: buf_wipe it. */
+enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out) MUST_USE;
+
 /* The versioned form, on struct fhe_client_key; "high_level_api::ClientKey". */
 extern const struct layout fhe_client_key_layout;
 

@@ -95,3 +95,39 @@ void kms_fhe_key_handles_free(struct fhe_key_handles *h)
 	fhe_client_key_free(h->client_key);
 	h->client_key = NULL;
 }
+
+/* ---- writing ---- */
+
+static void metadata_write(struct bincode_writer *w, const struct fhe_key_metadata *m)
+{
+	bincode_put_u32(w, 0);
+	bincode_put_u32(w, 0);
+	bincode_put_u32(w, 3);
+	bincode_put_raw(w, BYTES_OF(m->key_id.b));
+	bincode_put_raw(w, BYTES_OF(m->preproc_id.b));
+	bincode_put_u64(w, m->digests_n);
+	for (size_t i = 0; i < m->digests_n; i++) {
+		bincode_put_u32(w, 0);
+		bincode_put_u32(w, m->digests[i].pub_data);
+		bincode_put_vec(w, BYTES_OF(m->digests[i].digest.b));
+	}
+	bincode_put_u8(w, m->has_extra);
+	if (m->has_extra)
+		bincode_put_vec(w, bytes_from(m->extra, m->extra_n));
+	bincode_put_vec(w, bytes_from(m->external_signature, m->external_signature_n));
+	bincode_put_u64(w, 0);
+}
+
+enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
+				   const struct fhe_key_metadata *metadata, struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+
+	TRY(buf_reserve(out, CLIENT_KEY_SIZE_MAX));
+	safe_serialize_begin(&w, "KmsFheKeyHandles");
+	bincode_put_u32(&w, 1);
+	layout_write(&w, &fhe_client_key_layout, k);
+	bincode_put_u8(&w, 0);
+	metadata_write(&w, metadata);
+	return bincode_end(&w);
+}

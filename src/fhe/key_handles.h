@@ -56,4 +56,10 @@ enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct by
 				  struct err_note *note) MUST_USE;
 void kms_fhe_key_handles_free(struct fhe_key_handles *h);
 
+/* Appends safe_serialize(KmsFheKeyHandles) without DecompressionKey. As secret and as large as a
+ * ClientKey. */
+enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
+				   const struct fhe_key_metadata *metadata,
+				   struct buf *out) MUST_USE;
+
 #endif

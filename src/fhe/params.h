@@ -121,6 +121,13 @@ extern const struct fhe_param_set fhe_param_sets[];
 /* NULL if there is none of that name. */
 const struct fhe_params *fhe_params_by_name(const char *name);
 
+/*
+ * Every number in its range, and together: powers of two where a polynomial product needs them,
+ * levels that fit a word, parts that need another there. ERR_UNSUPPORTED; the note says which. Sets
+ * are checked before anything is made from them.
+ */
+enum err fhe_params_check(const struct fhe_params *p, struct err_note *note) MUST_USE;
+
 /* Bits of a secret key, 0 if the set has none of this kind. The counts of a set read from input are
  * bounded first. */
 size_t fhe_params_key_bits(const struct fhe_params *p, enum fhe_key_id id);

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
-# (our bytes against the real client libraries), ct (constant time, by valgrind), fuzz (the committed corpus of every target,
-# then 10 s each), e2e (real chain, object store and client library).
+# (our bytes against the real client libraries), slow (known answers that need a release build), ct (constant time, by
+# valgrind), fuzz (the committed corpus of every target, then 10 s each), e2e (real chain, object store and client library).
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-suites=(unit contracts interop ct fuzz e2e)
+suites=(unit contracts interop slow ct fuzz e2e)
 for suite; do
 	[[ " ${suites[*]} " == *" $suite "* ]] || misuse "no test suite \"$suite\": ${suites[*]}"
 done
@@ -76,6 +76,14 @@ suite_interop() {
 	build_sanitized
 	say "interop with node-tfhe, grpc-js and buf …"
 	node_suite interop 1
+}
+
+# Keys with production parameters have half a gigabyte: not under sanitizers.
+suite_slow() {
+	compile slow tests/unit/fhe/test_fhe_keygen -- -Dbuildtype=release
+	say "known answers with production parameters …"
+	run meson test -C "$build/slow" --no-rebuild --suite slow >"$results/slow.out" 2>&1
+	tally slow "$build/slow/meson-logs/testlog.json" meson
 }
 
 # Programs in which secrets are marked undefined: no branch and no index may depend on one. Not under sanitizers.

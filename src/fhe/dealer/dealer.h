@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * What only the dealer of a local network may do: make keys in the clear, encrypt, decrypt users'
- * inputs, write private keys. A library of its own (fhe_dealer_lib), linked by kms-dev-dealer and
+ * What only the dealer of a local network may do: make keys from a seed, encrypt, decrypt users'
+ * inputs. A library of its own (fhe_dealer_lib), linked by kms-dev-dealer and
  * tests, never by a released program.
  */
 #ifndef FHE_DEALER_DEALER_H
@@ -22,11 +22,7 @@ struct rng;
 enum err fhe_stream_new_random(struct aes_ctr **ret_stream, struct rng *rng) MUST_USE;
 void fhe_stream_free(struct aes_ctr **stream);
 
-/*
- * TUniform(bound_log2): an integer in [-2^b, 2^b], ends half as likely as the rest; tfhe-rs' form
- * takes ceil((b+2)/8) bytes, little endian, keeps v = the low b+2 bits and gives (v >> 1) + (v & 1)
- * - 2^b. b <= 62. Constant time.
- */
+/* One draw of TUniform(bound_log2), see noise.h; ERR_RANGE above FHE_NOISE_MAX. */
 enum err fhe_tuniform_draw(struct aes_ctr *stream, unsigned bound_log2,
 			   int64_t *ret_noise) MUST_USE;
 
@@ -39,10 +35,6 @@ enum err fhe_tuniform_draw(struct aes_ctr *stream, unsigned bound_log2,
 enum err fhe_client_key_generate(struct fhe_client_key **ret_key, const struct fhe_params *params,
 				 struct bytes tag, const uint8_t seed[16]) MUST_USE;
 
-/* Appends safe_serialize(high_level_api::ClientKey). `out` (CLIENT_KEY_SIZE_MAX must fit) then
- * holds a secret: buf_wipe it. */
-enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out) MUST_USE;
-
 /*
  * Appends a fresh safe_serialize(high_level_api::CompactPublicKey) for the key's compact private
  * key: body = mask(X) * rev(s)(X) + noise mod X^n + 1, noise TUniform of the key's own PKE
@@ -50,12 +42,6 @@ enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out) M
  */
 enum err fhe_compact_public_key_generate(const struct fhe_client_key *k, struct rng *rng,
 					 struct buf *out) MUST_USE;
-
-/* Appends safe_serialize(KmsFheKeyHandles) without DecompressionKey. As secret and as large as a
- * ClientKey. */
-enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
-				   const struct fhe_key_metadata *metadata,
-				   struct buf *out) MUST_USE;
 
 /* ---- users' inputs ---- */
 

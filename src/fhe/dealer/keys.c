@@ -51,17 +51,6 @@ enum err fhe_client_key_generate(struct fhe_client_key **ret_key, const struct f
 	return ERR_OK;
 }
 
-enum err fhe_client_key_write(const struct fhe_client_key *k, struct buf *out)
-{
-	struct bincode_writer w = {.out = out};
-
-	/* At once, so that growing leaves no copies of the key behind. */
-	TRY(buf_reserve(out, CLIENT_KEY_SIZE_MAX));
-	safe_serialize_begin(&w, "high_level_api::ClientKey");
-	layout_write(&w, &fhe_client_key_layout, k);
-	return bincode_end(&w);
-}
-
 /* ---- compact public key ---- */
 
 static enum err body_fill(uint8_t *words, struct bytes secret_bits, unsigned noise_log2,
@@ -99,40 +88,4 @@ enum err fhe_compact_public_key_generate(const struct fhe_client_key *k, struct 
 	TRY(body_fill(place, s, k->params.pke.noise, noise));
 	pk.words = buf_view(&words);
 	return fhe_compact_public_key_write(&pk, out);
-}
-
-/* ---- private vault object ---- */
-
-static void metadata_write(struct bincode_writer *w, const struct fhe_key_metadata *m)
-{
-	bincode_put_u32(w, 0);
-	bincode_put_u32(w, 0);
-	bincode_put_u32(w, 3);
-	bincode_put_raw(w, BYTES_OF(m->key_id.b));
-	bincode_put_raw(w, BYTES_OF(m->preproc_id.b));
-	bincode_put_u64(w, m->digests_n);
-	for (size_t i = 0; i < m->digests_n; i++) {
-		bincode_put_u32(w, 0);
-		bincode_put_u32(w, m->digests[i].pub_data);
-		bincode_put_vec(w, BYTES_OF(m->digests[i].digest.b));
-	}
-	bincode_put_u8(w, m->has_extra);
-	if (m->has_extra)
-		bincode_put_vec(w, bytes_from(m->extra, m->extra_n));
-	bincode_put_vec(w, bytes_from(m->external_signature, m->external_signature_n));
-	bincode_put_u64(w, 0);
-}
-
-enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
-				   const struct fhe_key_metadata *metadata, struct buf *out)
-{
-	struct bincode_writer w = {.out = out};
-
-	TRY(buf_reserve(out, CLIENT_KEY_SIZE_MAX));
-	safe_serialize_begin(&w, "KmsFheKeyHandles");
-	bincode_put_u32(&w, 1);
-	layout_write(&w, &fhe_client_key_layout, k);
-	bincode_put_u8(&w, 0);
-	metadata_write(&w, metadata);
-	return bincode_end(&w);
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "base/rng.h"
 #include "fhe/dealer/dealer.h"
-
-enum {
-	BOUND_LOG2_MAX = 62
-};
+#include "fhe/noise.h"
 
 enum err fhe_stream_new_random(struct aes_ctr **ret_stream, struct rng *rng)
 {
@@ -25,14 +22,12 @@ void fhe_stream_free(struct aes_ctr **stream)
 
 enum err fhe_tuniform_draw(struct aes_ctr *stream, unsigned bound_log2, int64_t *ret_noise)
 {
-	uint8_t le[8] = {0};
-	uint64_t v;
+	uint8_t le[FHE_NOISE_READ] = {0};
 
-	if (bound_log2 > BOUND_LOG2_MAX)
+	if (bound_log2 > FHE_NOISE_MAX)
 		return ERR_RANGE;
-	TRY(aes_ctr_fill(stream, le, (bound_log2 + 2 + 7) / 8));
-	v = fhe_word_u64(le, 0) & (UINT64_MAX >> (BOUND_LOG2_MAX - bound_log2));
-	*ret_noise = (int64_t)((v >> 1) + (v & 1) - ((uint64_t)1 << bound_log2));
+	TRY(aes_ctr_fill(stream, le, fhe_noise_size(bound_log2)));
+	*ret_noise = (int64_t)fhe_noise_of(le, bound_log2);
 	secret_wipe(le, sizeof(le));
 	return ERR_OK;
 }
