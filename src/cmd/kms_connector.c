@@ -10,36 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hex.h"
-#include "base/json.h"
 #include "base/limits.h"
-#include "connector/audit.h"
+#include "cmd/kms_connector.h"
 #include "connector/config_file.h"
-#include "connector/inspect.h"
-#include "connector/probe.h"
 #include "connector/service_run.h"
 
 extern char **environ;
 
-enum {
-	OK = 0,
-	FAILED = 1,
-	BAD_USAGE = 2
-};
-
-enum {
-	PATH_TEXT_MAX = 8192,
-	HEALTH_TIMEOUT_MS = 10000
-};
-
-/* What a program name runs. The name that argv[0] ends with counts; the first row is the default.
- */
-struct personality {
-	const char *program;
-	const char *service; /* default of --name */
-	unsigned services;
-	const char *what; /* it runs */
-};
 static const struct personality personalities[] = {
 	{"kms-connector", "kms-connector", SERVICE_ALL, "listener, worker and sender"},
 	{"gw-listener", "kms-connector-gw-listener", SERVICE_LISTENER, "listener"},
@@ -48,40 +25,32 @@ static const struct personality personalities[] = {
 	{"transaction-sender", "kms-connector-tx-sender", SERVICE_SENDER, "sender"},
 };
 
-struct command {
-	const char *name;
-	const char *usage; /* after the program's name */
-	const char *help;
-	int (*run)(const struct personality *who, const struct command *self, int argc,
-		   char **argv);
-};
-
-static int usage_error(const struct personality *who, const struct command *c)
+int command_misused(const struct personality *who, const struct command *c)
 {
 	(void)fprintf(stderr, "usage: %s %s\nTry %s --help.\n", who->program,
 		      c ? c->usage : "COMMAND [OPTIONS]", who->program);
 	return BAD_USAGE;
 }
 
-static int help(const struct personality *who, const struct command *c)
+int command_help(const struct personality *who, const struct command *c)
 {
 	(void)printf("usage: %s %s\n\n%s", who->program, c->usage, c->help);
 	return OK;
 }
 
-static int version(const struct personality *who)
+int command_version(const struct personality *who)
 {
 	(void)printf("%s %s (%s)\n", who->program, CLAVIGER_VERSION, CLAVIGER_BUILD);
 	return OK;
 }
 
-static int failed(const struct personality *who, const struct err_note *note, enum err e)
+int command_failed(const struct personality *who, const struct err_note *note, enum err e)
 {
 	(void)fprintf(stderr, "%s: %s\n", who->program, note->text[0] ? note->text : err_name(e));
 	return FAILED;
 }
 
-static const char *const *environment(void)
+const char *const *command_environment(void)
 {
 	return (const char *const *)environ;
 }
@@ -90,7 +59,7 @@ static const char *const *environment(void)
 static int find_config(const struct personality *who, const char **ret_file, struct buf *path,
 		       const char *name)
 {
-	enum err e = connector_config_path(path, name, environment());
+	enum err e = connector_config_path(path, name, command_environment());
 
 	if (e == ERR_OK)
 		e = buf_cstr(path, ret_file);
@@ -99,7 +68,7 @@ static int find_config(const struct personality *who, const char **ret_file, str
 	return e == ERR_OK ? OK : FAILED;
 }
 
-static int print(const struct buf *out)
+int command_print(const struct buf *out)
 {
 	return fwrite(out->p, 1, out->n, stdout) == out->n && fflush(stdout) == 0 ? OK : FAILED;
 }
@@ -112,7 +81,7 @@ static int start_help(const struct personality *who, const struct command *self)
 
 	if (config_reference(&connector_config, &text) != ERR_OK)
 		return FAILED;
-	(void)help(who, self);
+	(void)command_help(who, self);
 	(void)printf("\nConfiguration keys:\n\n%.*s", (int)text.n, (const char *)text.p);
 	return OK;
 }
@@ -142,19 +111,19 @@ static int start(const struct personality *who, const struct command *self, int 
 		else if (c == 'n')
 			o.name = optarg;
 		else if (c == 'V')
-			return version(who);
+			return command_version(who);
 		else
-			return c == 'h' ? start_help(who, self) : usage_error(who, self);
+			return c == 'h' ? start_help(who, self) : command_misused(who, self);
 	}
 	if (optind != argc)
-		return usage_error(who, self);
+		return command_misused(who, self);
 	if (o.config_file && find_config(who, &o.config_file, &path, o.config_file) != OK)
 		return FAILED;
 	enum err e = service_run(&o, &note);
 
 	if (e == ERR_OK)
 		return OK;
-	return err_class(e) == ERR_CLASS_CONFIG ? failed(who, &note, e) : FAILED;
+	return err_class(e) == ERR_CLASS_CONFIG ? command_failed(who, &note, e) : FAILED;
 }
 
 /* ---- validate ---- */
@@ -193,7 +162,7 @@ static int validate(const struct personality *who, const struct command *self, i
 	CLEANUP(arena_free) struct arena arena = arena_make(4 << 20);
 	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
 	CLEANUP(connector_config_free) struct connector_config config = {0};
-	struct connector_config_source source = {.env = environment(),
+	struct connector_config_source source = {.env = command_environment(),
 						 .oddity = warn,
 						 .warning = warn_text,
 						 .ctx = (void *)(uintptr_t)who};
@@ -203,19 +172,19 @@ static int validate(const struct personality *who, const struct command *self, i
 		if (c == 'c')
 			source.file = optarg;
 		else if (c == 'V')
-			return version(who);
+			return command_version(who);
 		else
-			return c == 'h' ? help(who, self) : usage_error(who, self);
+			return c == 'h' ? command_help(who, self) : command_misused(who, self);
 	}
 	if (optind != argc || !source.file)
-		return usage_error(who, self);
+		return command_misused(who, self);
 	if (find_config(who, &source.file, &path, source.file) != OK)
 		return FAILED;
 
 	enum err e = connector_config_read(&config, who->services, &source, &arena, &note);
 
 	if (e != ERR_OK)
-		return failed(who, &note, e);
+		return command_failed(who, &note, e);
 	(void)printf("%s: valid for %s\n", source.file, who->what);
 	return OK;
 }
@@ -238,205 +207,16 @@ static int list(const struct personality *who, const struct command *self, int a
 		if (c == 'f')
 			full = true;
 		else if (c == 'V')
-			return version(who);
+			return command_version(who);
 		else
-			return c == 'h' ? help(who, self) : usage_error(who, self);
+			return c == 'h' ? command_help(who, self) : command_misused(who, self);
 	}
 	if (optind != argc)
-		return usage_error(who, self);
+		return command_misused(who, self);
 
-	enum err e = connector_config_list(&out, environment(), full, &note);
+	enum err e = connector_config_list(&out, command_environment(), full, &note);
 
-	return e == ERR_OK ? print(&out) : failed(who, &note, e);
-}
-
-/* ---- health ---- */
-
-static int health(const struct personality *who, const struct command *self, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"endpoint", required_argument, NULL, 'e'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
-	CLEANUP(buf_free) struct buf url = buf_make(PATH_TEXT_MAX);
-	CLEANUP(buf_free) struct buf out = buf_make(1 << 20);
-	const char *endpoint =
-		connector_env_get(environment(), "KMS_CONNECTOR_MONITORING_ENDPOINT");
-	struct err_note note = {0};
-	const char *text = NULL;
-
-	for (int c; (c = getopt_long(argc, argv, "e:hV", long_options, NULL)) != -1;) {
-		if (c == 'e')
-			endpoint = optarg;
-		else if (c == 'V')
-			return version(who);
-		else
-			return c == 'h' ? help(who, self) : usage_error(who, self);
-	}
-	if (optind != argc)
-		return usage_error(who, self);
-
-	enum err e = probe_url(&url, endpoint ? endpoint : "127.0.0.1:9100");
-
-	if (e == ERR_OK)
-		e = buf_cstr(&url, &text);
-	if (e == ERR_OK)
-		e = probe_health(&out, text, HEALTH_TIMEOUT_MS, &note);
-	if (out.n > 0 && buf_add_u8(&out, '\n') == ERR_OK && print(&out) != OK)
-		return FAILED;
-	if (e == ERR_OK)
-		return OK;
-	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : "",
-		      note.text[0] ? note.text : err_name(e));
-	return FAILED;
-}
-
-/* ---- inspect ---- */
-
-/* The database of the configuration, or in the file that -d names. */
-static enum err find_database(struct secret *ret_url, const char *config_file, const char *file,
-			      struct err_note *note)
-{
-	CLEANUP(buf_free) struct buf path = buf_make(PATH_TEXT_MAX);
-	const char *found = NULL;
-
-	if (file) {
-		TRY(buf_addf(&path, "sqlite:%s", file));
-		TRY(buf_add_u8(&path, '\0'));
-		return secret_copy(ret_url, buf_view(&path));
-	}
-	if (config_file) {
-		TRY(connector_config_path(&path, config_file, environment()));
-		TRY(buf_cstr(&path, &found));
-	}
-	return connector_database_of(ret_url, found, environment(), note);
-}
-
-static int inspect(const struct personality *who, const struct command *self, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"database", required_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
-	CLEANUP(buf_free) struct buf out = buf_make(64 << 20);
-	CLEANUP(secret_free) struct secret url = {0};
-	const char *config_file = NULL, *database = NULL;
-	struct err_note note = {0};
-
-	for (int c; (c = getopt_long(argc, argv, "c:d:hV", long_options, NULL)) != -1;) {
-		if (c == 'c')
-			config_file = optarg;
-		else if (c == 'd')
-			database = optarg;
-		else if (c == 'V')
-			return version(who);
-		else
-			return c == 'h' ? help(who, self) : usage_error(who, self);
-	}
-	if (optind + 1 != argc || (config_file && database))
-		return usage_error(who, self);
-
-	struct bytes what = bytes_str(argv[optind]);
-	struct u256 number;
-
-	if (request_id_parse(&number, what) != ERR_OK) {
-		(void)fprintf(stderr, "%s: \"%s\" is no request id, handle or transaction hash\n",
-			      who->program, argv[optind]);
-		return usage_error(who, self);
-	}
-
-	enum err e = find_database(&url, config_file, database, &note);
-
-	if (e == ERR_OK)
-		e = inspect_operations(&out, (const char *)url.p, what, &note);
-	return e == ERR_OK ? print(&out) : failed(who, &note, e);
-}
-
-/* ---- audit ---- */
-
-static int audit_print(const struct audit_report *r, bool as_json)
-{
-	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
-	CLEANUP(json_free_ptr) json_t *all = NULL;
-	char hash[65];
-	enum err e;
-
-	hex_encode(hash, BYTES_OF(r->head.hash.b));
-	if (as_json) {
-		all = json_pack("{s:b, s:I, s:I, s:I, s:{s:I, s:s}}", "ok", true, "records",
-				(json_int_t)r->records, "waiting", (json_int_t)r->waiting,
-				"given_up", (json_int_t)r->first.seq, "head", "seq",
-				(json_int_t)r->head.seq, "hash", hash);
-		e = all ? json_print(&out, all) : ERR_NOMEM;
-		if (e == ERR_OK)
-			e = buf_add_u8(&out, '\n');
-	} else {
-		e = buf_addf(&out,
-			     "as it was written: %lld records, %lld given up for their age, %lld "
-			     "not sealed yet\nhead        %lld:0x%s\n",
-			     (long long)r->records, (long long)r->first.seq, (long long)r->waiting,
-			     (long long)r->head.seq, hash);
-	}
-	return e == ERR_OK ? print(&out) : FAILED;
-}
-
-static int audit_failed(const struct personality *who, const struct err_note *note, enum err e,
-			bool as_json)
-{
-	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
-	CLEANUP(json_free_ptr) json_t *all = NULL;
-
-	if (!as_json)
-		return failed(who, note, e);
-	all = json_pack("{s:b, s:s, s:s}", "ok", false, "error", err_name(e), "detail", note->text);
-	if (all && json_print(&out, all) == ERR_OK && buf_add_u8(&out, '\n') == ERR_OK)
-		(void)print(&out);
-	return FAILED;
-}
-
-static int audit(const struct personality *who, const struct command *self, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"database", required_argument, NULL, 'd'},
-		{"head", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
-	CLEANUP(secret_free) struct secret url = {0};
-	const char *config_file = NULL, *database = NULL;
-	struct audit_place seen = {.seq = -1};
-	struct audit_report report;
-	struct err_note note = {0};
-	bool as_json = false;
-
-	for (int c; (c = getopt_long(argc, argv, "c:d:hV", long_options, NULL)) != -1;) {
-		if (c == 'c')
-			config_file = optarg;
-		else if (c == 'd')
-			database = optarg;
-		else if (c == 'j')
-			as_json = true;
-		else if (c == 'V')
-			return version(who);
-		else if (c != 's' || audit_place_parse(&seen, optarg) != ERR_OK)
-			return c == 'h' ? help(who, self) : usage_error(who, self);
-	}
-	if (optind + 1 != argc || strcmp(argv[optind], "verify") != 0 || (config_file && database))
-		return usage_error(who, self);
-
-	enum err e = find_database(&url, config_file, database, &note);
-
-	if (e == ERR_OK)
-		e = audit_verify(&report, (const char *)url.p, seen.seq >= 0 ? &seen : NULL, &note);
-	return e == ERR_OK ? audit_print(&report, as_json) : audit_failed(who, &note, e, as_json);
+	return e == ERR_OK ? command_print(&out) : command_failed(who, &note, e);
 }
 
 /* ---- all commands ---- */
@@ -501,7 +281,23 @@ static const struct command commands[] = {
 			"  -h, --help         this text\n"
 			"\n"
 			"Exit code 1: it is not, or does not answer.\n",
-		.run = health,
+		.run = command_health,
+	},
+	{
+		.name = "status",
+		.usage = "status [-e URL] [--json]",
+		.help = "Asks a running service how far everything is: chains and their endpoints, "
+			"operations, nonces,\n"
+			"the audit log's head.\n"
+			"\n"
+			"  -e, --endpoint URL its /status, or an address and port; without it\n"
+			"                     KMS_CONNECTOR_MONITORING_ENDPOINT, else "
+			"127.0.0.1:9100\n"
+			"      --json         for programs\n"
+			"  -h, --help         this text\n"
+			"\n"
+			"Exit code 1: it does not answer.\n",
+		.run = command_status,
 	},
 	{
 		.name = "inspect",
@@ -519,7 +315,7 @@ static const struct command commands[] = {
 			"  -h, --help         this text\n"
 			"\n"
 			"Exit code 1: no such request, or no database.\n",
-		.run = inspect,
+		.run = command_inspect,
 	},
 	{
 		.name = "audit",
@@ -539,7 +335,7 @@ static const struct command commands[] = {
 			"  -h, --help         this text\n"
 			"\n"
 			"Exit code 1: it is not as it was; the first such record is said.\n",
-		.run = audit,
+		.run = command_audit,
 	},
 };
 
@@ -582,7 +378,7 @@ int main(int argc, char **argv)
 	for (int c; (c = getopt_long(argc, argv, "+hV", long_options, NULL)) != -1;) {
 		if (c == 'h')
 			return main_help(who);
-		return c == 'V' ? version(who) : usage_error(who, NULL);
+		return c == 'V' ? command_version(who) : command_misused(who, NULL);
 	}
 	for (size_t i = 0; optind < argc && i < ARRAY_LEN(commands); i++)
 		if (strcmp(argv[optind], commands[i].name) == 0) {
@@ -591,5 +387,5 @@ int main(int argc, char **argv)
 			optind = 0; /* begin anew */
 			return commands[i].run(who, &commands[i], argc, argv);
 		}
-	return usage_error(who, NULL);
+	return command_misused(who, NULL);
 }

@@ -8,7 +8,7 @@ enum {
 	BODY_MAX = 64 << 10
 };
 
-enum err probe_url(struct buf *ret_url, const char *endpoint)
+enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path)
 {
 	static const struct {
 		const char *all, *loopback;
@@ -22,7 +22,7 @@ enum err probe_url(struct buf *ret_url, const char *endpoint)
 				host = every[i].loopback;
 				rest = &endpoint[strlen(every[i].all)];
 			}
-		TRY(buf_addf(ret_url, "%s%s/healthz", host, rest));
+		TRY(buf_addf(ret_url, "%s%s%s", host, rest, path));
 	} else {
 		TRY(buf_add_str(ret_url, endpoint));
 	}

@@ -7,10 +7,10 @@
 
 /*
  * The URL that is meant: `endpoint` if it is one; an address and port, as monitoring_endpoint has
- * it, with http:// before and /healthz behind, and loopback in the place of every address. As an
- * ended text in the empty `ret_url`.
+ * it, with http:// before and `path` ("/healthz") behind, and loopback in the place of every
+ * address. As an ended text in the empty `ret_url`.
  */
-enum err probe_url(struct buf *ret_url, const char *endpoint) MUST_USE;
+enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path) MUST_USE;
 
 /*
  * GETs `url` and appends the body to `out`, also if the service is not well. ERR_OK: status 200 and

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "connector/metrics_live.h"
 #include "connector/service_health.h"
+#include "connector/service_status.h"
 
 enum {
 	BODY_MAX = 1 << 20
@@ -24,7 +25,9 @@ struct monitoring {
 	struct http_server *server;
 	struct scope calls;
 	struct health *health;
-	struct waiting health_waiting, scrapes;
+	unsigned services;
+	int64_t started_ms; /* monotonic */
+	struct waiting health_waiting, scrapes, statuses;
 	struct live_chain chains[2 + HOST_CHAINS_MAX];
 	size_t chains_n;
 };
@@ -261,6 +264,58 @@ static void on_metrics(void *ctx, struct http_exchange *x)
 	scrapes_reply(m, NULL);
 }
 
+/* ---- /status ---- */
+
+/* `r` may be NULL: the database could not be asked. */
+static void statuses_reply(struct monitoring *m, const struct store_result *r)
+{
+	const struct status_source s = {
+		.name = m->name,
+		.version = m->version,
+		.build = m->build,
+		.services = m->services,
+		.store_shared = m->env.store_shared,
+		.uptime_ms = clock_mono_ms(m->env.clock) - m->started_ms,
+		.now_ms = clock_wall_ms(m->env.clock),
+		.chains = m->chains,
+		.chains_n = m->chains_n,
+	};
+	struct waiting w = m->statuses;
+
+	m->statuses.n = 0;
+	for (size_t i = 0; i < w.n; i++)
+		reply_json(w.x[i], 200, status_json(&s, r));
+}
+
+static void on_status_rows(void *ctx, const struct store_result *r)
+{
+	struct monitoring *m = ticket_close(ctx, NULL);
+
+	if (m)
+		statuses_reply(m, r);
+}
+
+static void on_status(void *ctx, struct http_exchange *x)
+{
+	struct monitoring *m = ctx;
+	struct store_batch b = store_batch_make(1 << 16);
+	struct ticket *t;
+	enum err e;
+
+	if (!waiting_add(&m->statuses, x) || m->statuses.n > 1)
+		return;
+	t = scope_open(&m->calls, m->env.inflight, m, 0);
+	e = t ? status_add(&b, clock_wall_ms(m->env.clock)) : ERR_NOMEM;
+	if (e == ERR_OK)
+		e = store_submit(m->env.store, &b, on_status_rows, t);
+	store_batch_free(&b);
+	if (e == ERR_OK)
+		return;
+	if (t)
+		(void)ticket_close(t, NULL);
+	statuses_reply(m, NULL);
+}
+
 /* ---- life ---- */
 
 static void chains_find(struct monitoring *m, const struct provider *ethereum)
@@ -274,10 +329,8 @@ static void chains_find(struct monitoring *m, const struct provider *ethereum)
 }
 
 static const struct http_route routes[] = {
-	{"/healthz", on_healthz},
-	{"/liveness", on_liveness},
-	{"/version", on_version},
-	{"/metrics", on_metrics},
+	{"/healthz", on_healthz}, {"/liveness", on_liveness}, {"/version", on_version},
+	{"/metrics", on_metrics}, {"/status", on_status},
 };
 
 enum err monitoring_start(struct monitoring **ret_monitoring, const struct monitoring_options *o,
@@ -292,6 +345,8 @@ enum err monitoring_start(struct monitoring **ret_monitoring, const struct monit
 	m->name = o->name;
 	m->version = o->version;
 	m->build = o->build;
+	m->services = o->services;
+	m->started_ms = clock_mono_ms(m->env.clock);
 	chains_find(m, o->ethereum);
 
 	enum err e = health_new(&m->health, &m->env, o->ethereum, o->services);
@@ -320,6 +375,7 @@ void monitoring_stop(struct monitoring *m)
 	/* Exchanges that wait must be answered or they are never freed. */
 	waiting_refuse(&m->health_waiting);
 	waiting_refuse(&m->scrapes);
+	waiting_refuse(&m->statuses);
 	http_server_free(m->server);
 	free(m);
 }

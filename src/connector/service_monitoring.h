@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * /healthz, /liveness, /version, /metrics on monitoring_endpoint. A health check asks database,
+ * /healthz, /liveness, /version, /metrics, /status on monitoring_endpoint. A health check asks database,
  * gateway, ethereum and cores at the same time (service_health.h); callers that come meanwhile
  * share its result.
  */

@@ -177,7 +177,7 @@ static void test_probe_urls(void **state)
 		CLEANUP(buf_free) struct buf url = buf_make(1000);
 		const char *text;
 
-		assert_int_equal(probe_url(&url, rows[i].endpoint), ERR_OK);
+		assert_int_equal(probe_url(&url, rows[i].endpoint, "/healthz"), ERR_OK);
 		assert_int_equal(buf_cstr(&url, &text), ERR_OK);
 		assert_string_equal(text, rows[i].url);
 	}
