@@ -104,6 +104,7 @@ static inline int64_t expiry_of_kind_ms(const struct connector_config *c, enum o
 /* ---- listener: chain -> rows (connector/listener/) ---- */
 struct listener;
 enum err listener_start(struct listener **ret_listener, const struct connector_env *env) MUST_USE;
+void listener_wake(struct listener *l); /* there may be a new block: it looks now */
 void listener_stop(struct listener *l); /* no callback runs after it; NULL allowed */
 
 /* ---- worker: rows -> proofs -> core -> answers (connector/worker/) ---- */

@@ -14,6 +14,7 @@
 #include "connector/config_file.h"
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
+#include "eth/heads.h"
 #include "eth/text.h"
 #include "net/notify.h"
 
@@ -50,6 +51,7 @@ struct process {
 	struct connector_env chain_envs[SERVED_CHAINS];
 	size_t chains_n;
 	struct listener *listeners[SERVED_CHAINS];
+	struct heads *heads[SERVED_CHAINS]; /* where a chain has a WebSocket */
 	struct worker *worker;
 	struct sender *senders[SERVED_CHAINS];
 	struct monitoring *monitoring;
@@ -443,6 +445,37 @@ static enum err auditor_begin(struct process *p)
 	return auditor_start(&p->auditor, &p->env, text);
 }
 
+static void on_gateway_head(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (p->listeners[0])
+		listener_wake(p->listeners[0]);
+}
+
+static void on_ethereum_head(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (p->listeners[1])
+		listener_wake(p->listeners[1]);
+}
+
+/* The first WebSocket among a chain's endpoints also tells of new blocks. */
+static enum err heads_open(struct process *p, size_t chain, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+	const struct config_strings *more = chain == 0 ? &c->gateway_urls : &c->ethereum_urls;
+	const char *url = chain == 0 ? c->gateway_url : c->ethereum_url;
+
+	for (size_t i = 0; strncmp(url, "ws", 2) != 0 && i < more->n; i++)
+		url = more->v[i];
+	if (strncmp(url, "ws", 2) != 0)
+		return ERR_OK;
+	return heads_watch(&p->heads[chain], p->loop, url,
+			   chain == 0 ? on_gateway_head : on_ethereum_head, p, note);
+}
+
 /* The listener first: its first question is on the wire before the others have been built. */
 static enum err services_start(struct process *p, struct err_note *note)
 {
@@ -459,8 +492,10 @@ static enum err services_start(struct process *p, struct err_note *note)
 
 	TRY(auditor_begin(p));
 	TRY(monitoring_start(&p->monitoring, &m, note));
-	for (size_t i = 0; (services & SERVICE_LISTENER) != 0 && i < p->chains_n; i++)
+	for (size_t i = 0; (services & SERVICE_LISTENER) != 0 && i < p->chains_n; i++) {
 		TRY(listener_start(&p->listeners[i], &p->chain_envs[i]));
+		TRY(heads_open(p, i, note));
+	}
 	if ((services & SERVICE_WORKER) != 0)
 		TRY(worker_start(&p->worker, &p->env));
 	for (size_t i = 0; (services & SERVICE_SENDER) != 0 && i < p->chains_n; i++)
@@ -487,8 +522,10 @@ static void leases_give_back(struct process *p)
 static void process_stop(struct process *p)
 {
 	monitoring_stop(p->monitoring);
-	for (size_t i = 0; i < SERVED_CHAINS; i++)
+	for (size_t i = 0; i < SERVED_CHAINS; i++) {
+		heads_free(p->heads[i]);
 		listener_stop(p->listeners[i]);
+	}
 	worker_stop(p->worker);
 	for (size_t i = 0; i < SERVED_CHAINS; i++)
 		sender_stop(p->senders[i]);

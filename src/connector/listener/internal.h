@@ -135,6 +135,8 @@ struct listener {
 	struct block_number next, floor;
 	struct window window;
 	int64_t errors; /* in a row */
+	bool idle;      /* between two rounds, and not because one failed */
+	bool woken;     /* in the middle of a round: the next follows at once */
 	int64_t rescan_due_ms;
 	struct doubts doubts;
 	bool rescan_wanted; /* the cursor moved since the last re-scan; it is due at rescan_due_ms

@@ -35,7 +35,17 @@ void listener_round_idle(struct listener *l)
 {
 	l->more = false;
 	l->errors = 0;
-	listener_round_next(l, l->env.chain.polling_ms);
+	l->idle = true;
+	listener_round_next(l, l->woken ? 0 : l->env.chain.polling_ms);
+	l->woken = false;
+}
+
+void listener_wake(struct listener *l)
+{
+	if (l->idle)
+		clock_timer_set(l->env.clock, &l->timer, 0, begin, l);
+	else
+		l->woken = l->errors == 0; /* a back-off is not cut short */
 }
 
 void listener_round_failed(struct listener *l, enum err e, const char *what, const char *note)
@@ -238,6 +248,7 @@ static void begin(void *ctx)
 {
 	struct listener *l = ctx;
 
+	l->idle = false;
 	if (!l->loaded) {
 		load_cursor(l);
 	} else if (!l->chain_ok) {

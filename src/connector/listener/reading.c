@@ -57,7 +57,10 @@ static void window_stored(struct listener *l)
 	l->errors = 0;
 	window_good(&l->window, l->to.v - l->from.v + 1);
 	l->more = behind;
-	listener_round_next(l, behind ? 0 : l->env.chain.polling_ms);
+	if (behind)
+		listener_round_next(l, 0);
+	else
+		listener_round_idle(l);
 }
 
 static void on_stored(void *ctx, const struct store_result *r)

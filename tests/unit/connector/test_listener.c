@@ -544,6 +544,37 @@ static void test_endpoint_behind_moves_nothing(void **state)
 }
 
 /* The cursor stands at the newest block that counts, and what comes later is not there yet. */
+static void test_a_signal_makes_it_look_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.decryption_polling_ms = 10000;
+	start(f);
+	sim_run(&f->w.sim, 15000);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 1, WORLD_HANDLES);
+	listener_wake(f->l);
+	sim_run(&f->w.sim, 50);
+	assert_int_equal(rows(f), 1);
+	/* In the middle of a round, too. */
+	sim_chain_mine(&f->w.gateway, 1);
+	listener_wake(f->l);
+	sim_run(&f->w.sim, 1);
+	sim_chain_mine(&f->w.gateway, 1);
+	request(f, 2, WORLD_HANDLES);
+	listener_wake(f->l);
+	sim_run(&f->w.sim, 100);
+	assert_int_equal(rows(f), 2);
+	/* A back-off it leaves alone. */
+	f->w.gateway.down = ERR_UNAVAILABLE;
+	sim_run(&f->w.sim, 60000);
+	unsigned before = f->w.gateway.requests;
+	for (unsigned i = 0; i < 100; i++)
+		listener_wake(f->l);
+	sim_run(&f->w.sim, 10);
+	assert_in_range(f->w.gateway.requests - before, 0, 1);
+}
+
 static void test_finality(void **state)
 {
 	static const struct {
@@ -710,6 +741,7 @@ int main(void)
 		T(test_invented_blocks_do_not_keep_the_cursor),
 		T(test_endpoint_behind_moves_nothing),
 		T(test_finality),
+		T(test_a_signal_makes_it_look_at_once),
 		T(test_lying_endpoint_is_not_believed),
 		T(test_other_chain_is_never_read),
 		T(test_chain_that_is_exchanged_is_not_followed),

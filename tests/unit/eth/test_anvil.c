@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "crypto/ecdsa.h"
+#include "eth/heads.h"
 #include "eth/signer.h"
 #include "eth/tx.h"
 #include "net/loop.h"
@@ -54,7 +55,7 @@ struct node {
 	struct ecdsa *ecdsa;
 	struct signer *signer;
 	unsigned waits; /* callbacks until the loop may stop */
-	struct timer watchdog;
+	struct timer watchdog, miner;
 };
 
 /* ---- the process ---- */
@@ -490,6 +491,43 @@ static void test_failed_transaction(void **state)
 
 /* ---- a node that does not answer, and one that is gone ---- */
 
+/* ---- new blocks ---- */
+
+static void woken(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->waits > 0 && --n->waits == 0)
+		loop_stop(n->loop);
+}
+
+static void mine(void *ctx)
+{
+	static struct seen s;
+	struct node *n = ctx;
+	json_t *none = json_array();
+
+	assert_ok(provider_request(n->p, "evm_mine", none, 0, seen_json, &s));
+	json_decref(none);
+	clock_timer_set(loop_clock(n->loop), &n->miner, 100, mine, n);
+}
+
+static void test_new_heads(void **state)
+{
+	struct node *n = *state;
+	struct heads *h;
+	char url[64];
+
+	snprintf(url, sizeof(url), "ws%s", strstr(n->url, ":"));
+	assert_err(heads_watch(&h, n->loop, "http://x", woken, n, NULL), ERR_CONFIG_VALUE);
+	assert_ok(heads_watch(&h, n->loop, url, woken, n, NULL));
+	clock_timer_set(loop_clock(n->loop), &n->miner, 100, mine, n);
+	n->waits = 3;
+	run(n);
+	clock_timer_cancel(loop_clock(n->loop), &n->miner);
+	heads_free(h);
+}
+
 static void test_silent_node(void **state)
 {
 	struct node *n = *state;
@@ -539,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_transactions_and_logs),
 		cmocka_unit_test(test_failed_transaction),
+		cmocka_unit_test(test_new_heads),
 		cmocka_unit_test(test_silent_node),
 		cmocka_unit_test(test_dead_node),
 	};
