@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * connector-sim: runs of the simulated world, one seed after the other. A run that aborts or hangs
+ * takes its child process along; the parent says which seed it was and goes on.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sim.h"
+
+struct command {
+	uint64_t first, count;
+	double hours;
+	unsigned jobs;
+	bool trace;
+	const struct plant *plant;
+	const char *only;
+};
+
+/* Shared with the children. */
+struct board {
+	uint64_t next;
+	uint64_t runs, failures, steps, requests, kills, faults;
+	int64_t virtual_ms;
+	uint64_t at[64]; /* the seed that each child is at */
+};
+
+static int usage(void)
+{
+	(void)fprintf(stderr,
+		      "usage: connector-sim [--seed S] [--seeds N] [--hours H] [--jobs N] [--plant "
+		      "NAME] [--only FAULT] [--trace] [--list]\n");
+	return 2;
+}
+
+static int list(void)
+{
+	printf("faults:\n");
+	faults_list();
+	printf("plants:\n");
+	for (size_t i = 0; i < plants_n; i++)
+		printf("  %-20s %s\n", plants[i].name, plants[i].what);
+	return 0;
+}
+
+static bool number(const char *text, double *ret)
+{
+	char *end;
+
+	*ret = strtod(text ? text : "", &end);
+	return text && *text && !*end && *ret >= 0;
+}
+
+static bool option(struct command *c, const char *name, const char *value)
+{
+	double n = 0;
+
+	if (strcmp(name, "--plant") == 0)
+		return (c->plant = plant_find(value)) != NULL;
+	if (strcmp(name, "--only") == 0)
+		return (c->only = value) != NULL;
+	if (!number(value, &n))
+		return false;
+	if (strcmp(name, "--seed") == 0)
+		c->first = strtoull(value, NULL, 10);
+	else if (strcmp(name, "--seeds") == 0)
+		c->count = (uint64_t)n;
+	else if (strcmp(name, "--hours") == 0)
+		c->hours = n;
+	else if (strcmp(name, "--jobs") == 0 && n >= 1 && n <= 64)
+		c->jobs = (unsigned)n;
+	else
+		return false;
+	return true;
+}
+
+/* ---- runs ---- */
+
+static void failed(const struct command *c, uint64_t seed, const char *why)
+{
+	printf("seed %" PRIu64 ": %s\n  ./dev sim --seed %" PRIu64 " --hours %g%s%s%s%s --trace\n",
+	       seed, why, seed, c->hours, c->plant ? " --plant " : "",
+	       c->plant ? c->plant->name : "", c->only ? " --only " : "", c->only ? c->only : "");
+	(void)fflush(stdout);
+}
+
+static void run_one(const struct command *c, struct board *b, uint64_t seed)
+{
+	const struct sim_options o = {
+		.seed = seed,
+		.fault_ms = (int64_t)(c->hours * HOUR),
+		.trace = c->trace,
+		.plant = c->plant,
+		.only = c->only,
+	};
+	struct sim_outcome out;
+
+	sim_run(&o, &out);
+	(void)__atomic_add_fetch(&b->runs, 1, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(&b->steps, out.steps, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(&b->requests, out.requests, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(&b->kills, out.kills, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(&b->faults, out.faults, __ATOMIC_RELAXED);
+	(void)__atomic_add_fetch(&b->virtual_ms, out.virtual_ms, __ATOMIC_RELAXED);
+	if (out.failed) {
+		(void)__atomic_add_fetch(&b->failures, 1, __ATOMIC_RELAXED);
+		failed(c, seed, out.failure);
+	}
+}
+
+static void child_main(const struct command *c, struct board *b, unsigned index)
+{
+	for (;;) {
+		uint64_t n = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
+
+		if (n >= c->count || (c->plant && b->failures > 0))
+			return;
+		b->at[index] = c->first + n;
+		run_one(c, b, c->first + n);
+	}
+}
+
+static void child_start(const struct command *c, struct board *b, unsigned index, pid_t *ret_pid)
+{
+	(void)fflush(NULL);
+	*ret_pid = fork();
+	CHECK(*ret_pid != -1);
+	if (*ret_pid != 0)
+		return;
+	child_main(c, b, index);
+	(void)fflush(NULL);
+	_exit(0);
+}
+
+static void run_jobs(const struct command *c, struct board *b)
+{
+	pid_t pids[64];
+	unsigned left = c->jobs;
+	int status;
+
+	for (unsigned i = 0; i < c->jobs; i++)
+		child_start(c, b, i, &pids[i]);
+	while (left > 0) {
+		pid_t pid = wait(&status);
+		unsigned i = 0;
+
+		while (i < c->jobs && pids[i] != pid)
+			i++;
+		if (i == c->jobs)
+			continue;
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+			left--;
+			continue;
+		}
+		b->runs++;
+		b->failures++;
+		failed(c, b->at[i], "the program aborted");
+		child_start(c, b, i, &pids[i]);
+	}
+}
+
+static int verdict(const struct command *c, const struct board *b)
+{
+	printf("%" PRIu64 " runs: %.1f virtual hours, %" PRIu64 " requests, %" PRIu64
+	       " faults, %" PRIu64 " deaths, %" PRIu64 " events\n",
+	       b->runs, (double)b->virtual_ms / HOUR, b->requests, b->faults, b->kills, b->steps);
+	if (c->plant) {
+		printf("%s plant %s: %s\n", b->failures > 0 ? "ok" : "not ok", c->plant->name,
+		       b->failures > 0 ? "found" : "not found");
+		return b->failures > 0 ? 0 : 1;
+	}
+	printf("%s %" PRIu64 " seeds from %" PRIu64 "\n", b->failures > 0 ? "not ok" : "ok",
+	       b->runs, c->first);
+	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", b->runs - b->failures, b->failures);
+	return b->failures > 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct command c = {.first = 1, .count = 1, .hours = 0.5, .jobs = 1};
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--list") == 0)
+			return list();
+		if (strcmp(argv[i], "--trace") == 0)
+			c.trace = true;
+		else if (i + 1 >= argc || !option(&c, argv[i], argv[i + 1]))
+			return usage();
+		else
+			i++;
+	}
+	struct board *b =
+		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(b != MAP_FAILED);
+	if (c.trace)
+		child_main(&c, b, 0);
+	else
+		run_jobs(&c, b);
+	return verdict(&c, b);
+}

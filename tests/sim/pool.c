@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The transactions of the connector's account: the rules of a mempool, blocks in the order of
+ * nonces, and the Decryption contract, which takes one answer to each request that is on the chain.
+ * Every raw transaction is decoded, its signature checked, and that a nonce never has two calls.
+ */
+#include "pool_internal.h"
+
+#include <stdlib.h>
+
+#include "base/hex.h"
+#include "crypto/keccak.h"
+#include "eth/abi.h"
+#include "eth/tx.h"
+
+/* ---- raw transactions: just enough RLP ---- */
+
+static struct bytes rlp_item(struct reader *r)
+{
+	uint8_t first = reader_u8(r);
+	size_t n = 0;
+
+	if (first < 0x80)
+		return bytes_from(r->in.p - 1, 1);
+	if (first < 0xb8 || (first >= 0xc0 && first < 0xf8))
+		return reader_bytes(r, (size_t)(first & 0x3f));
+	for (unsigned k = (first & 7U) + 1; k > 0; k--)
+		n = n << 8 | reader_u8(r);
+	return reader_bytes(r, n);
+}
+
+static uint64_t number(struct bytes b)
+{
+	struct u256 v;
+	uint64_t n;
+
+	CHECK(u256_from_bytes_be(&v, b) == ERR_OK);
+	CHECK(u256_to_u64(&n, v) == ERR_OK);
+	return n;
+}
+
+static void check_signature(struct sim *s, const struct tx *t, const struct bytes f[3])
+{
+	uint8_t sig[65] = {0};
+	struct hash32 digest;
+	struct address signer;
+
+	memcpy(sig + 32 - f[1].n, f[1].p, f[1].n);
+	memcpy(sig + 64 - f[2].n, f[2].p, f[2].n);
+	sig[64] = (uint8_t)(27 + number(f[0]));
+	CHECK(tx_signing_hash(&digest, t) == ERR_OK);
+	if (ecdsa_recover(s->ecdsa, &signer, BYTES_OF(sig), digest) != ERR_OK ||
+	    !address_eq(signer, s->account))
+		sim_fail(s, "a transaction that is not signed by the account's key");
+}
+
+static struct pool_tx decode(struct sim *s, struct bytes raw)
+{
+	struct pool_tx out = {.hash = keccak256(raw), .data = buf_make(1 << 20)};
+	CLEANUP(buf_free) struct buf call = buf_make(1 << 20);
+	struct reader whole = reader_of(raw);
+	struct tx t = {0};
+	struct bytes f[12];
+
+	CHECK(reader_u8(&whole) == 2);
+	struct reader list = reader_of(rlp_item(&whole));
+	for (size_t i = 0; i < ARRAY_LEN(f); i++)
+		f[i] = rlp_item(&list);
+	CHECK(reader_end(&whole) == ERR_OK && reader_end(&list) == ERR_OK && f[5].n == 20);
+	t.chain_id.v = number(f[0]);
+	t.nonce = out.nonce = number(f[1]);
+	out.priority = number(f[2]);
+	out.fee_max = number(f[3]);
+	t.priority_fee_max.v = u256_from_u64(out.priority);
+	t.fee_max.v = u256_from_u64(out.fee_max);
+	t.gas = out.gas = number(f[4]);
+	memcpy(t.to.b, f[5].p, 20);
+	t.data = f[7];
+	CHECK(f[6].n + f[8].n == 0 && t.chain_id.v == GATEWAY_CHAIN);
+	check_signature(s, &t, &f[9]);
+	out.answers = t.data.n > 0;
+	CHECK(address_eq(t.to, out.answers ? s->decryption : s->account));
+	CHECK(buf_add(&call, BYTES_OF(t.to.b)) == ERR_OK);
+	CHECK(buf_add(&call, t.data) == ERR_OK);
+	CHECK(buf_add(&out.data, t.data) == ERR_OK);
+	out.call = keccak256(buf_view(&call));
+	if (out.answers)
+		out.id = number(bytes_sub(t.data, 4, 32));
+	return out;
+}
+
+/* ---- the pool ---- */
+
+static struct pool_tx *by_hash(struct pool *p, struct hash32 hash)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (hash32_eq(p->v[i].hash, hash))
+			return &p->v[i];
+	return NULL;
+}
+
+struct pool_tx *pool_waiting_at(struct pool *p, uint64_t nonce)
+{
+	for (size_t i = p->n; i-- > 0;)
+		if (p->v[i].state == POOL_WAITING && p->v[i].nonce == nonce)
+			return &p->v[i];
+	return NULL;
+}
+
+void pool_add(struct pool *p, const struct pool_tx *t)
+{
+	if (p->n == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 64;
+		p->v = realloc(p->v, p->cap * sizeof(*p->v));
+		CHECK(p->v != NULL);
+	}
+	p->v[p->n++] = *t;
+}
+
+void pool_free(struct pool *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		buf_free(&p->v[i].data);
+	free(p->v);
+	*p = (struct pool){0};
+}
+
+static bool pays(const struct pool_tx *new, const struct pool_tx *old)
+{
+	return new->fee_max * 100 >= old->fee_max * 110 &&
+	       new->priority * 100 >= old->priority * 110;
+}
+
+/* The same nonce for another call: one of the two can be mined, and whichever it is, somebody
+ * thinks the other was. */
+static void check_one_call(struct sim *s, const struct pool_tx *t)
+{
+	for (size_t i = 0; i < s->pool.n; i++) {
+		const struct pool_tx *o = &s->pool.v[i];
+
+		if (o->nonce == t->nonce && !o->foreign && !hash32_eq(o->call, t->call) &&
+		    s->restores == 0)
+			sim_fail(s, "nonce %llu was signed for two calls: requests %llu and %llu",
+				 (unsigned long long)t->nonce, (unsigned long long)o->id,
+				 (unsigned long long)t->id);
+	}
+}
+
+static uint64_t fee_now(const struct sim *s)
+{
+	const struct pool *p = &s->pool;
+
+	return p->floor_until_ms > s->loop.now_ms ? p->floor : p->base_fee;
+}
+
+/* NULL: taken. Errors are geth's words. */
+static const char *take(struct sim *s, struct bytes raw)
+{
+	struct pool *p = &s->pool;
+	struct pool_tx new = decode(s, raw);
+	struct pool_tx *known = by_hash(p, new.hash), *rival;
+	const char *error = NULL;
+
+	check_one_call(s, &new);
+	rival = pool_waiting_at(p, new.nonce);
+	if (fault(s, FAULT_TX_REFUSED))
+		error = "transaction pool is full";
+	else if (known && known->state == POOL_WAITING)
+		error = "already known";
+	else if (new.nonce < p->count)
+		error = "nonce too low: next nonce 7, tx nonce 6";
+	else if (p->funds_until_ms > s->loop.now_ms)
+		error = "insufficient funds for gas * price + value";
+	else if (new.fee_max < p->base_fee)
+		error = "max fee per gas less than block base fee";
+	else if (rival && !pays(&new, rival))
+		error = "replacement transaction underpriced";
+	sim_trace(s, "pool: nonce %llu request %llu fee %llu: %s", (unsigned long long)new.nonce,
+		  (unsigned long long)new.id, (unsigned long long)new.fee_max,
+		  error ? error : "taken");
+	if (error || known)
+		buf_free(&new.data);
+	if (error)
+		return error;
+	if (rival)
+		rival->state = POOL_GONE;
+	if (known)
+		known->state = POOL_WAITING;
+	else
+		pool_add(p, &new);
+	return NULL;
+}
+
+/* ---- JSON-RPC ---- */
+
+static uint64_t pending_count(struct pool *p)
+{
+	uint64_t n = p->count;
+
+	while (pool_waiting_at(p, n))
+		n++;
+	return n;
+}
+
+static json_t *send_raw(struct sim *s, const json_t *params, const char **ret_error)
+{
+	CLEANUP(buf_free) struct buf raw = buf_make(1 << 20);
+	struct hash32 hash;
+	enum err e = ERR_OK;
+
+	json_get_hex(json_array_get(params, 0), NULL, &raw, &e);
+	CHECK(e == ERR_OK);
+	*ret_error = take(s, buf_view(&raw));
+	hash = keccak256(buf_view(&raw));
+	return *ret_error ? NULL : rpc_hex(BYTES_OF(hash.b));
+}
+
+static json_t *estimate(struct sim *s, const json_t *params, const char **ret_error,
+			json_t **ret_data)
+{
+	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
+	const json_t *msg = json_array_get(params, 0);
+	const char *field = json_object_get(msg, "data") ? "data" : "input", *why;
+	enum err e = ERR_OK;
+	uint8_t selector[4];
+
+	if (json_object_get(msg, field))
+		json_get_hex(msg, field, &data, &e);
+	CHECK(e == ERR_OK);
+	if (data.n == 0)
+		return rpc_quantity(21000);
+	why = contract_judges(s, buf_view(&data));
+	if (!why)
+		return rpc_quantity(POOL_GAS);
+	abi_selector(selector, why);
+	*ret_data = rpc_hex(BYTES_OF(selector));
+	*ret_error = "execution reverted";
+	return NULL;
+}
+
+static json_t *receipt(struct sim *s, struct endpoint *e, const json_t *params)
+{
+	struct hash32 hash;
+	enum err err = ERR_OK;
+	const struct pool_tx *t;
+
+	json_get_hex_fixed(json_array_get(params, 0), NULL, hash.b, 32, &err);
+	CHECK(err == ERR_OK);
+	t = by_hash(&s->pool, hash);
+	if (t && t->state == POOL_WAITING && e->lies && sim_chance(s, 50))
+		return json_pack("{s:o,s:o,s:o,s:o,s:o}", "transactionHash",
+				 rpc_hex(BYTES_OF(t->hash.b)), "blockHash",
+				 rpc_hex(BYTES_OF(t->call.b)), "blockNumber",
+				 rpc_quantity(endpoint_head(e)), "status", rpc_quantity(1),
+				 "gasUsed", rpc_quantity(90000));
+	if (!t || t->state != POOL_MINED || t->block > endpoint_head(e) ||
+	    fault(s, FAULT_RECEIPT_LOST))
+		return json_null();
+	const struct hash32 block = s->gateway.v[t->block].hash;
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "transactionHash", rpc_hex(BYTES_OF(t->hash.b)),
+			 "blockHash", rpc_hex(BYTES_OF(block.b)), "blockNumber",
+			 rpc_quantity(t->block), "status", rpc_quantity(t->success ? 1 : 0),
+			 "gasUsed", rpc_quantity(90000));
+}
+
+/* Transactions in blocks that an endpoint has not seen yet do not count for it. */
+static json_t *count(struct sim *s, struct endpoint *e, const json_t *params)
+{
+	const char *tag = json_string_value(json_array_get(params, 1));
+	struct pool *p = &s->pool;
+	uint64_t n = p->count;
+
+	if (strcmp(tag, "pending") == 0)
+		return rpc_quantity(pending_count(p));
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].state == POOL_MINED && p->v[i].block > endpoint_head(e) &&
+		    p->v[i].nonce < n)
+			n = p->v[i].nonce;
+	return rpc_quantity(n);
+}
+
+json_t *pool_call(struct sim *s, struct endpoint *e, const char *method, const json_t *params,
+		  const char **ret_error, json_t **ret_data, bool *ret_known)
+{
+	*ret_known = true;
+	if (strcmp(method, "eth_getTransactionCount") == 0)
+		return count(s, e, params);
+	if (strcmp(method, "eth_estimateGas") == 0)
+		return estimate(s, params, ret_error, ret_data);
+	if (strcmp(method, "eth_sendRawTransaction") == 0)
+		return send_raw(s, params, ret_error);
+	if (strcmp(method, "eth_getTransactionReceipt") == 0)
+		return receipt(s, e, params);
+	if (strcmp(method, "eth_feeHistory") == 0)
+		return json_pack("{s:o,s:[oo],s:[[o]]}", "oldestBlock", rpc_quantity(1),
+				 "baseFeePerGas", rpc_quantity(fee_now(s)),
+				 rpc_quantity(fee_now(s)), "reward", rpc_quantity(3));
+	*ret_known = false;
+	return NULL;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * A process of the connector, as its main does it: store, providers, three services. It ends by
+ * SIGKILL, by the disk in the middle of a write, or because a service asks for its end; something
+ * starts it again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim.h"
+
+enum {
+	RPC_TIMEOUT_MS = 10000,
+	RESTART_MS = 1000
+};
+
+/* ---- the store that services see: the real one, with the planted bug in its words ---- */
+
+static enum err plain_submit(struct store *base, struct store_batch *b, store_done_fn *done,
+			     void *ctx)
+{
+	struct process *p = CONTAINER_OF(base, struct process, plain);
+
+	if (!p->alive) { /* what a process does after its end nobody sees */
+		store_batch_free(b);
+		return ERR_BUSY;
+	}
+	for (size_t i = 0; p->sim->plant && i < b->n; i++)
+		b->v[i].sql = plant_sql(p->sim, b->v[i].sql);
+	return store_submit(p->store, b, done, ctx);
+}
+
+static void plain_on_notify(struct store *base, const char *topic, void (*fn)(void *ctx), void *ctx)
+{
+	store_on_notify(CONTAINER_OF(base, struct process, plain)->store, topic, fn, ctx);
+}
+
+static enum err plain_notify(struct store *base, const char *topic)
+{
+	struct process *p = CONTAINER_OF(base, struct process, plain);
+
+	return p->alive ? store_notify(p->store, topic) : ERR_OK;
+}
+
+static const struct store_ops plain_ops = {
+	.submit = plain_submit,
+	.on_notify = plain_on_notify,
+	.notify = plain_notify,
+};
+
+static enum err post(void *home, void (*fn)(void *ctx), void *ctx)
+{
+	struct sim_queue_home *h = home;
+
+	(void)loop_after(h->loop, h->host, 0, fn, ctx);
+	return ERR_OK;
+}
+
+/* ---- the disk ---- */
+
+static int64_t disk_delay(void *ctx)
+{
+	struct process *p = ctx;
+
+	if (fault(p->sim, FAULT_DISK_SLOW))
+		return fault_length(p->sim, 100, 5 * SECOND);
+	return sim_between(p->sim, 0, 3);
+}
+
+static bool disk_fails(void *ctx, int code)
+{
+	struct process *p = ctx;
+	struct sim *s = p->sim;
+
+	if (code == SQLITE_FULL)
+		return s->faults.disk_full_until_ms > s->loop.now_ms;
+	return code == SQLITE_IOERR_FSYNC && fault(s, FAULT_SYNC_FAILS);
+}
+
+static enum err store_result(void *ctx)
+{
+	struct process *p = ctx;
+
+	return p->sim->processes_n > 1 && fault(p->sim, FAULT_COMMIT_UNSURE) ? ERR_TRANSIENT
+									     : ERR_OK;
+}
+
+static void on_restart(void *ctx);
+
+static void on_died(void *ctx)
+{
+	struct process *p = ctx;
+
+	p->sim->kills++;
+	sim_trace(p->sim, "process %zu: killed at change %llu of the disk", p->index,
+		  (unsigned long long)p->disk_user.changes);
+	process_kill(p, sim_between(p->sim, 10, 20 * SECOND));
+}
+
+/* ---- the signer ---- */
+
+struct signing {
+	struct process *p;
+	struct hash32 digest;
+	signer_done_fn *done;
+	void *ctx;
+	unsigned start; /* of the process */
+};
+
+static void sign_fails(void *ctx)
+{
+	struct signing *g = ctx;
+
+	if (g->p->alive && g->p->starts == g->start)
+		g->done(g->ctx, ERR_UNAVAILABLE, NULL);
+	free(g);
+}
+
+static void sign_later(void *ctx)
+{
+	struct signing *g = ctx;
+
+	if (g->p->alive && g->p->starts == g->start &&
+	    signer_sign(g->p->raw_signer, g->digest, g->done, g->ctx) != ERR_OK)
+		g->done(g->ctx, ERR_UNAVAILABLE, NULL);
+	free(g);
+}
+
+static enum err sign(struct signer *base, struct hash32 digest, signer_done_fn *done, void *ctx)
+{
+	struct process *p = CONTAINER_OF(base, struct process, signer);
+	struct sim *s = p->sim;
+	bool down = p->signer_down_until_ms > s->loop.now_ms, slow = fault(s, FAULT_SIGNER_SLOW);
+	struct signing *g;
+
+	if (!down && !slow)
+		return signer_sign(p->raw_signer, digest, done, ctx);
+	g = malloc(sizeof(*g));
+	CHECK(g != NULL);
+	*g = (struct signing){p, digest, done, ctx, p->starts};
+	(void)loop_after(&s->loop, NULL, slow ? fault_length(s, SECOND, 20 * SECOND) : 50,
+			 down ? sign_fails : sign_later, g);
+	return ERR_OK;
+}
+
+static const struct signer_ops signer_ops = {.sign = sign};
+
+/* ---- configuration ---- */
+
+static void config_init(struct process *p)
+{
+	struct sim *s = p->sim;
+	struct connector_config *c = &p->config;
+	bool lies = s->faults.on[FAULT_ENDPOINT_LIES];
+
+	p->host_config = (struct host_chain_config){
+		.url = s->host.endpoints[0].url, .chain_id = {HOST_CHAIN}, .acl = s->acl};
+	for (size_t i = 1; i < s->gateway.endpoints_n; i++)
+		p->gateway_more[i - 1] = s->gateway.endpoints[i].url;
+	for (size_t i = 1; i < s->host.endpoints_n; i++)
+		p->host_more[i - 1] = s->host.endpoints[i].url;
+	*c = (struct connector_config){
+		.gateway_chain_id = GATEWAY_CHAIN,
+		.gateway_quorum = lies ? 2 : 0,
+		.decryption_contract = {s->decryption, "Decryption", "1"},
+		.gateway_config_contract = {s->gateway_config, "GatewayConfig", "1"},
+		.task_limit = 1000,
+		.decryption_polling_ms = sim_between(s, 1, 5) * SECOND,
+		.get_logs_batch_size = (uint64_t)sim_between(s, 5, 100),
+		.decryption_from_block_number_given = p->starts == 0 && s->kills == 0,
+		.decryption_from_block_number = 1,
+		.host_chains = &p->host_config,
+		.host_chains_n = 1,
+		.db_fast_event_polling_ms = 3000,
+		.events_batch_size = 50,
+		.max_decryption_attempts = 100000,
+		.s3_ciphertext_retrieval_attempts = 3,
+		.s3_connect_timeout_ms = 3000,
+		.s3_head_timeout_ms = 5000,
+		.s3_get_timeout_ms = 20000,
+		.s3_max_ciphertext_size = 1 << 20,
+		.s3_max_concurrent_heads_per_bucket = 64,
+		.s3_max_concurrent_gets = 16,
+		.copro_registry_refresh_ms = 60000,
+		.erc1271_gas_limit = 100000,
+		.acl_grace_ms = 10 * MINUTE,
+		.decryption_expiry_ms = INT64_C(24) * HOUR,
+		.responses_batch_size = 50,
+		.gas_multiplier_percent = 115,
+		.max_fee_per_gas_gwei = 500,
+		.tx_retry_interval_ms = 10,
+		.tx_replace_after_ms = sim_between(s, 20, 120) * SECOND,
+		.gateway_tx_required_confirmations = (uint64_t)sim_between(s, 1, 3),
+	};
+	if (s->plant && s->plant->config)
+		s->plant->config(c);
+}
+
+static struct provider *provider_of(struct process *p, const struct chain *c,
+				    const char *const *more)
+{
+	const struct provider_options o = {
+		.url = c->endpoints[0].url,
+		.chain_id = {c->id},
+		.timeout_ms = RPC_TIMEOUT_MS,
+		.more_urls = more,
+		.more_urls_n = c->endpoints_n - 1,
+		.quorum = p->sim->faults.on[FAULT_ENDPOINT_LIES] ? 2 : 0,
+		.verify_chain = true,
+		.head_poll_ms = 5 * SECOND,
+	};
+	struct provider *ret;
+	struct err_note note = {0};
+
+	CHECK(provider_new(&ret, &p->transport, &p->host.clock, &o, &note) == ERR_OK);
+	return ret;
+}
+
+static void on_fatal(void *ctx, enum err err, const char *why)
+{
+	struct process *p = ctx;
+
+	sim_fail(p->sim, "a service wants its process to end: %s, %s", err_name(err), why);
+}
+
+static void env_init(struct process *p)
+{
+	struct sim *s = p->sim;
+
+	p->hosts[0] = provider_of(p, &s->host, p->host_more);
+	p->gateway = provider_of(p, &s->gateway, p->gateway_more);
+	p->cores[0] = &p->channel;
+	p->log = (struct log){.level = LOG_LEVEL_DEBUG, .fd = s->trace ? 2 : -1};
+	p->env = (struct connector_env){
+		.clock = &p->host.clock,
+		.rng = &p->rng.base,
+		.transport = &p->transport,
+		.store = &p->plain,
+		.cores = p->cores,
+		.cores_n = 1,
+		.ecdsa = s->ecdsa,
+		.signer = &p->signer,
+		.gateway = p->gateway,
+		.hosts = p->hosts,
+		.hosts_n = 1,
+		.config = &p->config,
+		.log = &p->log,
+		.metrics = &p->metrics,
+		.inflight = &p->inflight,
+		.owner = p->owner,
+		.store_shared = s->processes_n > 1,
+		.fatal = on_fatal,
+		.fatal_ctx = p,
+	};
+}
+
+/* ---- life ---- */
+
+static void run_before(struct process *p)
+{
+	struct store_batch b = store_batch_make(1 << 16);
+	const char *sql = p->sim->plant ? p->sim->plant->restart_sql : NULL;
+
+	if (sql && p->starts > 1)
+		CHECK(STORE_ADD(&b, STORE_ANY, sql) == ERR_OK);
+	if (p->sim->processes_n == 1)
+		CHECK(op_add_release_all(&b) == ERR_OK);
+	CHECK(store_submit(p->store, &b, NULL, NULL) == ERR_OK);
+}
+
+static void restart_later(struct process *p, int64_t ms)
+{
+	loop_cancel(&p->sim->loop, &p->restart);
+	p->restart = loop_after(&p->sim->loop, NULL, ms, on_restart, p);
+}
+
+static void services_start(struct process *p)
+{
+	p->alive = true;
+	env_init(p);
+	CHECK(signer_raw_new(&p->raw_signer, &p->host.clock, p->sim->ecdsa, &p->sim->account_key) ==
+	      ERR_OK);
+	p->signer = (struct signer){&signer_ops, p->raw_signer->address};
+	CHECK(listener_start(&p->listener, &p->env) == ERR_OK);
+	CHECK(worker_start(&p->worker, &p->env) == ERR_OK);
+	CHECK(sender_start(&p->sender, &p->env) == ERR_OK);
+}
+
+void process_start(struct process *p)
+{
+	struct sim *s = p->sim;
+	const struct store_executor executor = {.post = post, .loop = &p->queue_home};
+	struct err_note note = {0};
+	enum err e;
+
+	p->starts++;
+	p->disk_user.gone = false;
+	p->disk_user.changes = 0;
+	s->disk.user = &p->disk_user;
+	e = store_sqlite_open(&p->store, &executor, DATABASE, &connector_migrations, &note);
+	if (e != ERR_OK) {
+		sim_trace(s, "process %zu: start %u: the database does not open: %s %s", p->index,
+			  p->starts, err_name(e), note.text);
+		if (e == ERR_CORRUPT || err_class(e) == ERR_CLASS_CONFIG)
+			sim_fail(s, "the database does not open: %s", note.text);
+		p->disk_user.end_at = 0;
+		restart_later(p, RESTART_MS);
+		return;
+	}
+	sim_trace(s, "process %zu: start %u", p->index, p->starts);
+	(void)snprintf(p->owner, sizeof(p->owner), "process-%zu-%u", p->index, p->starts);
+	run_before(p);
+	services_start(p);
+}
+
+static void on_restart(void *ctx)
+{
+	process_start(ctx);
+}
+
+/* Frees what a process has; the world keeps the disk and what was sent. */
+static void process_clear(struct process *p)
+{
+	listener_stop(p->listener);
+	worker_stop(p->worker);
+	sender_stop(p->sender);
+	store_free(p->store);
+	provider_free(p->hosts[0]);
+	provider_free(p->gateway);
+	signer_free(p->raw_signer);
+	net_abandon(p);
+	inflight_free(&p->inflight);
+	p->listener = NULL;
+	p->worker = NULL;
+	p->sender = NULL;
+	p->store = NULL;
+	p->gateway = p->hosts[0] = NULL;
+	p->raw_signer = NULL;
+	p->alive = false;
+	p->host.paused_until_ms = 0;
+}
+
+void process_kill(struct process *p, int64_t restart_ms)
+{
+	if (!p->alive)
+		return;
+	p->disk_user.gone = true;
+	p->alive = false;
+	process_clear(p);
+	p->disk_user.end_at = 0;
+	restart_later(p, restart_ms);
+}
+
+void process_stop(struct process *p)
+{
+	loop_cancel(&p->sim->loop, &p->restart);
+	if (p->alive)
+		process_clear(p);
+}
+
+void process_init(struct process *p, struct sim *s, size_t index)
+{
+	*p = (struct process){.sim = s, .index = index, .plain = {&plain_ops}};
+	host_init(&p->host, &s->loop);
+	(void)rng_seeded_init(&p->rng, s->seed ^ (0x9e3779b97f4a7c15 * (index + 1)));
+	net_init(p);
+	p->disk_user = (struct disk_user){.fails = disk_fails, .fails_ctx = p};
+	p->queue_home = (struct sim_queue_home){
+		.loop = &s->loop,
+		.host = &p->host,
+		.disk_user = &p->disk_user,
+		.disk = &s->disk,
+		.queues = &s->queues,
+		.delay_ms = disk_delay,
+		.result = store_result,
+		.died = on_died,
+		.ctx = p,
+	};
+	config_init(p);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * The simulated world of one connector, or of two on one database:
+ *
+ *   process.c   the connector: three services on the five seams; it is killed and started again
+ *   net.c       requests that travel, get lost, come late; transport and channel seams
+ *   chain.c     two chains with branches, behind JSON-RPC endpoints that lag and lie
+ *   pool.c      transactions of the connector's account: a mempool, blocks, one contract
+ *   bucket.c    three object stores
+ *   core.c      a KMS core that remembers, forgets, and notes everything that it is asked
+ *   request.c   the workload: what is asked for on the gateway, and the truth about each
+ *   fault.c     what goes wrong
+ *   check.c     what must be true all the same
+ *   plant.c     bugs that somebody might write
+ *
+ * Everything is decided by the seed.
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "connector/service.h"
+#include "disk.h"
+#include "eth/eip712.h"
+#include "loop.h"
+#include "store_seams.h"
+
+enum {
+	ENDPOINTS_MAX = 3,
+	COPROCESSORS = 3,
+	PROCESSES_MAX = 2,
+	HANDLES_MAX = 3,
+	GATEWAY_CHAIN = 54321,
+	HOST_CHAIN = 12345,
+	REORG_MAX = 64,
+	SECOND = 1000,
+	MINUTE = 60 * SECOND,
+	HOUR = 60 * MINUTE
+};
+
+struct sim;
+struct process;
+
+/* ---- faults ---- */
+
+#include "faults.h"
+
+/* Whether it strikes here and now. */
+bool fault(struct sim *s, enum fault_name name);
+/* A duration for one, in ms. */
+int64_t fault_length(struct sim *s, int64_t min_ms, int64_t max_ms);
+/* Which are on: as the seed says, or one alone. False: no such fault. */
+bool faults_choose(struct sim *s, const char *only);
+void faults_list(void);
+void faults_begin(struct sim *s);
+void faults_end(struct sim *s);
+
+/* ---- chains ---- */
+
+struct chain_log {
+	struct address address;
+	struct hash32 topics[2];
+	struct bytes data;
+	bool undecodable;
+};
+
+struct block {
+	struct hash32 hash;
+	uint64_t time_s;
+	struct chain_log *logs;
+	size_t logs_n, logs_cap;
+};
+
+struct endpoint {
+	struct chain *chain;
+	char url[32];
+	uint64_t lag;
+	bool lies;
+	int64_t down_until_ms, lag_until_ms;
+};
+
+struct chain {
+	struct sim *sim;
+	const char *name;
+	uint64_t id;
+	struct block *v;
+	uint64_t head;
+	size_t cap;
+	uint64_t branches;
+	int64_t block_ms, stalled_until_ms;
+	struct endpoint endpoints[ENDPOINTS_MAX];
+	size_t endpoints_n;
+};
+
+void chain_init(struct chain *c, struct sim *s, const char *name, uint64_t id, size_t endpoints_n);
+void chain_free(struct chain *c);
+void chain_begin(struct chain *c); /* blocks come from now on */
+void chain_mine(struct chain *c);
+void chain_reorg(struct chain *c, uint64_t depth);
+void chain_add_log(struct chain *c, uint64_t block, const struct chain_log *log);
+
+/* ---- net ---- */
+
+struct http_answer {
+	int status;
+	struct buf body;
+	struct http_header headers[4];
+	char header_text[3][1100];
+	size_t headers_n;
+};
+
+struct http_question {
+	const char *method, *url;
+	struct bytes body;
+	size_t body_max;
+};
+
+void net_init(struct process *p);
+void net_abandon(struct process *p); /* what is on its way arrives; nobody hears of it */
+void net_free(struct sim *s);
+
+void chain_serve(struct endpoint *e, const struct http_question *q, struct http_answer *a);
+void bucket_serve(struct sim *s, size_t bucket, const struct http_question *q,
+		  struct http_answer *a);
+enum grpc_status core_serve(struct sim *s, const char *path, struct bytes message,
+			    struct buf *reply);
+
+/* ---- the pool ---- */
+
+enum pool_state {
+	POOL_WAITING,
+	POOL_MINED,
+	POOL_GONE /* dropped or replaced */
+};
+
+struct pool_tx {
+	struct hash32 hash, call; /* `call`: of receiver and data */
+	uint64_t nonce, gas, fee_max, priority;
+	bool foreign; /* not the connector's */
+	bool answers;
+	uint64_t id; /* of the request it answers */
+	struct buf data;
+	enum pool_state state;
+	bool success;
+	const char *why; /* it reverted */
+	uint64_t block;
+};
+
+struct pool {
+	struct pool_tx *v;
+	size_t n, cap;
+	uint64_t count; /* of the account, in blocks */
+	uint64_t base_fee, floor;
+	int64_t floor_until_ms, funds_until_ms, paused_until_ms, gas_until_ms;
+	uint64_t foreign, evicted, wasted, reverted;
+};
+
+void pool_free(struct pool *p);
+/* The methods of JSON-RPC that concern it: NULL and *ret_error, or NULL and neither: not one. */
+json_t *pool_call(struct sim *s, struct endpoint *e, const char *method, const json_t *params,
+		  const char **ret_error, json_t **ret_data, bool *ret_known);
+void pool_mine(struct sim *s, uint64_t block);
+void pool_unmine(struct sim *s, uint64_t from_block);
+void pool_foreign(struct sim *s);
+void pool_evict(struct sim *s);
+
+/* ---- requests ---- */
+
+struct ciphertext {
+	struct hash32 handle, digest;
+	struct buf body;
+	uint64_t allowed_from; /* host block; UINT64_MAX: never */
+	struct {
+		int64_t missing_until_ms, corrupt_until_ms;
+		bool huge;
+		char attestation[1024];
+	} at[COPROCESSORS];
+};
+
+struct request {
+	uint64_t id;
+	struct ciphertext *cts[HANDLES_MAX];
+	size_t cts_n;
+	bool allowed;         /* each handle, sooner or later */
+	struct bytes legacy;  /* log data; empty: not in this form */
+	struct bytes handles; /* same */
+	uint64_t block;       /* where it is; UINT64_MAX: on no branch any more */
+	bool withdrawn;       /* by a re-organisation, */
+	bool dropped;         /* and on no later branch */
+	size_t answered_by;   /* transaction + 1 */
+	uint64_t reverts;
+};
+
+void requests_begin(struct sim *s);
+void requests_unmine(struct sim *s, uint64_t from_block);
+void requests_remine(struct sim *s, uint64_t from_block);
+struct request *request_at(struct sim *s, uint64_t id); /* the one on the chain */
+struct ciphertext *ciphertext_of(struct sim *s, const struct hash32 *handle);
+void requests_free(struct sim *s);
+void request_undecodable(struct sim *s);
+
+/* ---- the core ---- */
+
+struct core_known {
+	uint64_t id;
+	struct hash32 content; /* of handles */
+	int64_t ready_ms;
+	struct buf message;
+	bool forgotten;
+};
+
+struct core {
+	struct core_known *v;
+	size_t n, cap;
+	struct secret32 key;
+	struct address signer;
+	bool durable; /* what it has answered it remembers over a restart */
+	int64_t down_until_ms;
+	uint64_t sends, polls;
+};
+void core_init(struct sim *s);
+void core_forget(struct sim *s);
+void core_free(struct sim *s);
+/* Whether the core was ever asked this id for another content. */
+bool core_asked_other(const struct sim *s, const struct request *r);
+struct hash32 request_content(const struct hash32 *handles, size_t n);
+
+/* ---- processes ---- */
+
+struct process {
+	struct sim *sim;
+	size_t index;
+	struct sim_host host;
+	struct disk_user disk_user;
+	struct sim_queue_home queue_home;
+	struct rng_seeded rng;
+	bool alive, ending;
+	unsigned starts;
+	char owner[32];
+
+	struct transport transport;
+	struct channel channel;
+	struct signer signer, *raw_signer;
+	int64_t signer_down_until_ms;
+	struct store plain, *store; /* what services see, what is under it */
+	struct provider *gateway, *hosts[1];
+	struct channel *cores[1];
+	struct host_chain_config host_config;
+	const char *gateway_more[ENDPOINTS_MAX], *host_more[ENDPOINTS_MAX];
+	struct connector_config config;
+	struct connector_metrics metrics;
+	struct log log;
+	struct inflight inflight;
+	struct connector_env env;
+	struct listener *listener;
+	struct worker *worker;
+	struct sender *sender;
+	struct sim_event restart;
+};
+
+void process_init(struct process *p, struct sim *s, size_t index);
+void process_start(struct process *p);
+/* SIGKILL, and the supervisor starts it again after a while. */
+void process_kill(struct process *p, int64_t restart_ms);
+void process_stop(struct process *p); /* cleanly, for good */
+#define DATABASE "/db"
+
+/* ---- plants ---- */
+
+struct plant {
+	const char *name, *what;
+	/* Each may be NULL. */
+	const char *find, *replace;                 /* in the text of SQL */
+	const char *restart_sql;                    /* run at a start, before the services */
+	void (*world)(struct sim *s);               /* once, at the beginning */
+	void (*config)(struct connector_config *c); /* at a start */
+	const char *flips;                          /* a question to a chain: the answer is yes */
+};
+extern const struct plant plants[];
+extern const size_t plants_n;
+const struct plant *plant_find(const char *name);
+/* The statement's text as the planted bug has it. */
+const char *plant_sql(struct sim *s, const char *sql);
+void plants_free(struct sim *s);
+
+/* ---- the world ---- */
+
+struct sim {
+	uint64_t seed;
+	struct rng_seeded rng;
+	struct sim_loop loop;
+	int64_t fault_ms; /* how long things go wrong */
+	bool calm;
+	struct faults faults;
+	const struct plant *plant;
+	struct {
+		const char *from;
+		char *to;
+	} planted_sql[64];
+	size_t planted_sql_n;
+
+	struct disk disk;
+	struct disk_image backup;
+	struct sim_queues queues;
+	struct chain gateway, host;
+	struct pool pool;
+	struct core core;
+	struct exchange *exchanges;
+	uint64_t exchange_id;
+
+	struct arena kept;
+	struct ciphertext **cts;
+	size_t cts_n, cts_cap;
+	struct request **requests;
+	size_t requests_n, requests_cap;
+	uint64_t next_id;
+	int64_t request_every_ms;
+	uint64_t undecodable;
+
+	struct ecdsa *ecdsa;
+	struct eip712_domain domain;
+	struct address decryption, gateway_config, acl, account;
+	struct secret32 account_key, coprocessor_keys[COPROCESSORS];
+	struct address signers[COPROCESSORS], tx_senders[COPROCESSORS];
+	char bucket_urls[COPROCESSORS][24];
+
+	struct process processes[PROCESSES_MAX];
+	size_t processes_n;
+	unsigned kills, cuts, restores, reorgs;
+
+	bool trace, failed;
+	char failure[512];
+};
+
+struct sim_options {
+	uint64_t seed;
+	int64_t fault_ms;
+	bool trace;
+	const struct plant *plant;
+	const char *only; /* a fault; NULL: what the seed chooses */
+};
+struct sim_outcome {
+	bool failed;
+	char failure[512];
+	uint64_t steps, requests, kills, faults;
+	int64_t virtual_ms;
+};
+void sim_run(const struct sim_options *o, struct sim_outcome *ret);
+
+/* The first one counts; the run ends. */
+void sim_fail(struct sim *s, const char *fmt, ...) PRINTF(2, 3);
+void sim_trace(struct sim *s, const char *fmt, ...) PRINTF(2, 3);
+uint64_t sim_below(struct sim *s, uint64_t bound);
+int64_t sim_between(struct sim *s, int64_t min, int64_t max);
+bool sim_chance(struct sim *s, unsigned percent);
+
+/* ---- check.c ---- */
+bool settled(struct sim *s); /* nothing is left to do */
+void check_all(struct sim *s);
+
+#endif
