@@ -176,6 +176,8 @@ static void call_send(struct aws_call *a, const struct aws_keys *keys)
 
 	enum err e = send(a, keys);
 
+	if (e == ERR_BAD_REQUEST)
+		e = err_say(&a->note, ERR_CONFIG_VALUE, "the endpoint of AWS is no usable URL");
 	a->generation = a->client->generation;
 	if (e == ERR_OK)
 		a->state = CALL_SENT;
