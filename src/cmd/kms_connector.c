@@ -337,6 +337,28 @@ static const struct command commands[] = {
 			"Exit code 1: it is not as it was; the first such record is said.\n",
 		.run = command_audit,
 	},
+	{
+		.name = "replay",
+		.usage = "replay --from N --to M [--chain gateway|ethereum] [--apply] [-c FILE]",
+		.help = "Reads the events of blocks N to M once more and says of each whether it "
+			"is stored, and its state.\n"
+			"Nothing is changed without --apply.\n"
+			"\n"
+			"      --from N       first block\n"
+			"      --to M         last block; the chain must have it\n"
+			"      --chain NAME   gateway (without it) or ethereum\n"
+			"      --apply        store those that are new: the worker takes them up. "
+			"What is stored\n"
+			"                     already stays as it is, and so does the place where "
+			"the listener\n"
+			"                     reads. On SQLite the connector must not run "
+			"meanwhile\n"
+			"  -c, --config FILE  as for start\n"
+			"  -h, --help         this text\n"
+			"\n"
+			"Exit code 1: it could not be read or stored to the end.\n",
+		.run = command_replay,
+	},
 };
 
 static int main_help(const struct personality *who)

@@ -48,4 +48,8 @@ int command_inspect(const struct personality *who, const struct command *self, i
 		    char **argv);
 int command_audit(const struct personality *who, const struct command *self, int argc, char **argv);
 
+/* ---- kms_connector_replay.c ---- */
+int command_replay(const struct personality *who, const struct command *self, int argc,
+		   char **argv);
+
 #endif
