@@ -15,7 +15,7 @@ enum {
 	RPC_TIMEOUT_MS = 10000,
 	TOPICS_BYTES_MAX = 1 << 16,
 	LOG_SCRATCH_MAX = 32 << 20,
-	LINE_SIZE = 256,
+	LINE_SIZE = 512,
 };
 
 struct replay {

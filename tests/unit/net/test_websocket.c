@@ -86,7 +86,7 @@ static int read_request(int fd)
 	if (head[0] == 0x8a)
 		return -2;
 	const char *id = strstr((const char *)text, "\"id\":");
-	return id ? atoi(&id[5]) : -1;
+	return id ? (int)strtol(&id[5], NULL, 10) : -1;
 }
 
 static bool send_text(int fd, uint8_t first, const char *text)
