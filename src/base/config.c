@@ -178,9 +178,45 @@ static void set_present(const struct loader *l, const struct config_row *row, bo
 		*(bool *)((uint8_t *)l->target + row->present_offset) = present;
 }
 
+/* The secret of a file, where `place` gives one. */
+static enum err load_secret_file(struct loader *l, const struct config_row *r,
+				 enum config_secret_place place, bool *ret_given)
+{
+	char path[CONFIG_PATH_SIZE];
+
+	*ret_given = config_is_secret(r) &&
+		     config_secret_path(path, place, l->table->env_prefix, r, l->src->env);
+	if (!*ret_given)
+		return ERR_OK;
+	TRY(config_secret_load(r, l->target, path, l->note));
+	set_present(l, r, true);
+	return ERR_OK;
+}
+
+/* The environment's value of a row, or of its NAME_FILE. */
+static enum err load_from_env(struct loader *l, const struct config_row *r, bool *ret_given)
+{
+	struct found f = {0};
+	char name[CONFIG_KEY_SIZE_MAX];
+
+	config_env_name(name, l->table->env_prefix, r->path);
+	find_in_env(&f, l->src, name);
+	TRY(load_secret_file(l, r, CONFIG_SECRET_VARIABLE, ret_given));
+	if (!f.env)
+		return ERR_OK;
+	if (*ret_given)
+		return err_say(l->note, ERR_CONFIG_VALUE,
+			       "environment: %s and %s_FILE are both set: one of them", name, name);
+	*ret_given = true;
+	TRY(store(l, r, &f));
+	set_present(l, r, true);
+	return ERR_OK;
+}
+
 /*
- * One field, by all rows that name it: environment before file, and in each of them the first row
- * before its aliases, because files that serve two versions at once hold both names.
+ * One field, by all rows that name it: environment before a credential of systemd before file, and
+ * in each of them the first row before its aliases, because files that serve two versions at once
+ * hold both names.
  */
 static enum err load_field(struct loader *l, const struct config_row *first)
 {
@@ -188,20 +224,16 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 	const struct config_row *def = NULL, *required = NULL;
 	const struct config_row *file_row = NULL;
 	struct found in_file = {0};
+	bool given = false;
 
 	for (const struct config_row *r = first; r < end; r++) {
 		struct found f = {0};
-		char name[CONFIG_KEY_SIZE_MAX];
 
 		if (!is_read(l, r) || r->offset != first->offset)
 			continue;
-		config_env_name(name, l->table->env_prefix, r->path);
-		find_in_env(&f, l->src, name);
-		if (f.env) {
-			TRY(store(l, r, &f));
-			set_present(l, r, true);
+		TRY(load_from_env(l, r, &given));
+		if (given)
 			return ERR_OK;
-		}
 		if (!file_row) {
 			find_in_file(&f, &l->doc, r->path);
 			if (f.node) {
@@ -214,6 +246,9 @@ static enum err load_field(struct loader *l, const struct config_row *first)
 		if (!required && r->required)
 			required = r;
 	}
+	TRY(load_secret_file(l, first, CONFIG_SECRET_CREDENTIAL, &given));
+	if (given)
+		return ERR_OK;
 	if (file_row) {
 		TRY(store(l, file_row, &in_file));
 		set_present(l, file_row, true);
@@ -281,7 +316,7 @@ void config_wipe_env(const struct config_table *table, char **env)
 			const struct config_row *row = &table->rows[k];
 			char name[CONFIG_KEY_SIZE_MAX];
 
-			if (row->type != CONFIG_SECRET32 && row->type != CONFIG_SECRET_TEXT)
+			if (!config_is_secret(row))
 				continue;
 			config_env_name(name, table->env_prefix, row->path);
 			if (strlen(name) == n && strncasecmp(env[i], name, n) == 0)

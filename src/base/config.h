@@ -11,6 +11,11 @@
  * same number, "yes" and true the same bool. A number may become text, a float never becomes
  * anything. Letter case of variable names does not matter; an empty variable is given, not absent.
  *
+ * A secret (CONFIG_SECRET…) may stand in a file of its own, without the line end behind it: the one
+ * that the variable NAME_FILE names, or KEY in $CREDENTIALS_DIRECTORY (systemd's LoadCredential=).
+ * Precedence: default < TOML file < credential < environment; NAME and NAME_FILE together are
+ * refused.
+ *
  * Environment name: prefix + path in upper case, "." written "__": KMS_CONNECTOR_ +
  * decryption_contract.address = KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS. Unknown keys are
  * tolerated (operators share files between services and versions); config_unknown lists them for a

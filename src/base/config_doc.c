@@ -48,7 +48,8 @@ static enum err add_row(const struct config_table *table, const struct config_ro
 
 	TRY(buf_addf(out, "| `%s` | `", row->path));
 	TRY(add_env_name(out, table->env_prefix, row->path));
-	TRY(buf_addf(out, "` | %s", config_type_word(row->type)));
+	TRY(buf_add_str(out, config_is_secret(row) ? "`, or `…_FILE`" : "`"));
+	TRY(buf_addf(out, " | %s", config_type_word(row->type)));
 	if (bounded && row->max != 0 && row->max != UINT64_MAX)
 		TRY(buf_addf(out, ", %llu to %llu", (unsigned long long)row->min,
 			     (unsigned long long)row->max));

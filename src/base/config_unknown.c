@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/config_tree.h"
+#include "base/config_value.h"
 
 /* ---- what was meant ---- */
 
@@ -145,6 +146,10 @@ static bool known_env(const struct config_table *table, const char *entry, size_
 
 		config_env_name(name, table->env_prefix, table->rows[i].path);
 		if (strlen(name) == n && strncasecmp(entry, name, n) == 0)
+			return true;
+		if (config_is_secret(&table->rows[i]) && strlen(name) + 5 == n &&
+		    strncasecmp(entry, name, n - 5) == 0 &&
+		    strncasecmp(&entry[n - 5], "_FILE", 5) == 0)
 			return true;
 	}
 	return false;

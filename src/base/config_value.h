@@ -37,4 +37,22 @@ void config_value_found_node(char out[CONFIG_WORDS_SIZE], const struct config_ro
 /* "duration" */
 const char *config_type_word(enum config_type type);
 
+/* ---- secrets in a file of their own (config_secret.c) ---- */
+
+enum {
+	CONFIG_PATH_SIZE = 4096
+};
+enum config_secret_place {
+	CONFIG_SECRET_VARIABLE,  /* the file that NAME_FILE names */
+	CONFIG_SECRET_CREDENTIAL /* $CREDENTIALS_DIRECTORY/KEY, if it is there */
+};
+bool config_is_secret(const struct config_row *row);
+/* False: none is given there. */
+bool config_secret_path(char out[CONFIG_PATH_SIZE], enum config_secret_place place,
+			const char *prefix, const struct config_row *row, const char *const *env);
+/* The file's text without line ends behind it. ERR_CONFIG_VALUE, ERR_CONFIG_FILE, ERR_TOO_BIG with
+ * a note; ERR_NOMEM. */
+enum err config_secret_load(const struct config_row *row, void *target, const char *path,
+			    struct err_note *note) MUST_USE;
+
 #endif

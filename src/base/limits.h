@@ -10,6 +10,8 @@
 #define LIMITS(X)                                                                                  \
 	X(SECRET_SIZE_MAX, 64 << 20, "one secret allocation")                                      \
 	X(CONFIG_FILE_SIZE_MAX, 1 << 20, "a configuration file")                                   \
+	X(CONFIG_SECRET_FILE_SIZE_MAX, 64 << 10,                                                   \
+	  "a file that holds one secret of a configuration")                                       \
 	X(TOML_DOTS_MAX, 4096, "dots in a TOML text: bounds the depth of dotted keys")             \
 	X(JSON_DEPTH_MAX, 64, "nesting of parsed JSON and TOML")                                   \
 	X(JSON_VALUES_MAX, 1 << 20, "brackets and commas of one JSON text: bounds its values")     \
