@@ -37,7 +37,7 @@ static enum err make_blocks(struct aes_ctr *c, uint8_t *out, size_t n)
 {
 	aes_ctr_u128 counter0 = (aes_ctr_u128)c->counter0[1] << 64 | c->counter0[0];
 
-	TRY(c->by->blocks(&c->key, out, counter0 + c->block, n));
+	TRY(c->by->blocks(&c->key, out, aes_ctr_add(counter0, c->block), n));
 	c->block += n;
 	return ERR_OK;
 }

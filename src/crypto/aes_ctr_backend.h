@@ -11,6 +11,18 @@
 
 __extension__ typedef unsigned __int128 aes_ctr_u128;
 
+/*
+ * counter + i modulo 2^128. The counter of a secret stream is secret as well, and compilers turn
+ * the carry of a 128-bit addition into a jump when they feel like it: hence the carry by hand.
+ */
+static inline aes_ctr_u128 aes_ctr_add(aes_ctr_u128 counter, uint64_t i)
+{
+	uint64_t low = (uint64_t)counter, sum = low + i;
+	uint64_t carry = ((low & i) | ((low | i) & ~sum)) >> 63;
+
+	return (aes_ctr_u128)((uint64_t)(counter >> 64) + carry) << 64 | sum;
+}
+
 /* An expanded key. `round` for the backend that expands itself, `context` for the other. */
 struct aes_ctr_key {
 	uint8_t round[11][16];

@@ -69,12 +69,13 @@ WITH_AES static inline __m128i counter_block(aes_ctr_u128 counter)
 
 /* `n` is a constant wherever this is inlined. */
 WITH_AES static inline __attribute__((always_inline)) void
-encrypt_lanes(const struct aes_ctr_key *k, uint8_t *out, aes_ctr_u128 first, unsigned n)
+encrypt_lanes(const struct aes_ctr_key *k, uint8_t *out, aes_ctr_u128 first, uint64_t at,
+	      unsigned n)
 {
 	__m128i s[LANES], r = round_key(k, 0);
 
 	for (unsigned i = 0; i < n; i++)
-		s[i] = _mm_xor_si128(counter_block(first + i), r);
+		s[i] = _mm_xor_si128(counter_block(aes_ctr_add(first, at + i)), r);
 	for (unsigned round = 1; round < ROUNDS; round++) {
 		r = round_key(k, round);
 		for (unsigned i = 0; i < n; i++)
@@ -91,9 +92,9 @@ WITH_AES static enum err blocks(struct aes_ctr_key *k, uint8_t *out, aes_ctr_u12
 	size_t at = 0;
 
 	for (; at + LANES <= n; at += LANES)
-		encrypt_lanes(k, &out[16 * at], first + at, LANES);
+		encrypt_lanes(k, &out[16 * at], first, at, LANES);
 	for (; at < n; at++)
-		encrypt_lanes(k, &out[16 * at], first + at, 1);
+		encrypt_lanes(k, &out[16 * at], first, at, 1);
 	return ERR_OK;
 }
 

@@ -54,7 +54,7 @@ static enum err blocks(struct aes_ctr_key *k, uint8_t *out, aes_ctr_u128 first, 
 		int done = 0;
 
 		for (size_t i = 0; i < some; i++)
-			store128le(&place[i * BLOCK], first + at + i);
+			store128le(&place[i * BLOCK], aes_ctr_add(first, at + i));
 		if (EVP_EncryptUpdate(k->context, place, &done, place, (int)(some * BLOCK)) != 1 ||
 		    (size_t)done != some * BLOCK)
 			return ERR_CRYPTO;

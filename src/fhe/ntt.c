@@ -65,12 +65,22 @@ static inline uint64_t times(uint64_t a, struct factor f)
 	return a * f.w - quotient * PRIME;
 }
 
+/* All ones if the difference `d` is negative. The compiler must not learn that there are only two
+ * results: clang makes a jump of them. */
+static inline uint64_t negative_mask(uint64_t d)
+{
+	uint64_t mask = 0 - (d >> 63);
+
+	__asm__("" : "+r"(mask));
+	return mask;
+}
+
 /* v - bound if that is not negative, else v; both below 2^63 apart. */
 static inline uint64_t reduce_once(uint64_t v, uint64_t bound)
 {
 	uint64_t d = v - bound;
 
-	return d + (bound & (0 - (d >> 63)));
+	return d + (bound & negative_mask(d));
 }
 
 /* floor(w * 2^64 / PRIME) for a secret w < PRIME: long division bit by bit, since the time of a
@@ -81,7 +91,7 @@ static uint64_t shoup_of(uint64_t w)
 
 	for (int i = 0; i < 64; i++) {
 		uint64_t d = 2 * rest - PRIME;
-		uint64_t less = 0 - (d >> 63);
+		uint64_t less = negative_mask(d);
 
 		quotient = quotient << 1 | (1 & ~less);
 		rest = d + (PRIME & less);
@@ -261,7 +271,7 @@ static void limb_add(fhe_u128 *sum, const uint64_t *residues, size_t n, unsigned
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t r = reduce_once(residues[i], PRIME);
-		uint64_t negative = 0 - ((PRIME / 2 - r) >> 63);
+		uint64_t negative = negative_mask(PRIME / 2 - r);
 		uint64_t low = r - (PRIME & negative);
 
 		sum[i] += ((fhe_u128)negative << 64 | low) << shift;
