@@ -240,7 +240,7 @@ void sender_pump(struct sender *s)
 		next = j->next;
 		if (j->stage < STAGE_LIVE)
 			break;
-		if (j->storing || j->included)
+		if (j->storing || (j->included && j->stage == STAGE_LIVE))
 			continue;
 		if (j->stage == STAGE_LIVE && !j->foreign && !j->far)
 			replace_look(j, ahead++, now_ms, &next_ms);

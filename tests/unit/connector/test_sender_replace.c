@@ -327,6 +327,27 @@ static void test_a_reorg_before_it_is_deep(void **state)
 	assert_int_equal(f->pool.txs_n, 3); /* the same bytes */
 }
 
+/* Deep enough, and the disk does not take that: stored as soon as it does. */
+static void test_an_end_that_is_not_stored(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	f->w.config.gateway_tx_required_confirmations = 2;
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(sender_txs(f, "included"), 1);
+	sim_pool_blocks(&f->pool, 1);
+	for (int i = 0; i < 2000; i++) {
+		f->w.sim.store.fail_next = ERR_IO;
+		sim_run(&f->w.sim, 1);
+	}
+	f->w.sim.store.fail_next = ERR_OK;
+	assert_int_equal(sender_ops(f, "done"), 0);
+	assert_true(sender_wait(f, "done", 1, 10000));
+	assert_int_equal(f->pool.sends, 1);
+}
+
 /* ---- sent and waited for in one ---- */
 
 static void test_a_receipt_comes_with_the_reply(void **state)
@@ -483,6 +504,7 @@ int main(void)
 		T(test_final_when_deep),
 		T(test_a_restart_before_it_is_deep),
 		T(test_a_reorg_before_it_is_deep),
+		T(test_an_end_that_is_not_stored),
 		T(test_a_receipt_comes_with_the_reply),
 		T(test_a_node_without_it_is_asked_once),
 		T(test_no_block_in_time),
