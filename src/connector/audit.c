@@ -159,6 +159,7 @@ static enum err add_field(struct buf *out, const struct config_row *r, const uin
 	switch (r->type) {
 	case CONFIG_STRING:
 	case CONFIG_URL:
+	case CONFIG_RPC_URL:
 	case CONFIG_ENDPOINT:
 		memcpy(&text, field, sizeof(text));
 		return add_text(out, text ? bytes_str(text) : BYTES_NONE);
@@ -178,9 +179,11 @@ static enum err add_field(struct buf *out, const struct config_row *r, const uin
 	case CONFIG_JSON:
 		memcpy(&json, field, sizeof(json));
 		return json ? json_print(out, json) : ERR_OK;
-	default: /* secrets */
-		return ERR_OK;
+	case CONFIG_SECRET32:
+	case CONFIG_SECRET_TEXT:
+		break;
 	}
+	return ERR_OK;
 }
 
 enum err audit_config_digest(struct hash32 *ret_digest, const struct connector_config *c)

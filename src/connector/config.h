@@ -75,6 +75,9 @@ struct connector_config {
 	int64_t healthcheck_timeout_ms;
 	uint64_t task_limit;
 	int64_t shutdown_grace_ms;
+	int64_t operation_recovery_run_interval_ms; /* housekeeping */
+	int64_t gc_age_ms, audit_age_ms;            /* 0: for ever */
+	uint64_t gc_rows_max;
 	const char *log_level, *log_format;
 
 	/* listener */

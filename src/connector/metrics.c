@@ -169,6 +169,8 @@ static const struct metric_row rows[] = {
 					    "Memory reserved for ciphertexts.", PLAIN},
 	[METRIC_OPERATIONS_ENDED] = {P "operations_ended_total", COUNTER,
 				     "Operations that reached their end.", LABELS(ends)},
+	[METRIC_COLLECTED] = {P "operations_collected_total", COUNTER,
+			      "Operations removed for their age or number.", PLAIN},
 	[METRIC_AUDIT_HEAD] = {P "audit_head", GAUGE, "Number of the audit log's last record.",
 			       PLAIN},
 };

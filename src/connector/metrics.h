@@ -44,6 +44,7 @@ enum metric {
 	METRIC_WORKER_CIPHERTEXT_BYTES, /* gauge, cell 0 */
 	METRIC_OPERATIONS_ENDED,        /* METRIC_END_… */
 	METRIC_AUDIT_HEAD,              /* gauge, cell 0 */
+	METRIC_COLLECTED,               /* cell 0 */
 	METRIC_N,
 };
 

@@ -144,6 +144,19 @@ static const char *const steps[] = {
 	"INSERT INTO audit_head (id, seq, hash, first_seq, first_hash) VALUES (1, 0,"
 	" x'0000000000000000000000000000000000000000000000000000000000000000', 0,"
 	" x'0000000000000000000000000000000000000000000000000000000000000000');",
+
+	/* 5: what is left of an operation that ended long ago: that it was there, so that it is not
+	   done again when its log is read again. And ways to what is old. */
+	"CREATE TABLE operation_gone ("
+	" chain INTEGER NOT NULL,"
+	" contract BLOB NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" request_id BLOB NOT NULL,"
+	" content_digest BLOB NOT NULL,"
+	" PRIMARY KEY (request_id, content_digest, chain, contract, kind)) STRICT;"
+	"CREATE INDEX operation_ended ON operation (updated_ms) WHERE state IN"
+	" ('done','refused','failed','aborted','expired');"
+	"CREATE INDEX tx_ended ON tx (updated_ms) WHERE state IN ('mined','reverted','lost');",
 };
 
 const struct store_migrations connector_migrations = {

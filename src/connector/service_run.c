@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "connector/audit.h"
+#include "connector/collector.h"
 #include "connector/config_file.h"
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
@@ -56,6 +57,7 @@ struct process {
 	struct sender *senders[SERVED_CHAINS];
 	struct monitoring *monitoring;
 	struct auditor *auditor;
+	struct collector *collector;
 
 	struct notify notify;
 	bool stopping;
@@ -500,6 +502,8 @@ static enum err services_start(struct process *p, struct err_note *note)
 		TRY(worker_start(&p->worker, &p->env));
 	for (size_t i = 0; (services & SERVICE_SENDER) != 0 && i < p->chains_n; i++)
 		TRY(sender_start(&p->senders[i], &p->chain_envs[i]));
+	if ((services & SERVICE_SENDER) != 0)
+		TRY(collector_start(&p->collector, &p->env));
 	LOG_INFO(&p->log, "Monitoring", log_s("endpoint", p->config.monitoring_endpoint),
 		 log_i("port", (int64_t)monitoring_port(p->monitoring)));
 	return ERR_OK;
@@ -530,6 +534,7 @@ static void process_stop(struct process *p)
 	for (size_t i = 0; i < SERVED_CHAINS; i++)
 		sender_stop(p->senders[i]);
 	leases_give_back(p);
+	collector_stop(p->collector);
 	auditor_stop(p->auditor);
 	store_free(p->store);
 	cores_close(&p->cores);
