@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { root } from '../../tools/devnet/network.mjs';
 import { waitFor } from '../../tools/devnet/processes.mjs';
+import { Postgres } from './postgres.mjs';
 
 const port = Number(process.env.CLAVIGER_TEST_PORT ?? 29710);
 const programs = process.env.CLAVIGER_PROGRAMS ?? join(root, 'build/release/src/cmd');
@@ -158,4 +159,34 @@ test('the service manager hears of start, life, reload and stop', async () => {
 	const { status, stdout } = run('audit', 'verify', '-d', join(folder, 'c.db'), '--json');
 	assert.equal(status, 0, stdout);
 	assert.ok(existsSync(join(folder, 'c.db')) && readFileSync(join(folder, 'c.db')).length > 0);
+});
+
+test('the same on PostgreSQL: sealing, housekeeping and verification speak its SQL', { timeout: 120000 }, async () => {
+	const postgres = await Postgres.start(port + 3, 'a password of the test');
+	let said = '';
+	const here = spawn(connector, ['start', '-c', join(folder, 'c.toml')], {
+		stdio: ['ignore', 'ignore', 'pipe'],
+		env: { ...process.env, KMS_CONNECTOR_DATABASE_URL: postgres.url, KMS_CONNECTOR_OPERATION_RECOVERY_RUN_INTERVAL: '1s', KMS_CONNECTOR_AUDIT_AGE: '1s' },
+	});
+	try {
+		here.stderr.on('data', (text) => (said += text));
+		const status = await waitFor('sealed records', async () => {
+			const told = await (await fetch(`http://${endpoint}/status`)).json();
+			return told.audit?.seq >= 3 && told;
+		});
+		assert.equal(status.engine, 'postgresql');
+		const verify = (...args) => spawnSync(connector, ['audit', 'verify', '-c', join(folder, 'c.toml'), '--json', ...args], { encoding: 'utf8', env: { ...process.env, KMS_CONNECTOR_DATABASE_URL: postgres.url } });
+		const kept = await waitFor('records given up for their age', async () => {
+			const { given_up, ok } = JSON.parse(verify().stdout);
+			return ok && given_up >= 3;
+		});
+		assert.ok(kept);
+		assert.ok(!/Housekeeping failed|could not be sealed|could not be read/.test(said.replace(/list of coprocessors could not be read/g, '')), said);
+		here.kill('SIGTERM');
+		await once(here, 'exit');
+		assert.equal(JSON.parse(verify().stdout).ok, true);
+	} finally {
+		here.kill('SIGKILL');
+		await postgres.stop();
+	}
 });
