@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "connector/cores.h"
+#include "eth/signer_aws.h"
 
 /*
  * Durations without a row of their own bounds may be up to a year: longer is a slip of the pen.
@@ -489,6 +490,27 @@ static const struct config_row rows[] = {
 	 FIELD_GIVEN(private_key, private_key_given),
 	 .services = S,
 	 .doc = "Key of the account that sends transactions: 32 bytes in hexadecimal."},
+	{.path = "aws_kms_config.key_id",
+	 .type = CONFIG_STRING,
+	 FIELD(aws_kms.key_id),
+	 .max = 2048,
+	 .services = S,
+	 .doc = "Where no private_key is: the key of that account in AWS KMS, an id, an ARN or "
+		"alias/NAME; of spec ECC_SECG_P256K1."},
+	{.path = "aws_kms_config.region",
+	 .type = CONFIG_STRING,
+	 FIELD(aws_kms.region),
+	 .max = 63,
+	 .services = S,
+	 .doc = "Region of AWS KMS; without it that of the ARN, of AWS_REGION, of the profile, of "
+		"the machine."},
+	{.path = "aws_kms_config.endpoint",
+	 .type = CONFIG_STRING,
+	 FIELD(aws_kms.endpoint),
+	 .max = URL_SIZE_MAX,
+	 .services = S,
+	 .doc = "URL of AWS KMS; without it AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL, or by the "
+		"region."},
 	{.path = "responses_batch_size",
 	 .type = CONFIG_U64,
 	 FIELD(responses_batch_size),
@@ -815,6 +837,43 @@ static enum err check_key_management(struct connector_config *c, struct err_note
 	return ERR_OK;
 }
 
+static enum err check_aws(const struct aws_kms_config *k, const char **ret_path,
+			  struct err_note *note)
+{
+	bool region = k->region && k->region[0];
+	struct bytes arn;
+
+	*ret_path = "aws_kms_config.region";
+	if (region && !aws_region_sound(k->region))
+		return err_say(note, ERR_CONFIG_VALUE, "no region of AWS");
+	if (region && signer_aws_arn_region(&arn, k->key_id) &&
+	    !bytes_eq_var(arn, bytes_str(k->region)))
+		return err_say(note, ERR_CONFIG_VALUE, "the ARN of key_id is of another region");
+	*ret_path = "aws_kms_config.endpoint";
+	if (k->endpoint && k->endpoint[0] &&
+	    (!is_rpc_url(k->endpoint) || strncmp(k->endpoint, "http", 4) != 0))
+		return err_say(note, ERR_CONFIG_VALUE, "expected an http or https URL");
+	return ERR_OK;
+}
+
+/* At least one; the raw key counts before the other. */
+static enum err check_signer(const struct connector_config *c, const struct config_source *src,
+			     struct err_note *note)
+{
+	const struct aws_kms_config *k = &c->aws_kms;
+	const char *path;
+	enum err e;
+
+	if (c->private_key_given)
+		return ERR_OK;
+	if (!k->key_id || !k->key_id[0])
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "private_key: the sender needs one (KMS_CONNECTOR_PRIVATE_KEY, or "
+			       "…_PRIVATE_KEY_FILE), or aws_kms_config.key_id");
+	e = check_aws(k, &path, note);
+	return e == ERR_OK ? e : config_prefix(note, e, &connector_config, src, path);
+}
+
 static enum err check_services(struct connector_config *c, unsigned services,
 			       const struct config_source *src, struct arena *arena,
 			       struct err_note *note)
@@ -827,9 +886,8 @@ static enum err check_services(struct connector_config *c, unsigned services,
 		TRY(cores_check_keys(c, src, note));
 	}
 	TRY(check_key_management(c, note));
-	if ((services & SERVICE_SENDER) != 0 && !c->private_key_given)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "private_key: the sender needs one (KMS_CONNECTOR_PRIVATE_KEY)");
+	if ((services & SERVICE_SENDER) != 0)
+		return check_signer(c, src, note);
 	return ERR_OK;
 }
 

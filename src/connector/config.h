@@ -46,6 +46,11 @@ struct chain_finality {
 /* "latest", "safe", "finalized" or a number of blocks. ERR_CONFIG_VALUE. */
 enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text) MUST_USE;
 
+/* The transaction key in AWS KMS; empty and NULL are the same. */
+struct aws_kms_config {
+	char *key_id, *region, *endpoint;
+};
+
 /* Mutual TLS with the cores whose endpoints are https. */
 struct core_tls_config {
 	char *cert, *key, *ca; /* paths of PEM files; NULL: none */
@@ -118,6 +123,7 @@ struct connector_config {
 	/* sender */
 	struct secret32 private_key;
 	bool private_key_given;
+	struct aws_kms_config aws_kms; /* counts where no private_key is given */
 	uint64_t responses_batch_size;
 	uint64_t gas_multiplier_percent;
 	uint64_t max_fee_per_gas_gwei; /* ours: more is a gateway that lies */

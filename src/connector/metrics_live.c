@@ -100,13 +100,24 @@ static enum err endpoints_print(struct buf *out, const struct live_chain *c, siz
 	return ERR_OK;
 }
 
-enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, size_t n)
+/* The first two rows are about breakers, whatever they are of. */
+static enum err breakers_print(struct buf *out, const struct live_breaker *b, size_t n, size_t row)
+{
+	for (size_t i = 0; row < 2 && i < n; i++)
+		TRY(buf_addf(out, "%s{part=\"%s\"} %lld\n", endpoint_rows[row].name, b[i].part,
+			     row == 0 ? (long long)b[i].state : (long long)b[i].opened));
+	return ERR_OK;
+}
+
+enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, size_t n,
+			     const struct live_breaker *breakers, size_t breakers_n)
 {
 	for (size_t r = 0; r < ARRAY_LEN(endpoint_rows); r++) {
 		TRY(family(out, endpoint_rows[r].name, endpoint_rows[r].type,
 			   endpoint_rows[r].help));
 		for (size_t i = 0; i < n; i++)
 			TRY(endpoints_print(out, &chains[i], r));
+		TRY(breakers_print(out, breakers, breakers_n, r));
 	}
 	return ERR_OK;
 }

@@ -15,7 +15,16 @@ struct live_chain {
 	const struct provider *provider;
 };
 
-enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, size_t n) MUST_USE;
+/* The breaker of something that is no endpoint of a chain. */
+struct live_breaker {
+	const char *part; /* "aws_kms" */
+	enum breaker_state state;
+	uint64_t opened;
+};
+
+/* `breakers` stand in the same families as those of the chains' endpoints. */
+enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, size_t n,
+			     const struct live_breaker *breakers, size_t breakers_n) MUST_USE;
 
 /* What cannot be read in /proc is left out. */
 enum err process_metrics_print(struct buf *out, struct loop *loop) MUST_USE;

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "connector/metrics_live.h"
 #include "connector/service_health.h"
+#include "connector/service_signer.h"
 #include "connector/service_status.h"
 
 enum {
@@ -202,6 +203,8 @@ static enum err print_limits(struct buf *out)
 static void scrape_reply(struct monitoring *m, struct http_exchange *x, const struct counts *c)
 {
 	CLEANUP(buf_free) struct buf out = buf_make(BODY_MAX);
+	struct live_breaker breaker;
+	size_t breakers_n = service_signer_breaker(&breaker, m->env.signer, m->env.config) ? 1 : 0;
 	enum err e = ERR_OK;
 
 	if (c)
@@ -210,7 +213,7 @@ static void scrape_reply(struct monitoring *m, struct http_exchange *x, const st
 	if (e == ERR_OK && c) /* what is not known is left out, not shown as zero */
 		e = print_counts(&out, c);
 	if (e == ERR_OK)
-		e = chain_metrics_print(&out, m->chains, m->chains_n);
+		e = chain_metrics_print(&out, m->chains, m->chains_n, &breaker, breakers_n);
 	if (e == ERR_OK)
 		e = process_metrics_print(&out, m->loop);
 	if (e == ERR_OK)

@@ -15,8 +15,8 @@
 #include "connector/config_file.h"
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
+#include "connector/service_signer.h"
 #include "eth/heads.h"
-#include "eth/text.h"
 #include "net/notify.h"
 
 enum {
@@ -97,34 +97,42 @@ static void on_config(void *ctx, const struct connector_config *c)
 	p->log.format = strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }
 
-static bool is_in_env(const char *const *env, const char *name)
+static const char *env_value(const struct process *p, const char *name)
 {
+	char *const *env = p->options->env;
 	size_t n = strlen(name);
 
 	for (; env && *env; env++)
 		if (strncasecmp(*env, name, n) == 0 && (*env)[n] == '=')
-			return true;
-	return false;
+			return &(*env)[n + 1];
+	return NULL;
+}
+
+/* The file that the key came from, if it is one that an operator made. */
+static const char *key_file(const struct process *p)
+{
+	const char *named = env_value(p, "KMS_CONNECTOR_PRIVATE_KEY_FILE");
+
+	if (!p->config.private_key_given || env_value(p, "KMS_CONNECTOR_PRIVATE_KEY"))
+		return NULL;
+	if (named && named[0])
+		return named;
+	return env_value(p, "CREDENTIALS_DIRECTORY") ? NULL : p->options->config_file;
 }
 
 /* A warning and no refusal, as for keys in the vault: container platforms mount whole
  * configurations with mode 0644 where nobody else lives. */
 static void judge_file_mode(const struct process *p)
 {
-	const char *path = p->options->config_file;
+	const char *path = key_file(p);
 	char mode[8];
 	struct stat st;
 
-	if (!path || !p->config.private_key_given || stat(path, &st) != 0 ||
-	    (st.st_mode & (S_IRWXO | S_IWGRP)) == 0 ||
-	    is_in_env((const char *const *)p->options->env, "KMS_CONNECTOR_PRIVATE_KEY"))
+	if (!path || stat(path, &st) != 0 || (st.st_mode & (S_IRWXO | S_IWGRP)) == 0)
 		return;
 	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)st.st_mode & 07777);
-	LOG_WARN(
-		&p->log,
-		"The configuration file holds private_key, and others can read or change it: chmod "
-		"600",
-		log_s("config", path), log_s("mode", mode));
+	LOG_WARN(&p->log, "A file holds private_key, and others can read or change it: chmod 600",
+		 log_s("file", path), log_s("mode", mode));
 }
 
 static enum err config_read(struct process *p, struct err_note *note)
@@ -291,10 +299,6 @@ static enum err host_open(struct process *p, size_t i, struct err_note *note)
 static enum err chains_open(struct process *p, struct err_note *note)
 {
 	const struct connector_config *c = &p->config;
-
-	struct transport *http;
-	TRY(transport_curl_new(&http, p->loop));
-	TRY(transport_ws_new(&p->transport, p->loop, http));
 	TRY(gateway_open(p, note));
 	if (c->ethereum_url)
 		TRY(ethereum_open(p, note));
@@ -306,9 +310,16 @@ static enum err chains_open(struct process *p, struct err_note *note)
 	return ERR_OK;
 }
 
+static enum err transport_open(struct process *p)
+{
+	struct transport *http;
+
+	TRY(transport_curl_new(&http, p->loop));
+	return transport_ws_new(&p->transport, p->loop, http);
+}
+
 static enum err signer_open(struct process *p, struct err_note *note)
 {
-	char address[ADDRESS_TEXT_SIZE];
 	uint8_t seed[32];
 	enum err e;
 
@@ -318,17 +329,17 @@ static enum err signer_open(struct process *p, struct err_note *note)
 	TRY(e);
 	if ((p->options->services & SERVICE_SENDER) == 0)
 		return ERR_OK;
-	e = signer_raw_new(&p->signer, loop_clock(p->loop), p->ecdsa, &p->config.private_key);
-	secret32_wipe(&p->config.private_key);
-	if (e != ERR_OK)
-		return err_say(note, e, "private_key: not a secp256k1 key");
-	address_to_text(address, p->signer->address);
-	LOG_WARN(&p->log, "Transactions are signed with a raw private key: for testing only",
-		 log_s("address", address));
-	if (secret_lock_failed() > 0)
-		LOG_WARN(&p->log, "The machine refuses to lock memory: secrets may be swapped out; "
-				  "raise RLIMIT_MEMLOCK");
-	return ERR_OK;
+
+	const struct service_signer_options o = {
+		.config = &p->config,
+		.env = p->options->env,
+		.loop = p->loop,
+		.transport = p->transport,
+		.ecdsa = p->ecdsa,
+		.log = &p->log,
+	};
+
+	return service_signer_open(&p->signer, &o, note);
 }
 
 /* ---- life ---- */
@@ -575,7 +586,11 @@ static enum err process_run(struct process *p, struct err_note *note)
 	TRY(loop_new(&p->loop));
 	notify_open(&p->notify, loop_clock(p->loop), (const char *const *)p->options->env);
 	TRY(loop_on_stop_signal(p->loop, on_signal, p));
-	TRY(signer_open(p, note));
+	TRY(transport_open(p));
+	/* Before the database: who waits for a key service holds nothing. */
+	enum err e = signer_open(p, note);
+	if (e != ERR_OK)
+		return e == ERR_CANCELLED ? ERR_OK : e; /* stopped by a signal */
 	TRY(database_open(p, note));
 	TRY(chains_open(p, note));
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));

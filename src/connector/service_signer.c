@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+#include "connector/service_signer.h"
+
+#include "connector/metrics_live.h"
+#include "eth/signer_aws.h"
+#include "eth/text.h"
+
+static bool uses_aws(const struct connector_config *c)
+{
+	return !c->private_key_given && c->aws_kms.key_id && c->aws_kms.key_id[0];
+}
+
+/* ---- the raw key ---- */
+
+static enum err raw_open(struct signer **ret_signer, const struct service_signer_options *o,
+			 struct err_note *note)
+{
+	struct connector_config *c = o->config;
+	char address[ADDRESS_TEXT_SIZE];
+	enum err e = signer_raw_new(ret_signer, loop_clock(o->loop), o->ecdsa, &c->private_key);
+
+	secret32_wipe(&c->private_key);
+	if (e != ERR_OK)
+		return err_say(note, e, "private_key: not a secp256k1 key");
+	address_to_text(address, (*ret_signer)->address);
+	LOG_WARN(o->log, "Transactions are signed with a raw private key: for testing only",
+		 log_s("address", address));
+	if (c->aws_kms.key_id && c->aws_kms.key_id[0])
+		LOG_WARN(o->log, "aws_kms_config has no effect: private_key comes first");
+	return ERR_OK;
+}
+
+/* ---- AWS KMS ---- */
+
+struct opening {
+	struct loop *loop;
+	bool done;
+	enum err err;
+	struct err_note note;
+};
+
+static void on_opened(void *ctx, enum err e, const struct err_note *note)
+{
+	struct opening *p = ctx;
+
+	p->done = true;
+	p->err = e;
+	p->note = *note;
+	loop_stop(p->loop);
+}
+
+static void on_changed(void *ctx, const char *down)
+{
+	const struct log *log = ctx;
+
+	if (down)
+		LOG_WARN(log, "AWS KMS does not sign, trying again", log_s("detail", down));
+	else
+		LOG_INFO(log, "AWS KMS answers again");
+}
+
+static bool is_plain_and_far(const char *url)
+{
+	return url && strncmp(url, "http://", 7) == 0 && strncmp(url, "http://127.", 11) != 0 &&
+	       strncmp(url, "http://localhost", 16) != 0 && strncmp(url, "http://[::1]", 12) != 0;
+}
+
+static void say_opened(const struct service_signer_options *o, const struct signer *s)
+{
+	const struct signer_aws_state state = signer_aws_state(s);
+	char address[ADDRESS_TEXT_SIZE];
+
+	address_to_text(address, s->address);
+	LOG_INFO(o->log, "Transactions are signed by AWS KMS", log_s("address", address),
+		 log_s("key", o->config->aws_kms.key_id), log_s("region", state.region),
+		 log_s("credentials", aws_source_words(state.source)));
+	if (is_plain_and_far(state.endpoint))
+		LOG_WARN(o->log, "AWS KMS is asked in plain text: use https");
+}
+
+static enum err aws_open(struct signer **ret_signer, const struct service_signer_options *o,
+			 struct err_note *note)
+{
+	const struct aws_kms_config *c = &o->config->aws_kms;
+	const struct signer_aws_options options = {
+		.transport = o->transport,
+		.clock = loop_clock(o->loop),
+		.rng = rng_system(),
+		.ecdsa = o->ecdsa,
+		.env = (const char *const *)o->env,
+		.key_id = c->key_id,
+		.region = c->region,
+		.endpoint = c->endpoint,
+		.changed = on_changed,
+		.ctx = (void *)(uintptr_t)o->log,
+	};
+	struct opening p = {.loop = o->loop};
+	struct signer *s;
+	enum err e = signer_aws_new(&s, &options, on_opened, &p, note);
+
+	if (e != ERR_OK)
+		return err_prefix(note, e, "aws_kms_config");
+	aws_env_wipe(o->env);
+	e = loop_run(o->loop);
+	if (e == ERR_OK)
+		e = p.done ? p.err : ERR_CANCELLED; /* a signal */
+	if (e != ERR_OK) {
+		signer_free(s);
+		*note = p.note;
+		return err_prefix(note, e, "aws_kms_config");
+	}
+	say_opened(o, s);
+	*ret_signer = s;
+	return ERR_OK;
+}
+
+/* ---- either ---- */
+
+enum err service_signer_open(struct signer **ret_signer, const struct service_signer_options *o,
+			     struct err_note *note)
+{
+	TRY(uses_aws(o->config) ? aws_open(ret_signer, o, note) : raw_open(ret_signer, o, note));
+	if (secret_lock_failed() > 0)
+		LOG_WARN(o->log, "The machine refuses to lock memory: secrets may be swapped out; "
+				 "raise RLIMIT_MEMLOCK");
+	return ERR_OK;
+}
+
+bool service_signer_breaker(struct live_breaker *ret_breaker, const struct signer *s,
+			    const struct connector_config *c)
+{
+	if (!s || !uses_aws(c))
+		return false;
+
+	const struct signer_aws_state state = signer_aws_state(s);
+
+	*ret_breaker = (struct live_breaker){
+		.part = "aws_kms", .state = state.breaker, .opened = state.breaker_opened};
+	return true;
+}
