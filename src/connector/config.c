@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "connector/config_chains.h"
 #include "connector/cores.h"
 #include "eth/signer_aws.h"
 
@@ -591,227 +592,6 @@ const struct config_table connector_config = {
 	.rows_n = ARRAY_LEN(rows),
 };
 
-/* ---- host chains ---- */
-
-/* A member under either of its names; NULL if absent. */
-static const json_t *member(const json_t *o, const char *snake, const char *camel)
-{
-	const json_t *v = json_object_get(o, snake);
-
-	return v ? v : json_object_get(o, camel);
-}
-
-static enum err chain_id_read(uint64_t *ret_id, const json_t *v)
-{
-	if (json_is_integer(v) && json_integer_value(v) > 0) {
-		*ret_id = (uint64_t)json_integer_value(v);
-		return ERR_OK;
-	}
-	if (!json_is_string(v))
-		return ERR_MALFORMED;
-
-	struct bytes text = bytes_from(json_string_value(v), json_string_length(v));
-	struct u256 id;
-
-	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] < '0' || text.p[i] > '9')
-			return ERR_MALFORMED;
-	TRY(u256_parse(&id, text));
-	TRY(u256_to_u64(ret_id, id));
-	return *ret_id == 0 ? ERR_RANGE : ERR_OK;
-}
-
-static bool is_rpc_url(const char *s)
-{
-	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
-
-	for (const char *c = s; *c; c++)
-		if (*c <= ' ' || *c > '~')
-			return false;
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-		size_t skip = strlen(schemes[i]);
-
-		if (strncmp(s, schemes[i], skip) == 0)
-			return strlen(s) <= URL_SIZE_MAX && s[skip] != '\0' && s[skip] != '/';
-	}
-	return false;
-}
-
-static bool is_list_of_urls(const json_t *urls)
-{
-	if (!json_is_array(urls) || json_array_size(urls) >= PROVIDER_ENDPOINTS_MAX)
-		return false;
-	for (size_t i = 0; i < json_array_size(urls); i++)
-		if (!json_is_string(json_array_get(urls, i)) ||
-		    !is_rpc_url(json_string_value(json_array_get(urls, i))))
-			return false;
-	return true;
-}
-
-/* `urls` and `quorum`: both may be missing. */
-static enum err host_endpoints_read(struct host_chain_config *ret, const json_t *o, size_t index,
-				    struct arena *arena, struct err_note *note)
-{
-	const json_t *urls = json_object_get(o, "urls");
-	const json_t *quorum = json_object_get(o, "quorum");
-	size_t n = json_array_size(urls);
-
-	if (urls && !is_list_of_urls(urls))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].urls: expected a list of at most %d http, https, "
-			       "ws or wss URLs",
-			       index, PROVIDER_ENDPOINTS_MAX - 1);
-	if (quorum && (!json_is_integer(quorum) || json_integer_value(quorum) < 1 ||
-		       (uint64_t)json_integer_value(quorum) > n + 1))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].quorum: expected 1 to the number of its endpoints",
-			       index);
-	ret->quorum = quorum ? (uint64_t)json_integer_value(quorum) : 1;
-	if (n > 0)
-		ret->urls = arena_alloc_array(arena, n, sizeof(*ret->urls));
-	if (n > 0 && !ret->urls)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < n; i++) {
-		ret->urls[i] =
-			arena_strndup(arena, bytes_str(json_string_value(json_array_get(urls, i))));
-		if (!ret->urls[i])
-			return ERR_NOMEM;
-	}
-	ret->urls_n = n;
-	return ERR_OK;
-}
-
-static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, size_t index,
-				struct arena *arena, struct err_note *note)
-{
-	const json_t *url = member(o, "url", "url");
-	const json_t *acl = member(o, "acl_address", "aclAddress");
-
-	if (!json_is_object(o))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu]: expected {url, chain_id, acl_address}", index);
-	if (!json_is_string(url) || !is_rpc_url(json_string_value(url)))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].url: expected an http, https, ws or wss URL",
-			       index);
-	if (chain_id_read(&ret->chain_id.v, member(o, "chain_id", "chainId")) != ERR_OK)
-		return err_say(
-			note, ERR_CONFIG_VALUE,
-			"host_chains[%zu].chain_id: expected a positive number or its decimal text",
-			index);
-	if (!json_is_string(acl) || strncmp(json_string_value(acl), "0x", 2) != 0 ||
-	    hex_decode_fixed(ret->acl.b, sizeof(ret->acl.b), bytes_str(json_string_value(acl))) !=
-		    ERR_OK)
-		return err_say(
-			note, ERR_CONFIG_VALUE,
-			"host_chains[%zu].acl_address: expected 0x and 40 hexadecimal digits",
-			index);
-	ret->url = arena_strndup(arena, bytes_str(json_string_value(url)));
-	return ret->url ? host_endpoints_read(ret, o, index, arena, note) : ERR_NOMEM;
-}
-
-static enum err host_chains_read(struct connector_config *c, struct arena *arena,
-				 struct err_note *note)
-{
-	size_t n = json_is_array(c->host_chains_json) ? json_array_size(c->host_chains_json) : 0;
-
-	if (n == 0 || n > HOST_CHAINS_MAX)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains: expected a list of 1 to %d chains",
-			       (int)HOST_CHAINS_MAX);
-	c->host_chains = arena_alloc_array(arena, n, sizeof(*c->host_chains));
-	if (!c->host_chains)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < n; i++) {
-		TRY(host_chain_read(&c->host_chains[i], json_array_get(c->host_chains_json, i), i,
-				    arena, note));
-		for (size_t j = 0; j < i; j++)
-			if (c->host_chains[j].chain_id.v == c->host_chains[i].chain_id.v)
-				return err_say(note, ERR_CONFIG_VALUE,
-					       "host_chains[%zu]: chain id %" PRIu64
-					       " is there twice",
-					       i, c->host_chains[i].chain_id.v);
-	}
-	c->host_chains_n = n;
-	return ERR_OK;
-}
-
-/* ---- endpoints and finality ---- */
-
-static enum err endpoints_check(const char *name, const struct config_strings *urls,
-				uint64_t quorum, const struct config_source *src,
-				struct err_note *note)
-{
-	char path[64];
-
-	for (size_t i = 0; i < urls->n; i++) {
-		(void)snprintf(path, sizeof(path), "%s_urls", name);
-		if (!is_rpc_url(urls->v[i]))
-			return config_prefix(note,
-					     err_say(note, ERR_CONFIG_VALUE,
-						     "expected http, https, ws or wss URLs"),
-					     &connector_config, src, path);
-	}
-	(void)snprintf(path, sizeof(path), "%s_quorum", name);
-	if (quorum > urls->n + 1)
-		return config_prefix(note,
-				     err_say(note, ERR_CONFIG_VALUE,
-					     "there are only %zu endpoints to agree", urls->n + 1),
-				     &connector_config, src, path);
-	return ERR_OK;
-}
-
-enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text)
-{
-	static const struct {
-		const char *name;
-		enum finality kind;
-	} names[] = {{"latest", FINALITY_LATEST},
-		     {"safe", FINALITY_SAFE},
-		     {"finalized", FINALITY_FINALIZED}};
-	uint64_t blocks = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(text, names[i].name) == 0) {
-			*ret_finality = (struct chain_finality){.kind = names[i].kind};
-			return ERR_OK;
-		}
-	if (!text[0] || strlen(text) > 6)
-		return ERR_CONFIG_VALUE;
-	for (const char *c = text; *c; c++) {
-		if (*c < '0' || *c > '9')
-			return ERR_CONFIG_VALUE;
-		blocks = 10 * blocks + (uint64_t)(*c - '0');
-	}
-	*ret_finality = (struct chain_finality){.kind = FINALITY_BLOCKS, .blocks = blocks};
-	return ERR_OK;
-}
-
-static enum err finality_check(struct chain_finality *ret_finality, const char *text,
-			       const char *path, const struct config_source *src,
-			       struct err_note *note)
-{
-	if (chain_finality_parse(ret_finality, text) == ERR_OK)
-		return ERR_OK;
-	return config_prefix(note,
-			     err_say(note, ERR_CONFIG_VALUE,
-				     "expected latest, safe, finalized or a number of "
-				     "blocks below 1000000"),
-			     &connector_config, src, path);
-}
-
-static enum err chains_check(struct connector_config *c, unsigned services,
-			     const struct config_source *src, struct err_note *note)
-{
-	TRY(endpoints_check("gateway", &c->gateway_urls, c->gateway_quorum, src, note));
-	TRY(endpoints_check("ethereum", &c->ethereum_urls, c->ethereum_quorum, src, note));
-	if ((services & SERVICE_LISTENER) == 0)
-		return ERR_OK;
-	TRY(finality_check(&c->gateway_final, c->gateway_finality, "gateway_finality", src, note));
-	return finality_check(&c->ethereum_final, c->ethereum_finality, "ethereum_finality", src,
-			      note);
-}
-
 /* ---- the whole ---- */
 
 static enum err check_key_management(struct connector_config *c, struct err_note *note)
@@ -879,7 +659,7 @@ static enum err check_services(struct connector_config *c, unsigned services,
 			       struct err_note *note)
 {
 	if ((services & SERVICE_WORKER) != 0) {
-		TRY(host_chains_read(c, arena, note));
+		TRY(config_host_chains_read(c, arena, note));
 		if (c->kms_core_endpoints.n == 0)
 			return err_say(note, ERR_CONFIG_VALUE,
 				       "kms_core_endpoints: expected at least one endpoint");
@@ -899,7 +679,7 @@ enum err connector_config_load(struct connector_config *ret_config, unsigned ser
 	enum err e = config_load(&connector_config, services, src, &c, arena, note);
 
 	if (e == ERR_OK)
-		e = chains_check(&c, services, src, note);
+		e = config_chains_check(&c, services, src, note);
 	if (e == ERR_OK)
 		e = check_services(&c, services, src, arena, note);
 	if (e == ERR_OK)

@@ -395,155 +395,6 @@ static void test_two_listeners_do_not_push_the_cursor_past_rows(void **state)
 	assert_int_equal(cursor(f), 30);
 }
 
-static void test_reorg_brings_the_new_block(void **state)
-{
-	struct fixture *f = *state;
-	char before[65];
-
-	sim_chain_mine(&f->w.gateway, 90);
-	request(f, 1, WORLD_HANDLES);
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	assert_int_equal(cursor(f), 100);
-	(void)snprintf(before, sizeof(before), "%s",
-		       sim_sql_text(&f->w.sim, "SELECT hex(block_hash) FROM operation"));
-
-	sim_chain_reorg(&f->w.gateway, 5);
-	request(f, 1, WORLD_HANDLES); /* included again, in the new block 100 */
-	request(f, 2, WORLD_HANDLES); /* and one that was not there */
-	sim_chain_mine(&f->w.gateway, 3);
-	sim_run(&f->w.sim, 5000);
-	assert_int_equal(rows(f), 2);
-	assert_string_not_equal(
-		sim_sql_text(&f->w.sim, "SELECT hex(block_hash) FROM operation WHERE id = 1"),
-		before);
-	assert_int_equal(cursor(f), 103);
-	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 1);
-}
-
-static void test_reorg_while_stopped(void **state)
-{
-	struct fixture *f = *state;
-
-	f->w.config.decryption_from_block_number_given = false;
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	sim_chain_mine(&f->w.gateway, 290);
-	sim_run(&f->w.sim, 5000);
-	assert_int_equal(cursor(f), 300);
-	listener_stop(f->l);
-	f->l = NULL;
-	sim_chain_reorg(&f->w.gateway, 64);
-	f->w.gateway.head = 240;
-	request(f, 7, WORLD_LEGACY);
-	f->w.gateway.head = 300;
-	sim_chain_mine(&f->w.gateway, 200);
-	restart(f);
-	sim_run(&f->w.sim, 5000);
-	assert_string_equal(world_state(&f->w, 7), "seen");
-	assert_int_equal(cursor(f), 500);
-}
-
-/* The steps of the trail lead back to the last common block, in few questions. */
-static void test_reorg_deeper_than_any_sequencer(void **state)
-{
-	struct fixture *f = *state;
-
-	sim_chain_mine(&f->w.gateway, 2990);
-	start(f);
-	sim_run(&f->w.sim, 5000);
-	assert_int_equal(cursor(f), 3000);
-	assert_in_range(sim_sql_int(&f->w.sim, "SELECT count(*) FROM cursor_trail"), 10, 20);
-	unsigned before = f->w.gateway.requests;
-	sim_chain_reorg(&f->w.gateway, 2000);
-	f->w.gateway.head = 1500;
-	request(f, 1, WORLD_HANDLES);
-	f->w.gateway.head = 3001;
-	f->w.gateway.branch_of[3001] = f->w.gateway.branches;
-	sim_run(&f->w.sim, 5000);
-	assert_string_equal(world_state(&f->w, 1), "seen");
-	assert_int_equal(cursor(f), 3001);
-	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 1);
-	assert_true(f->w.gateway.requests - before < 200); /* 30 windows of four, and the search */
-	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT min(block) FROM cursor_trail"), 99);
-}
-
-static void test_rows_of_a_lost_block_are_withdrawn(void **state)
-{
-	struct fixture *f = *state;
-
-	request(f, 1, WORLD_HANDLES);
-	request(f, 2, WORLD_HANDLES);
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	assert_string_equal(world_state(&f->w, 1), "seen");
-	sim_chain_reorg(&f->w.gateway, 3);
-	request(f, 2, WORLD_HANDLES);
-	sim_chain_mine(&f->w.gateway, 1);
-	sim_run(&f->w.sim, 2000);
-	assert_string_equal(world_state(&f->w, 1), "aborted");
-	assert_string_equal(world_reason(&f->w, 1), "its block is no longer part of the chain");
-	assert_string_equal(world_state(&f->w, 2), "seen");
-	/* Included again after all, it is seen anew, and only once. */
-	request(f, 1, WORLD_HANDLES);
-	sim_chain_mine(&f->w.gateway, 1);
-	sim_run(&f->w.sim, 8000);
-	assert_string_equal(world_state(&f->w, 1), "seen");
-	assert_string_equal(world_reason(&f->w, 1), "");
-	assert_int_equal(rows(f), 2);
-}
-
-/* A node that made up blocks far ahead is replaced by one that did not. */
-static void test_invented_blocks_do_not_keep_the_cursor(void **state)
-{
-	struct fixture *f = *state;
-
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	sim_chain_mine(&f->w.gateway, 700);
-	sim_run(&f->w.sim, 5000);
-	assert_int_equal(cursor(f), 710);
-	f->w.gateway.head = 14;
-	request(f, 1, WORLD_HANDLES);
-	f->w.gateway.head = 15;
-	sim_run(&f->w.sim, 50000);
-	assert_int_equal(cursor(f), 710); /* so long it may be a node that lags */
-	sim_run(&f->w.sim, 60000);
-	assert_int_equal(cursor(f), 15);
-	assert_string_equal(world_state(&f->w, 1), "seen");
-	assert_int_equal(f->w.metrics.cells[METRIC_LISTENER_REORGS][METRIC_CONTRACT_DECRYPTION], 0);
-}
-
-static void test_reorg_at_the_same_height(void **state)
-{
-	struct fixture *f = *state;
-
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	sim_chain_reorg(&f->w.gateway, 1);
-	request(f, 3, WORLD_HANDLES);
-	sim_run(&f->w.sim, 2000);
-	assert_string_equal(world_state(&f->w, 3), "seen");
-}
-
-static void test_endpoint_behind_moves_nothing(void **state)
-{
-	struct fixture *f = *state;
-
-	start(f);
-	sim_run(&f->w.sim, 1000);
-	f->w.gateway.head = 4;
-	sim_run(&f->w.sim, 5000);
-	assert_int_equal(cursor(f), 10);
-	f->w.gateway.head = 10;
-	sim_chain_mine(&f->w.gateway, 1);
-	request(f, 1, WORLD_HANDLES);
-	sim_run(&f->w.sim, 1000);
-	assert_int_equal(cursor(f), 11);
-	assert_int_equal(rows(f), 1);
-}
-
-/* The cursor stands at the newest block that counts, and what comes later is not there yet. */
 static void test_a_signal_makes_it_look_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -575,6 +426,7 @@ static void test_a_signal_makes_it_look_at_once(void **state)
 	assert_in_range(f->w.gateway.requests - before, 0, 1);
 }
 
+/* The cursor stands at the newest block that counts, and what comes later is not there yet. */
 static void test_finality(void **state)
 {
 	static const struct {
@@ -733,13 +585,6 @@ int main(void)
 		T(test_huge_window_is_stored_in_parts),
 		T(test_cursor_and_rows_fail_together),
 		T(test_two_listeners_do_not_push_the_cursor_past_rows),
-		T(test_reorg_brings_the_new_block),
-		T(test_reorg_while_stopped),
-		T(test_reorg_at_the_same_height),
-		T(test_reorg_deeper_than_any_sequencer),
-		T(test_rows_of_a_lost_block_are_withdrawn),
-		T(test_invented_blocks_do_not_keep_the_cursor),
-		T(test_endpoint_behind_moves_nothing),
 		T(test_finality),
 		T(test_a_signal_makes_it_look_at_once),
 		T(test_lying_endpoint_is_not_believed),
