@@ -135,6 +135,11 @@ struct chain_id provider_chain_id(const struct provider *p)
 	return p->chain_id;
 }
 
+bool provider_verifies_chain(const struct provider *p)
+{
+	return p->managed;
+}
+
 const char *provider_host(const struct provider *p)
 {
 	return rpc_endpoints_host(p->endpoints, 0);

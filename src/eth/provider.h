@@ -79,6 +79,8 @@ enum err provider_new(struct provider **ret_provider, struct transport *transpor
 void provider_free(struct provider *p); /* cancels all: no done is called any more */
 
 struct chain_id provider_chain_id(const struct provider *p);
+/* Whether every endpoint must have said the right chain id before anything is read from it. */
+bool provider_verifies_chain(const struct provider *p);
 /* Of the first endpoint, for logs: no path, no credentials. */
 const char *provider_host(const struct provider *p);
 
@@ -157,6 +159,8 @@ struct call_msg {
 	struct address to;
 	struct bytes data;
 	uint64_t gas; /* 0 = not given */
+	bool create;  /* `data` is a constructor, and there is no `to`: what it returns is the
+			 result */
 };
 typedef void provider_bytes_fn(void *ctx, const struct provider_error *e, struct bytes data);
 enum err provider_call(struct provider *p, const struct call_msg *msg, struct block_tag at,

@@ -197,17 +197,23 @@ static enum err add_call_msg(struct call *c, const struct call_msg *msg)
 {
 	static const struct address nobody;
 
-	TRY(buf_add_str(c->request, "{\"to\":"));
-	TRY(call_add_hex(c, BYTES_OF(msg->to.b)));
+	TRY(buf_add_str(c->request, "{"));
+	if (!msg->create) {
+		TRY(buf_add_str(c->request, "\"to\":"));
+		TRY(call_add_hex(c, BYTES_OF(msg->to.b)));
+		TRY(buf_add_str(c->request, ","));
+	}
 	if (!address_eq(msg->from, nobody)) {
-		TRY(buf_add_str(c->request, ",\"from\":"));
+		TRY(buf_add_str(c->request, "\"from\":"));
 		TRY(call_add_hex(c, BYTES_OF(msg->from.b)));
+		TRY(buf_add_str(c->request, ","));
 	}
 	if (msg->gas > 0) {
-		TRY(buf_add_str(c->request, ",\"gas\":"));
+		TRY(buf_add_str(c->request, "\"gas\":"));
 		TRY(call_add_quantity(c, msg->gas));
+		TRY(buf_add_str(c->request, ","));
 	}
-	TRY(buf_add_str(c->request, ",\"data\":"));
+	TRY(buf_add_str(c->request, "\"data\":"));
 	TRY(call_add_hex(c, msg->data));
 	return buf_add_str(c->request, "}");
 }

@@ -4,11 +4,17 @@
 #include <stdio.h>
 
 #include "connector/adapters/views.h"
+#include "connector/worker/acl_many.h"
 #include "eth/text.h"
 
 enum {
-	RULES_AT_ONCE = 256, /* in flight of one job; the provider's queue is everybody's */
+	CALLS_AT_ONCE = 64, /* in flight of one job; the provider's queue is everybody's */
+	MANY_AT_ONCE = 192, /* questions in one call */
 };
+_Static_assert((int)MANY_AT_ONCE <= (int)ACL_MANY_MAX, "room for the answers");
+_Static_assert((int)ACL_MANY_BYTES_MAX >= (int)ACL_MANY_CODE_SIZE + 20 +
+					     (int)MANY_AT_ONCE * (int)ACL_QUESTION_BYTES_MAX,
+	       "a constructor of no chain may be larger");
 
 /* ---- rules ---- */
 
@@ -84,63 +90,168 @@ static enum err encode(struct buf *out, const struct acl_question *q, const stru
 
 static void on_answer(void *ctx, const struct provider_error *e, struct bytes data);
 
-static enum err ask_rule(struct job *j, size_t i)
+static const struct acl_rule *rule_of(const struct job *j, size_t ask)
 {
-	struct buf data CLEANUP(buf_free) = buf_make(PERMISSION_CALL_MAX);
-	const struct acl_rule *r = &j->acl->rules[i];
-	struct endpoint *host = j->hosts[r->handle];
-	const struct call_msg msg = {.to = permission_acl_of(j, host)};
-
-	TRY(encode(&data, &r->any_of[r->at], &j->request.handles[r->handle]));
-	return permission_call(j, host, msg, &data, permission_head(j, r->handle), on_answer, i);
+	return &j->acl->rules[j->acl->asks[ask].rule];
 }
 
+static enum err encode_ask(struct buf *out, const struct job *j, size_t ask)
+{
+	const struct acl_rule *r = rule_of(j, ask);
+
+	return encode(out, &r->any_of[j->acl->asks[ask].question], &j->request.handles[r->handle]);
+}
+
+/* Questions `from` to `from` + n, all of one chain: one by itself, several in one call. */
+static enum err ask_some(struct job *j, size_t from, size_t n)
+{
+	struct buf data CLEANUP(buf_free) = buf_make(ACL_MANY_BYTES_MAX);
+	struct buf one CLEANUP(buf_free) = buf_make(PERMISSION_CALL_MAX);
+	size_t handle = rule_of(j, from)->handle;
+	struct endpoint *host = j->hosts[handle];
+	struct call_msg msg = {.to = permission_acl_of(j, host), .create = n > 1};
+
+	if (n > 1)
+		TRY(acl_many_begin(&data, msg.to));
+	for (size_t i = 0; i < n; i++) {
+		buf_clear(&one);
+		TRY(encode_ask(&one, j, from + i));
+		TRY(n > 1 ? acl_many_add(&data, buf_view(&one)) : buf_add(&data, buf_view(&one)));
+	}
+	return permission_call(j, host, msg, &data, permission_head(j, handle), on_answer,
+			       from * (ACL_MANY_MAX + 1) + n);
+}
+
+/* The next that were not asked, as many as go into one call. */
 static enum err ask_next(struct job *j)
 {
-	if (j->acl->next == j->acl->rules_n)
+	struct acl *a = j->acl;
+	size_t from = a->next, n = 0;
+
+	if (from == a->asks_n)
 		return ERR_OK;
-	return ask_rule(j, j->acl->next++);
+
+	const struct endpoint *host = j->hosts[rule_of(j, from)->handle];
+	size_t most = host->singly ? 1 : MANY_AT_ONCE;
+	while (n < most && from + n < a->asks_n && j->hosts[rule_of(j, from + n)->handle] == host)
+		n++;
+	a->next += n;
+	return ask_some(j, from, n);
 }
 
-static enum err rule_allowed(struct job *j, const struct acl_rule *r)
+static void rule_allowed(struct job *j, struct acl_rule *r)
 {
 	struct acl *a = j->acl;
 	const struct block_head *head = &j->heads[r->handle];
 
+	r->yes = true;
+	a->yes_n++;
 	if (--a->open[r->handle] == 0)
 		proof_permit(j->proof, r->handle, j->hosts[r->handle]->chain, head->number,
 			     head->hash);
-	if (++a->yes_n == a->rules_n) {
-		permission_part_done(j);
+}
+
+/* False: the pass has ended. */
+static bool take_answer(struct job *j, size_t ask, enum acl_said said)
+{
+	struct acl_rule *r = &j->acl->rules[j->acl->asks[ask].rule];
+
+	if (said == ACL_SAID_NOTHING) {
+		permission_network_failed(j, ERR_MALFORMED, "permission of a handle",
+					  "the ACL gives no answer");
+		return false;
+	}
+	if (said == ACL_SAID_YES && !r->yes)
+		rule_allowed(j, r);
+	if (said == ACL_SAID_NO && ++r->no_n == r->n) {
+		permission_denied(j, r->handle, r);
+		return false;
+	}
+	return true;
+}
+
+static enum err read_answer(enum acl_said said[ACL_MANY_MAX], struct bytes data, size_t n)
+{
+	bool yes;
+
+	if (n == 1) {
+		TRY(view_bool_result(&yes, data));
+		said[0] = yes ? ACL_SAID_YES : ACL_SAID_NO;
 		return ERR_OK;
 	}
-	return ask_next(j);
+	TRY(acl_many_read(data, n));
+	for (size_t i = 0; i < n; i++)
+		said[i] = (enum acl_said)data.p[i];
+	return ERR_OK;
+}
+
+/* A node that does not run what is no contract's: each question by itself then, from now on. */
+static enum err ask_singly(struct job *j, size_t from, size_t n)
+{
+	struct endpoint *host = j->hosts[rule_of(j, from)->handle];
+
+	if (!host->singly)
+		LOG_INFO(j->worker->env.log,
+			 "A host chain's node does not take many questions in one call, each is "
+			 "asked by itself",
+			 log_s("endpoint", provider_host(host->provider)));
+	host->singly = true;
+	for (size_t i = 0; i < n; i++)
+		TRY(ask_some(j, from + i, 1));
+	return ERR_OK;
 }
 
 static void on_answer(void *ctx, const struct provider_error *e, struct bytes data)
 {
-	size_t i;
-	struct job *j = ticket_close(ctx, &i);
-	bool allowed = false;
+	enum acl_said said[ACL_MANY_MAX];
+	size_t index;
+	struct job *j = ticket_close(ctx, &index);
 
 	if (!j)
 		return;
-	struct acl_rule *r = &j->acl->rules[i];
-	enum err err = e->err != ERR_OK ? e->err : view_bool_result(&allowed, data);
+	size_t from = index / (ACL_MANY_MAX + 1), n = index % (ACL_MANY_MAX + 1);
+	bool singly = n > 1 && e->err == ERR_REMOTE;
+	enum err err = singly             ? ask_singly(j, from, n)
+		       : e->err == ERR_OK ? read_answer(said, data, n)
+					  : e->err;
+
 	if (err != ERR_OK) {
 		permission_network_failed(j, err, "permission of a handle",
 					  e->err != ERR_OK ? e->note.text : err_name(err));
 		return;
 	}
-	if (!allowed && r->at + 1 == r->n) {
-		permission_denied(j, r->handle, r);
+	if (singly)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!take_answer(j, from + i, said[i]))
+			return;
+	if (j->acl->yes_n == j->acl->rules_n) {
+		permission_part_done(j);
 		return;
 	}
-	if (!allowed)
-		r->at++;
-	err = allowed ? rule_allowed(j, r) : ask_rule(j, i);
+	err = ask_next(j);
 	if (err != ERR_OK)
 		permission_network_failed(j, err, "permission of a handle", "not sent");
+}
+
+/* All questions of all rules, those of one chain beside each other. */
+static enum err list_asks(struct job *j)
+{
+	struct acl *a = j->acl;
+	size_t total = 0;
+
+	for (size_t i = 0; i < a->rules_n; i++)
+		total += a->rules[i].n;
+	a->asks = arena_alloc_array(&j->arena, total, sizeof(*a->asks));
+	if (!a->asks)
+		return ERR_NOMEM;
+	for (size_t k = 0; k < j->worker->env.hosts_n; k++)
+		for (size_t i = 0; i < a->rules_n; i++)
+			for (size_t q = 0; j->hosts[a->rules[i].handle] == &j->worker->hosts[k] &&
+					   q < a->rules[i].n;
+			     q++)
+				a->asks[a->asks_n++] = (struct acl_ask){i, q};
+	return ERR_OK;
 }
 
 enum err acl_ask(struct job *j)
@@ -150,10 +261,13 @@ enum err acl_ask(struct job *j)
 	a->next = a->yes_n = 0;
 	memset(a->open, 0, j->request.handles_n * sizeof(*a->open));
 	for (size_t i = 0; i < a->rules_n; i++) {
-		a->rules[i].at = 0;
+		a->rules[i].no_n = 0;
+		a->rules[i].yes = false;
 		a->open[a->rules[i].handle]++;
 	}
-	for (size_t i = 0; i < RULES_AT_ONCE; i++)
+	if (!a->asks)
+		TRY(list_asks(j));
+	for (size_t i = 0; i < CALLS_AT_ONCE; i++)
 		TRY(ask_next(j));
 	return ERR_OK;
 }

@@ -3,8 +3,9 @@
  * Inside worker/ only: what the ACL of a handle's host chain must say before the handle may be
  * decrypted.
  *
- * A rule is a question that must be answered yes, or a list of questions of which one must be. They
- * are asked one after the other within a rule, many rules at once.
+ * A rule is a question that must be answered yes, or a list of questions of which one must be. All
+ * questions of a chain go in one call (acl_many.h), and no rule is passed over: a handle is
+ * permitted when each of its rules has its yes.
  */
 #ifndef CONNECTOR_WORKER_ACL_H
 #define CONNECTOR_WORKER_ACL_H
@@ -28,7 +29,13 @@ struct acl_question {
 struct acl_rule {
 	size_t handle;
 	const struct acl_question *any_of;
-	size_t n, at; /* `at` have said no in this pass */
+	size_t n, no_n; /* so many have said no in this pass */
+	bool yes;
+};
+
+/* One question of a rule. */
+struct acl_ask {
+	size_t rule, question;
 };
 
 /* All rules of a job, and how far a pass is. */
@@ -36,12 +43,15 @@ struct acl {
 	struct acl_rule *rules;
 	size_t rules_n, rules_max;
 	uint16_t *open; /* of each handle: rules that have not said yes */
-	size_t next;    /* the first rule that was not asked */
-	size_t yes_n;
+	struct acl_ask *asks;
+	size_t asks_n;
+	size_t next;  /* the first of them that was not asked */
+	size_t yes_n; /* rules */
 };
 
 enum {
-	ACL_RULES_PER_HANDLE_MAX = 2
+	ACL_RULES_PER_HANDLE_MAX = 2,
+	ACL_QUESTION_BYTES_MAX = 2 + 4 + 4 * 32, /* of the longest view, with its length */
 };
 
 /* Room for every handle; before the first acl_rule_add. ERR_NOMEM. */

@@ -28,11 +28,12 @@ enum {
 	JOB_BYTES_MAX = 64 << 20, /* the arena of one job: rows of 1024 handles, 64 buckets each */
 };
 
-/* An endpoint is not believed before it has said that it serves the chain we take it for. */
+/* A chain. That its endpoints serve it is the provider's to see to, before every read that follows
+ * a new connection: worker_start insists on it. */
 struct endpoint {
 	struct provider *provider;
 	struct chain_id chain;
-	bool verified;
+	bool singly; /* its node takes no questions in bulk */
 };
 
 struct worker {

@@ -206,44 +206,6 @@ static enum err ask_head(struct job *j, size_t first)
 	return e;
 }
 
-static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
-{
-	size_t first;
-	struct job *j = ticket_close(ctx, &first);
-
-	if (!j)
-		return;
-	struct endpoint *host = j->hosts[first];
-	if (e->err == ERR_OK && id != host->chain.v) {
-		LOG_ERROR(j->worker->env.log,
-			  "A host chain endpoint serves another chain, nothing is read from it",
-			  log_s("endpoint", provider_host(host->provider)),
-			  log_i("chain_id", (int64_t)id),
-			  log_i("expected", (int64_t)host->chain.v));
-		work_retry(j, ERR_NOT_READY,
-			   "the endpoint of host chain %" PRIu64 " serves chain %" PRIu64,
-			   host->chain.v, id);
-		return;
-	}
-	host->verified = e->err == ERR_OK;
-	enum err err = e->err == ERR_OK ? ask_head(j, first) : e->err;
-	if (err != ERR_OK)
-		permission_network_failed(j, err, "chain id of the host chain", e->note.text);
-}
-
-static enum err ask_host(struct job *j, size_t first)
-{
-	if (j->hosts[first]->verified)
-		return ask_head(j, first);
-
-	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, first);
-	enum err e =
-		t ? provider_get_chain_id(j->hosts[first]->provider, on_chain_id, t) : ERR_NOMEM;
-	if (e != ERR_OK && t)
-		(void)ticket_close(t, NULL);
-	return e;
-}
-
 /* ---- context ---- */
 
 static void on_valid(void *ctx, const struct provider_error *e, struct bytes data)
@@ -274,7 +236,7 @@ static void on_valid(void *ctx, const struct provider_error *e, struct bytes dat
 
 /* ProtocolConfig knows contexts and epochs; the gateway's GatewayConfig, asked where it is not
  * configured, contexts. */
-static enum err ask_context(struct job *j)
+enum err permission_context(struct job *j)
 {
 	struct buf data CLEANUP(buf_free) = buf_make(PERMISSION_CALL_MAX);
 	const struct connector_config *c = j->worker->env.config;
@@ -298,44 +260,6 @@ static enum err ask_context(struct job *j)
 	return ERR_OK;
 }
 
-static void on_context_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
-{
-	struct job *j = ticket_close(ctx, NULL);
-	struct endpoint *at;
-	enum err err = e->err;
-
-	if (!j)
-		return;
-	at = j->worker->ethereum.provider ? &j->worker->ethereum : &j->worker->gateway;
-	if (err == ERR_OK && id != at->chain.v)
-		err = ERR_MISMATCH;
-	at->verified = err == ERR_OK;
-	if (err == ERR_OK)
-		err = ask_context(j);
-	if (err != ERR_OK)
-		permission_network_failed(j, err, "chain that knows the KMS contexts",
-					  e->err != ERR_OK ? e->note.text : err_name(err));
-	else
-		permission_part_done(j);
-}
-
-enum err permission_context(struct job *j)
-{
-	struct endpoint *at =
-		j->worker->ethereum.provider ? &j->worker->ethereum : &j->worker->gateway;
-
-	if (!j->extra.has_context || at->verified)
-		return ask_context(j);
-
-	struct ticket *t = scope_open(&j->calls, j->worker->env.inflight, j, 0);
-	enum err e = t ? provider_get_chain_id(at->provider, on_context_chain_id, t) : ERR_NOMEM;
-	if (e == ERR_OK)
-		j->pending++;
-	else if (t)
-		(void)ticket_close(t, NULL);
-	return e;
-}
-
 /* ---- a pass ---- */
 
 static bool first_of_host(const struct job *j, size_t i)
@@ -351,7 +275,7 @@ static enum err pass_ask(struct job *j)
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		if (first_of_host(j, i)) {
 			j->heads_pending++;
-			TRY(ask_host(j, i));
+			TRY(ask_head(j, i));
 		}
 	return permission_context(j);
 }

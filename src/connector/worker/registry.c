@@ -15,7 +15,6 @@ enum {
 
 /* Which call a ticket's index names; coprocessor k is CALL_COPROCESSOR + k. */
 enum {
-	CALL_CHAIN_ID,
 	CALL_SIGNERS,
 	CALL_TX_SENDERS,
 	CALL_THRESHOLD,
@@ -28,7 +27,6 @@ struct registry {
 	struct registry_waiter *first, *last;
 	struct scope calls;
 	struct timer timer;
-	bool chain_ok;
 	int64_t failures; /* in a row */
 
 	/* the load */
@@ -303,51 +301,14 @@ static enum err ask_all(struct registry *r)
 	return ERR_OK;
 }
 
-static void load_contracts(struct registry *r)
+static void load(void *ctx)
 {
+	struct registry *r = ctx;
 	struct err_note note = {0};
 	enum err e = ask_all(r);
 
 	if (e != ERR_OK)
 		load_failed(r, err_say(&note, e, "not sent: %s", err_name(e)), &note);
-}
-
-static void on_chain_id(void *ctx, const struct provider_error *e, uint64_t id)
-{
-	struct registry *r = ticket_close(ctx, NULL);
-	struct err_note note = {0};
-
-	if (!r)
-		return;
-	if (e->err != ERR_OK) {
-		load_failed(r, e->err, &e->note);
-	} else if (id != r->env.config->gateway_chain_id) {
-		load_failed(r,
-			    err_say(&note, ERR_MISMATCH,
-				    "the gateway endpoint serves chain %" PRIu64, id),
-			    &note);
-	} else {
-		r->chain_ok = true;
-		load_contracts(r);
-	}
-}
-
-static void load(void *ctx)
-{
-	struct registry *r = ctx;
-	struct err_note note = {0};
-
-	if (r->chain_ok) {
-		load_contracts(r);
-		return;
-	}
-	struct ticket *t = scope_open(&r->calls, r->env.inflight, r, CALL_CHAIN_ID);
-	enum err e = t ? provider_get_chain_id(r->env.gateway, on_chain_id, t) : ERR_NOMEM;
-	if (e == ERR_OK)
-		return;
-	if (t)
-		(void)ticket_close(t, NULL);
-	load_failed(r, err_say(&note, e, "not sent: %s", err_name(e)), &note);
 }
 
 /* ---- life ---- */

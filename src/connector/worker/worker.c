@@ -293,6 +293,11 @@ static enum err start(struct worker *w)
 						.chain = c->host_chains[i].chain_id};
 	w->ethereum = (struct endpoint){.provider = env->ethereum, .chain = {c->ethereum_chain_id}};
 	w->gateway = (struct endpoint){.provider = env->gateway, .chain = {c->gateway_chain_id}};
+	/* Permission is read from them: an endpoint may become another one at any time. */
+	CHECK(provider_verifies_chain(env->gateway));
+	CHECK(!env->ethereum || provider_verifies_chain(env->ethereum));
+	for (size_t i = 0; i < env->hosts_n; i++)
+		CHECK(provider_verifies_chain(env->hosts[i]));
 	http_queue_init(&w->heads, env->transport, env->clock,
 			(size_t)c->s3_max_concurrent_heads_per_bucket);
 	http_queue_init(&w->gets, env->transport, env->clock, (size_t)c->s3_max_concurrent_gets);

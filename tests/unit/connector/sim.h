@@ -167,9 +167,10 @@ struct sim_chain {
 	uint64_t logs_blocks_max; /* wider eth_getLogs are answered by an error; 0 = any */
 	uint64_t lie_from_block;  /* logs are said to be of this block, outside the range; 0 = no */
 	int64_t delay_ms;
+	bool no_create; /* a node that runs no constructor in eth_call */
 
-	/* what was asked */
-	unsigned requests, get_logs, calls;
+	/* what was asked; `questions` are those that came in bulk */
+	unsigned requests, get_logs, calls, questions;
 	uint64_t call_gas; /* of the last eth_call; 0 = not given */
 	uint64_t last_from, last_to,
 		widest; /* of eth_getLogs; the widest since the test set it to 0 */

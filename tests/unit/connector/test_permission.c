@@ -205,6 +205,119 @@ static void test_two_denied_of_two(void **state)
 	assert_int_equal(f->w.metrics.cells[METRIC_WORKER_CHECK_ERRORS][METRIC_CHECK_ACL], 1);
 }
 
+/* ---- round trips ---- */
+
+enum {
+	MANY_HANDLES = 150
+};
+
+static void insert_many(struct fixture *f, struct hash32 handles[MANY_HANDLES])
+{
+	for (uint8_t i = 0; i < MANY_HANDLES; i++) {
+		handles[i] = world_handle((uint8_t)(i + 1), 5);
+		world_allow(&f->w, handles[i]);
+	}
+	world_insert(&f->w, 1, handles, MANY_HANDLES, BYTES_NONE, 0, BYTES_OF(body));
+}
+
+static bool is_permitted(void *ctx)
+{
+	return strcmp(world_state(ctx, 1), "seen") != 0;
+}
+
+/* However many handles: the head, and one call at it. */
+static void test_all_handles_of_a_chain_are_two_round_trips(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[MANY_HANDLES];
+
+	insert_many(f, handles);
+	start(f);
+	assert_true(sim_run_until(&f->w.sim, is_permitted, &f->w, 2000));
+	assert_int_equal(f->w.host.requests, 1 + 1 + 1); /* eth_chainId, head, call */
+	assert_int_equal(f->w.host.calls, 1);
+	assert_int_equal(f->w.host.questions, MANY_HANDLES);
+}
+
+/* Nothing hides among many. */
+static void test_one_denied_of_many_is_enough(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[MANY_HANDLES];
+
+	insert_many(f, handles);
+	f->w.allowed[MANY_HANDLES / 2] = (struct hash32){{0}};
+	f->w.config.acl_grace_ms = 1000;
+	start(f);
+	host_seconds(f, 5);
+	assert_string_equal(world_state(&f->w, 1), "refused");
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static bool silent_call(void *ctx, struct address to, struct bytes data, uint64_t block,
+			struct buf *result)
+{
+	struct fixture *f = ctx;
+
+	(void)to, (void)data, (void)block;
+	/* An ACL that is not there says nothing, in the middle of many. */
+	if (f->w.acl_calls++ % MANY_HANDLES == 100)
+		return true;
+	for (size_t i = 0; i < 32; i++)
+		assert_int_equal(buf_add_u8(result, i == 31), ERR_OK);
+	return true;
+}
+
+static void test_no_answer_is_no_permission(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[MANY_HANDLES];
+
+	insert_many(f, handles);
+	f->w.host.call = silent_call;
+	f->w.host.call_ctx = f;
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	assert_string_equal(world_state(&f->w, 1), "seen");
+	assert_non_null(strstr(world_reason(&f->w, 1), "the ACL gives no answer"));
+	assert_int_equal(f->w.core.sends, 0);
+}
+
+static void test_a_node_that_takes_no_bulk_is_asked_singly(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[MANY_HANDLES];
+
+	insert_many(f, handles);
+	f->w.host.no_create = true;
+	start(f);
+	assert_true(sim_run_until(&f->w.sim, is_permitted, &f->w, 2000));
+	assert_int_equal(f->w.acl_calls, MANY_HANDLES);
+	assert_int_equal(f->w.host.questions, 0);
+}
+
+/* An endpoint that was the right one may be another one behind the same name. */
+static void test_an_endpoint_that_changes_its_chain_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 5000));
+	unsigned calls = f->w.acl_calls;
+
+	f->w.host.down = ERR_UNAVAILABLE;
+	insert(f, 2);
+	sim_run(&f->w.sim, 5000);
+	f->w.host.down = ERR_OK;
+	f->w.host.chain_id = 1;
+	sim_run(&f->w.sim, 120000);
+	assert_string_equal(world_state(&f->w, 2), "seen");
+	assert_int_equal(f->w.acl_calls, calls);
+	f->w.host.chain_id = WORLD_HOST_CHAIN;
+	assert_true(world_wait_state(&f->w, 2, "answered", 70000));
+}
+
 /* ---- extra data and context ---- */
 
 static void test_malformed_extra_data_is_refused(void **state)
@@ -253,6 +366,11 @@ int main(void)
 		T(test_unknown_chain_is_refused),
 		T(test_one_denied_of_two_is_enough),
 		T(test_two_denied_of_two),
+		T(test_all_handles_of_a_chain_are_two_round_trips),
+		T(test_one_denied_of_many_is_enough),
+		T(test_no_answer_is_no_permission),
+		T(test_a_node_that_takes_no_bulk_is_asked_singly),
+		T(test_an_endpoint_that_changes_its_chain_is_not_believed),
 		T(test_malformed_extra_data_is_refused),
 		T(test_invalid_context_is_never_sent),
 	};

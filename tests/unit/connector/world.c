@@ -240,9 +240,17 @@ static void config_init(struct world *w)
 static void env_init(struct world *w)
 {
 	struct provider_options gateway = {
-		.url = "http://gateway", .chain_id = {WORLD_GATEWAY_CHAIN}, .timeout_ms = 10000};
+		.url = "http://gateway",
+		.chain_id = {WORLD_GATEWAY_CHAIN},
+		.timeout_ms = 10000,
+		.verify_chain = true,
+	};
 	struct provider_options host = {
-		.url = "http://host", .chain_id = {WORLD_HOST_CHAIN}, .timeout_ms = 10000};
+		.url = "http://host",
+		.chain_id = {WORLD_HOST_CHAIN},
+		.timeout_ms = 10000,
+		.verify_chain = true,
+	};
 	struct err_note note = {0};
 
 	assert_int_equal(
