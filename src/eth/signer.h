@@ -21,7 +21,7 @@ struct signer_ops {
 struct signer {
 	const struct signer_ops *ops;
 	struct address address;
-	struct err_note note; /* why the last signature that failed did: for a log */
+	struct err_note note; /* why there was no signature the last time; empty: there was */
 };
 
 static inline MUST_USE enum err signer_sign(struct signer *s, struct hash32 digest,

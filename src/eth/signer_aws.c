@@ -127,8 +127,7 @@ static void wish_end(struct wish *w, enum err e, const struct signature65 *sig)
 
 	wish_unlink(w);
 	free(w);
-	if (e != ERR_OK)
-		s->base.note = ended.note;
+	s->base.note = e != ERR_OK ? ended.note : (struct err_note){{0}};
 	clock_timer_set(s->clock, &s->timer, 0, pump, s);
 	ended.done(ended.ctx, e, sig);
 }

@@ -238,7 +238,7 @@ export class Network {
 			gateway_config_contract: gateway.contracts.GatewayConfig,
 			protocol_config_contract: host.contracts.ProtocolConfig,
 		};
-		const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+		const lines = Object.entries(settings).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
 		for (const [index, { chainId, contracts }] of hosts.entries()) lines.push('', '[[host_chains]]', `url = "${this.#seen(this.hostNames[index])}"`, `chain_id = ${chainId}`, `acl_address = "${contracts.ACL}"`);
 		lines.push('');

@@ -271,6 +271,55 @@ static void test_errors_say_where(void **state)
 	expect_error(f, "[decryption_contract]", "[decryption_contract", "line 10");
 }
 
+#define SENDER_ONLY                                                                                \
+	"gateway_url = \"http://gw\"\ngateway_chain_id = 1\n"                                      \
+	"[decryption_contract]\naddress = \"0xde00000000000000000000000000000000000001\"\n"
+
+/* A raw key, or a key in AWS KMS, or both: one at least. */
+static void test_signers(void **state)
+{
+	static const struct {
+		const char *lines, *said;
+	} bad[] = {
+		{"", "private_key: the sender needs one"},
+		{"key_id = \"\"\n", "private_key: the sender needs one"},
+		{"region = \"eu-west-1\"\n", "or aws_kms_config.key_id"},
+		{"key_id = \"k\"\nregion = \"EU West\"\n", "toml:7: aws_kms_config.region"},
+		{"key_id = \"k\"\nendpoint = \"kms.example\"\n",
+		 "toml:7: aws_kms_config.endpoint: expected an http"},
+		{"key_id = \"k\"\nendpoint = \"ws://kms.example\"\n", "expected an http"},
+		{"key_id = \"arn:aws:kms:eu-west-1:1:key/k\"\nregion = \"eu-west-2\"\n",
+		 "the ARN of key_id is of another region"},
+	};
+	struct fixture *f = *state;
+	char text[1024];
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		(void)snprintf(text, sizeof(text), "%s[aws_kms_config]\n%s", SENDER_ONLY,
+			       bad[i].lines);
+		if (load(f, SERVICE_SENDER, text) != ERR_CONFIG_VALUE ||
+		    !strstr(f->note.text, bad[i].said))
+			fail_msg("%s: %s", bad[i].lines, f->note.text);
+		expect_ok(f, SERVICE_LISTENER, text); /* not its business */
+	}
+	expect_ok(f, SERVICE_SENDER,
+		  SENDER_ONLY "[aws_kms_config]\nkey_id = \"alias/x\"\nregion = \"eu-west-1\"\n"
+			      "endpoint = \"http://127.0.0.1:4566\"\n");
+	assert_false(f->c.private_key_given);
+	assert_string_equal(f->c.aws_kms.key_id, "alias/x");
+	assert_string_equal(f->c.aws_kms.region, "eu-west-1");
+	assert_string_equal(f->c.aws_kms.endpoint, "http://127.0.0.1:4566");
+	with_env(f, "KMS_CONNECTOR_AWS_KMS_CONFIG__KEY_ID=arn:aws:kms:eu-west-1:1:key/k");
+	with_env(f, "KMS_CONNECTOR_AWS_KMS_CONFIG__REGION=");
+	with_env(f, "KMS_CONNECTOR_AWS_KMS_CONFIG__ENDPOINT=");
+	expect_ok(f, SERVICE_SENDER, SENDER_ONLY);
+	assert_string_equal(f->c.aws_kms.key_id, "arn:aws:kms:eu-west-1:1:key/k");
+	with_env(f, "KMS_CONNECTOR_PRIVATE_KEY="
+		    "0x1111111111111111111111111111111111111111111111111111111111111111");
+	expect_ok(f, SERVICE_SENDER, SENDER_ONLY);
+	assert_true(f->c.private_key_given);
+}
+
 static void test_host_chain_errors(void **state)
 {
 	struct fixture *f = *state;
@@ -345,6 +394,7 @@ int main(void)
 		T(test_several_endpoints),
 		T(test_services_need_only_their_own),
 		T(test_errors_say_where),
+		T(test_signers),
 		T(test_host_chain_errors),
 		T(test_secret_is_never_repeated),
 		cmocka_unit_test(test_example_names_every_key),
