@@ -631,7 +631,7 @@ static enum err check_aws(const struct aws_kms_config *k, const char **ret_path,
 		return err_say(note, ERR_CONFIG_VALUE, "the ARN of key_id is of another region");
 	*ret_path = "aws_kms_config.endpoint";
 	if (k->endpoint && k->endpoint[0] &&
-	    (!is_rpc_url(k->endpoint) || strncmp(k->endpoint, "http", 4) != 0))
+	    (!config_is_rpc_url(k->endpoint) || strncmp(k->endpoint, "http", 4) != 0))
 		return err_say(note, ERR_CONFIG_VALUE, "expected an http or https URL");
 	return ERR_OK;
 }

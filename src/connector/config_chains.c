@@ -38,7 +38,7 @@ static enum err chain_id_read(uint64_t *ret_id, const json_t *v)
 	return *ret_id == 0 ? ERR_RANGE : ERR_OK;
 }
 
-static bool is_rpc_url(const char *s)
+bool config_is_rpc_url(const char *s)
 {
 	static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
 
@@ -60,7 +60,7 @@ static bool is_list_of_urls(const json_t *urls)
 		return false;
 	for (size_t i = 0; i < json_array_size(urls); i++)
 		if (!json_is_string(json_array_get(urls, i)) ||
-		    !is_rpc_url(json_string_value(json_array_get(urls, i))))
+		    !config_is_rpc_url(json_string_value(json_array_get(urls, i))))
 			return false;
 	return true;
 }
@@ -107,7 +107,7 @@ static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, 
 	if (!json_is_object(o))
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "host_chains[%zu]: expected {url, chain_id, acl_address}", index);
-	if (!json_is_string(url) || !is_rpc_url(json_string_value(url)))
+	if (!json_is_string(url) || !config_is_rpc_url(json_string_value(url)))
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "host_chains[%zu].url: expected an http, https, ws or wss URL",
 			       index);
@@ -163,7 +163,7 @@ static enum err endpoints_check(const char *name, const struct config_strings *u
 
 	for (size_t i = 0; i < urls->n; i++) {
 		(void)snprintf(path, sizeof(path), "%s_urls", name);
-		if (!is_rpc_url(urls->v[i]))
+		if (!config_is_rpc_url(urls->v[i]))
 			return config_prefix(note,
 					     err_say(note, ERR_CONFIG_VALUE,
 						     "expected http, https, ws or wss URLs"),

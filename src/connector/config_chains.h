@@ -5,6 +5,9 @@
 
 #include "connector/config.h"
 
+/* http, https, ws or wss, a host, and nothing that is not printable ASCII. */
+bool config_is_rpc_url(const char *s);
+
 /* host_chains_json -> host_chains, in the arena. ERR_CONFIG_VALUE with a note. */
 enum err config_host_chains_read(struct connector_config *c, struct arena *arena,
 				 struct err_note *note) MUST_USE;
