@@ -21,6 +21,7 @@ for name in crypto fhe listener net store; do
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"
 	"$build/bench/tests/bench/bench_$name"
+	[ "$name" != fhe ] || "$build/bench/tests/bench/bench_keygen"
 done
 if wanted connector; then
 	build_contracts

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/*
+ * After key generation nothing secret is left in the process: all its writable memory, stacks of
+ * finished threads and freed heap included, is searched for the seed, for key bits in memory and as
+ * written, for raw noise and for transformed keys. Each is found while the key is there, and a
+ * planted copy is found as well. Not under sanitizers, whose shadows are larger than any machine.
+ */
+#include <unistd.h>
+
+#include "fhe/keygen/keygen_internal.h"
+#include "fhe_test.h"
+
+enum {
+	PATTERN = 512, /* of a written key: 64 bits in it */
+	PLANTED = 16,
+	PATTERNS_MAX = 8,
+	REGIONS_MAX = 512,
+	HIDE = 0xa5, /* patterns are kept with this in every byte, so that they do not find
+			themselves */
+};
+
+struct pattern {
+	const char *name;
+	size_t n;
+	uint8_t hidden[PATTERN];
+};
+
+static struct pattern patterns[PATTERNS_MAX];
+static size_t patterns_n;
+
+static void pattern_add(const char *name, struct bytes b)
+{
+	struct pattern *p = &patterns[patterns_n++];
+
+	assert_true(patterns_n <= PATTERNS_MAX);
+	p->name = name;
+	p->n = b.n < PATTERN ? b.n : PATTERN;
+	for (size_t i = 0; i < p->n; i++)
+		p->hidden[i] = b.p[i] ^ HIDE;
+}
+
+/* ---- the search ---- */
+
+struct region {
+	uintptr_t from, to;
+};
+
+static size_t regions_read(struct region *regions)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[512];
+	size_t n = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long from, to;
+		char rights[8];
+
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[0] != 'r' ||
+		    rights[1] != 'w')
+			continue;
+		assert_true(n < REGIONS_MAX);
+		regions[n++] = (struct region){from, to};
+	}
+	fclose(f);
+	return n;
+}
+
+static size_t count_in(struct region r, const struct pattern *p)
+{
+	const uint8_t *memory = (const uint8_t *)r.from;
+	size_t n = r.to - r.from, found = 0;
+
+	for (size_t at = 0; at + p->n <= n; at++) {
+		size_t i = 0;
+
+		while (i < p->n && (memory[at + i] ^ HIDE) == p->hidden[i])
+			i++;
+		found += i == p->n;
+	}
+	return found;
+}
+
+static size_t count(const struct pattern *p)
+{
+	struct region regions[REGIONS_MAX];
+	size_t n = regions_read(regions), found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += count_in(regions[i], p);
+	return found;
+}
+
+/* ---- the subject ---- */
+
+/* Patterns that come from streams and transforms are made here, in secret memory, once more. */
+static void patterns_collect(const struct fhe_keygen *g)
+{
+	const struct fhe_part_shape *s = &g->parts.shape[FHE_PART_COMPRESSION];
+	struct bytes bits = fhe_client_key_bits(g->client_key, FHE_KEY_GLWE);
+	struct fhe_rows rows;
+	struct aes_ctr *stream;
+	struct secret noise;
+
+	pattern_add("seed", secret_view(&g->seed));
+	pattern_add("key bits", bits);
+	assert_ok(secret_alloc(&noise, PATTERN));
+	assert_ok(fhe_keygen_secrets_open(&stream, g));
+	assert_ok(aes_ctr_seek(stream, s->noise_at));
+	assert_ok(aes_ctr_fill(stream, noise.p, noise.n));
+	pattern_add("noise", secret_view(&noise));
+	aes_ctr_free(stream);
+	secret_free(&noise);
+	assert_ok(fhe_rows_init(&rows, s, g->client_key));
+	pattern_add("transformed key", secret_view(&rows.ntt_key.values));
+	fhe_rows_clear(&rows);
+}
+
+static void pattern_of_written_key(const struct fhe_keygen *g)
+{
+	struct buf out = buf_make(CLIENT_KEY_SIZE_MAX);
+	struct bytes bits = fhe_client_key_bits(g->client_key, FHE_KEY_GLWE);
+	uint8_t words[PATTERN];
+
+	for (size_t i = 0; i < sizeof(words); i++)
+		words[i] = i % 8 == 0 ? bits.p[i / 8] : 0;
+	pattern_add("written key", BYTES_OF(words));
+	secret_wipe(words, sizeof(words));
+	assert_ok(fhe_client_key_write(g->client_key, &out));
+	assert_true(count(&patterns[patterns_n - 1]) >= 1);
+	buf_wipe(&out);
+}
+
+/* The control: a copy as short as the shortest pattern is seen, and is gone when wiped. */
+static void planted(void **state)
+{
+	struct pattern p = {.name = "planted", .n = PLANTED};
+	uint8_t *copy = malloc(PLANTED);
+
+	(void)state;
+	assert_non_null(copy);
+	rng_fill(rng_system(), copy, PLANTED);
+	for (size_t i = 0; i < PLANTED; i++)
+		p.hidden[i] = copy[i] ^ HIDE;
+	assert_int_equal(count(&p), 1);
+	secret_wipe(copy, PLANTED);
+	assert_int_equal(count(&p), 0);
+	free(copy);
+}
+
+static void nothing_is_left(void **state)
+{
+	struct buf out = buf_make(4 << 20);
+	struct fhe_buf_sink sink;
+	struct fhe_keygen *g;
+
+	(void)state;
+	assert_ok(fhe_keygen_new(&g, &fhe_params_test, BYTES_LIT("wipe"), rng_system(), NULL));
+	patterns_collect(g);
+	assert_true(count(&patterns[0]) >= 1);
+	assert_true(count(&patterns[1]) >= 1);
+	pattern_of_written_key(g);
+	assert_ok(fhe_keygen_write(g, FHE_OBJECT_KEY_SET, fhe_buf_sink_init(&sink, &out), 3, NULL));
+	fhe_keygen_free(g);
+	for (size_t i = 0; i < patterns_n; i++)
+		if (count(&patterns[i]) != 0)
+			fail_msg("%s is still there", patterns[i].name);
+	buf_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(planted),
+		cmocka_unit_test(nothing_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
