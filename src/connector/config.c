@@ -279,7 +279,8 @@ static const struct config_row rows[] = {
 	 FIELD(gateway_finality),
 	 .def = "latest",
 	 .services = L,
-	 .doc = "When a gateway block counts: latest, safe, finalized, or a number of blocks that "
+	 .doc = "When a gateway block counts: latest, safe, finalized, arbitrum-l1 (its batch is "
+		"posted to the parent chain), or a number of blocks that "
 		"must follow it."},
 	{.path = "get_logs_batch_size",
 	 .type = CONFIG_U64,

@@ -37,13 +37,14 @@ enum finality {
 	FINALITY_LATEST,
 	FINALITY_SAFE,
 	FINALITY_FINALIZED,
-	FINALITY_BLOCKS, /* so many later ones */
+	FINALITY_BLOCKS,      /* so many later ones */
+	FINALITY_ARBITRUM_L1, /* its batch is posted to the parent chain */
 };
 struct chain_finality {
 	enum finality kind;
 	uint64_t blocks;
 };
-/* "latest", "safe", "finalized" or a number of blocks. ERR_CONFIG_VALUE. */
+/* "latest", "safe", "finalized", "arbitrum-l1" or a number of blocks. ERR_CONFIG_VALUE. */
 enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text) MUST_USE;
 
 /* The transaction key in AWS KMS; empty and NULL are the same. */

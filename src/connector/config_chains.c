@@ -185,7 +185,8 @@ enum err chain_finality_parse(struct chain_finality *ret_finality, const char *t
 		enum finality kind;
 	} names[] = {{"latest", FINALITY_LATEST},
 		     {"safe", FINALITY_SAFE},
-		     {"finalized", FINALITY_FINALIZED}};
+		     {"finalized", FINALITY_FINALIZED},
+		     {"arbitrum-l1", FINALITY_ARBITRUM_L1}};
 	uint64_t blocks = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -212,7 +213,7 @@ static enum err finality_check(struct chain_finality *ret_finality, const char *
 		return ERR_OK;
 	return config_prefix(note,
 			     err_say(note, ERR_CONFIG_VALUE,
-				     "expected latest, safe, finalized or a number of "
+				     "expected latest, safe, finalized, arbitrum-l1 or a number of "
 				     "blocks below 1000000"),
 			     &connector_config, src, path);
 }

@@ -41,6 +41,7 @@ struct service_chain {
 	size_t contracts_n;
 	enum block_tag_kind head; /* how far it is read ... */
 	uint64_t head_depth;      /* ... but for so many blocks */
+	bool head_posted;         /* only what the parent chain has (Arbitrum) */
 	int64_t polling_ms;
 	bool from_block_given;
 	uint64_t from_block;

@@ -4,10 +4,9 @@
 enum block_tag_kind service_chain_head(const struct chain_finality *f)
 {
 	static const enum block_tag_kind tags[] = {
-		[FINALITY_LATEST] = BLOCK_LATEST,
-		[FINALITY_SAFE] = BLOCK_SAFE,
-		[FINALITY_FINALIZED] = BLOCK_FINALIZED,
-		[FINALITY_BLOCKS] = BLOCK_LATEST,
+		[FINALITY_LATEST] = BLOCK_LATEST,       [FINALITY_SAFE] = BLOCK_SAFE,
+		[FINALITY_FINALIZED] = BLOCK_FINALIZED, [FINALITY_BLOCKS] = BLOCK_LATEST,
+		[FINALITY_ARBITRUM_L1] = BLOCK_LATEST,
 	};
 
 	return tags[f->kind];
@@ -31,6 +30,7 @@ struct service_chain service_chain_gateway(const struct connector_env *env)
 		.id = {c->gateway_chain_id},
 		.head = service_chain_head(&c->gateway_final),
 		.head_depth = c->gateway_final.blocks,
+		.head_posted = c->gateway_final.kind == FINALITY_ARBITRUM_L1,
 		.polling_ms = c->decryption_polling_ms,
 		.from_block_given = c->decryption_from_block_number_given,
 		.from_block = c->decryption_from_block_number,
@@ -57,6 +57,7 @@ struct service_chain service_chain_ethereum(const struct connector_env *env,
 		.id = {c->ethereum_chain_id},
 		.head = service_chain_head(&c->ethereum_final),
 		.head_depth = c->ethereum_final.blocks,
+		.head_posted = c->ethereum_final.kind == FINALITY_ARBITRUM_L1,
 		.polling_ms = c->key_management_polling_ms,
 		.from_block_given = c->kms_operation_from_block_number_given,
 		.from_block = c->kms_operation_from_block_number,

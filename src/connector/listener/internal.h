@@ -144,8 +144,14 @@ struct listener {
 
 	/* the round */
 	struct block_head head;
-	int64_t head_ms;    /* when it was read */
-	bool more;          /* blocks are left to read up to it */
+	int64_t head_ms; /* when it was read */
+	bool more;       /* blocks are left to read up to it */
+	struct posted {
+		bool known;
+		uint64_t newest;              /* that is in a batch */
+		uint64_t beyond, asked, step; /* of the search: `beyond` is in none */
+		int64_t due_ms;
+	} posted;
 	struct trail trail; /* of a walk-back */
 	bool other_branch;  /* it is one: rows of the old branch are withdrawn */
 	int64_t behind_ms;  /* since when the head is behind the cursor; 0 = it is not */
@@ -181,6 +187,10 @@ void listener_ask_head(struct listener *l, struct block_tag tag, provider_head_f
 
 /* eth_chainId; `then` only if it is the chain that we take the endpoint for. */
 void listener_check_chain(struct listener *l, void (*then)(struct listener *l));
+
+/* ---- posted.c: the newest block that the parent chain has -> listener_have_posted ---- */
+void listener_find_posted(struct listener *l, struct block_number head);
+void listener_have_posted(struct listener *l, struct block_number newest);
 
 /* ---- branch.c: still our branch? -> listener_read_on ---- */
 void listener_check_branch(struct listener *l);

@@ -142,7 +142,13 @@ static void on_buried(void *ctx, const struct provider_error *e, const struct bl
 		have_head(l, head);
 }
 
-/* Where blocks must follow the one that counts. */
+void listener_have_posted(struct listener *l, struct block_number newest)
+{
+	listener_ask_head(l, (struct block_tag){.kind = BLOCK_NUMBER, .number = newest}, on_buried,
+			  "the newest block that counts");
+}
+
+/* Where blocks must follow the one that counts, or its batch must be posted. */
 static void on_head(void *ctx, const struct provider_error *e, const struct block_head *head)
 {
 	struct listener *l = listener_answered(ctx, e, "head of the chain");
@@ -150,7 +156,9 @@ static void on_head(void *ctx, const struct provider_error *e, const struct bloc
 	if (!l)
 		return;
 	uint64_t depth = l->env.chain.head_depth;
-	if (depth == 0)
+	if (l->env.chain.head_posted)
+		listener_find_posted(l, head->number);
+	else if (depth == 0)
 		have_head(l, head);
 	else if (head->number.v < depth)
 		listener_round_idle(l);

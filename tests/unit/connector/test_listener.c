@@ -426,6 +426,52 @@ static void test_a_signal_makes_it_look_at_once(void **state)
 	assert_in_range(f->w.gateway.requests - before, 0, 1);
 }
 
+/* A node of an Arbitrum chain whose batches reach up to a block. */
+struct nitro {
+	struct fixture *f;
+	uint64_t posted;
+	unsigned asked;
+	bool (*call)(void *ctx, struct address to, struct bytes data, uint64_t block,
+		     struct buf *result);
+};
+
+static bool nitro_call(void *ctx, struct address to, struct bytes data, uint64_t block,
+		       struct buf *result)
+{
+	struct nitro *n = ctx;
+	struct reader r = reader_of(bytes_sub(data, 4 + 24, 8));
+	const uint8_t word[32] = {0};
+	(void)block;
+
+	if (to.b[19] != 0xc8)
+		return n->call(&n->f->w, to, data, block, result);
+	n->asked++;
+	assert_int_equal(data.n, 36);
+	return reader_u64be(&r) <= n->posted && buf_add(result, BYTES_OF(word)) == ERR_OK;
+}
+
+static void test_only_what_is_posted_to_the_parent_chain(void **state)
+{
+	struct fixture *f = *state;
+	struct nitro n = {.f = f, .posted = 2345, .call = f->w.gateway.call};
+
+	f->w.gateway.call = nitro_call;
+	f->w.gateway.call_ctx = &n;
+	f->w.config.gateway_final = (struct chain_finality){FINALITY_ARBITRUM_L1, 0};
+	sim_chain_mine(&f->w.gateway, 3000);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 2345);
+	assert_in_range(n.asked, 5, 30);
+	n.asked = 0;
+	n.posted = 2345 + 300;
+	sim_run(&f->w.sim, 6000);
+	assert_int_equal(cursor(f), 2645);
+	assert_in_range(n.asked, 5, 30);
+	sim_run(&f->w.sim, 20000);
+	assert_int_equal(cursor(f), 2645);
+}
+
 /* The cursor stands at the newest block that counts, and what comes later is not there yet. */
 static void test_finality(void **state)
 {
@@ -586,6 +632,7 @@ int main(void)
 		T(test_cursor_and_rows_fail_together),
 		T(test_two_listeners_do_not_push_the_cursor_past_rows),
 		T(test_finality),
+		T(test_only_what_is_posted_to_the_parent_chain),
 		T(test_a_signal_makes_it_look_at_once),
 		T(test_lying_endpoint_is_not_believed),
 		T(test_other_chain_is_never_read),
