@@ -55,6 +55,8 @@
 	X(TLS_IDENTITIES_MAX, 256, "names accepted by one TLS configuration")                      \
 	X(PROTOBUF_FIELDS_MAX, 16384, "fields of one protocol buffers message, all levels")        \
 	X(PROTOBUF_DEPTH_MAX, 16, "nesting of a protocol buffers message")                         \
+	X(TRACE_QUEUE_MAX, 2048, "finished spans that wait for the collector of traces")           \
+	X(TRACE_BATCH_MAX, 256, "spans in one request to it")                                      \
 	X(STORE_QUEUE_MAX, 4096, "batches waiting for the store thread")                           \
 	X(STORE_BATCH_STATEMENTS_MAX, 2048, "statements in one batch")                             \
 	X(STORE_RESULT_BYTES_MAX, 256 << 20, "rows returned by one batch")                         \

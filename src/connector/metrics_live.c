@@ -219,3 +219,19 @@ enum err process_metrics_print(struct buf *out, struct loop *loop)
 	return single(out, "process_max_fds", "gauge", "Most file descriptors that may be open.",
 		      (double)limit.rlim_cur);
 }
+
+/* ---- traces ---- */
+
+enum err trace_metrics_print(struct buf *out, const struct tracer *t)
+{
+	const struct trace_counts c = tracer_counts(t);
+
+	if (!t)
+		return ERR_OK;
+	TRY(single(out, "kms_connector_spans_exported_total", "counter",
+		   "Spans that the collector has taken.", (double)c.exported));
+	TRY(single(out, "kms_connector_spans_dropped_total", "counter",
+		   "Spans that nobody has taken.", (double)c.dropped));
+	return single(out, "kms_connector_span_exports_failed_total", "counter",
+		      "Requests to the collector that failed.", (double)c.failures);
+}

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "eth/provider.h"
+#include "net/trace.h"
 
 struct live_chain {
 	const char *name; /* "gateway", "ethereum", "host" */
@@ -28,6 +29,9 @@ enum err chain_metrics_print(struct buf *out, const struct live_chain *chains, s
 
 /* What cannot be read in /proc is left out. */
 enum err process_metrics_print(struct buf *out, struct loop *loop) MUST_USE;
+
+/* Nothing without a tracer. */
+enum err trace_metrics_print(struct buf *out, const struct tracer *t) MUST_USE;
 
 /* The value of a label, between its quotes. */
 enum err metric_label_add(struct buf *out, const char *value) MUST_USE;

@@ -94,9 +94,9 @@ bool op_may_move(enum op_state from, enum op_state to)
 	"tx_hash, log_index,"                                                                      \
 	" content, materials, proof, answer, error, reason, attempts, deferrals, created_ms, "     \
 	"updated_ms, due_ms,"                                                                      \
-	" refused_since_ms"
+	" refused_since_ms, traceparent"
 enum {
-	COLUMNS_N = 23
+	COLUMNS_N = 24
 };
 
 #define LIVE "'seen','ready','computing','answered','sending'"
@@ -118,9 +118,9 @@ static const char insert_sql[] =
 	"block_hash, tx_hash,"
 	" log_index, content, materials, proof, answer, error, reason, attempts, deferrals, "
 	"created_ms, updated_ms,"
-	" due_ms, refused_since_ms, lease_owner, lease_until_ms)"
+	" due_ms, refused_since_ms, lease_owner, lease_until_ms, traceparent)"
 	" SELECT $1, $2, $3, $4, $5, 'seen', $6, $7, $8, $9, $10, $11, $12, $12, '', '', 0, 0, "
-	"$13, $13, 0, 0, NULL, 0 WHERE NOT EXISTS (SELECT 1 FROM operation_gone g"
+	"$13, $13, 0, 0, NULL, 0, $14 WHERE NOT EXISTS (SELECT 1 FROM operation_gone g"
 	" WHERE g.request_id = $4 AND g.content_digest = $5 AND g.chain = $1 AND g.contract = $2"
 	" AND g.kind = $3)"
 	" ON CONFLICT (chain, contract, kind, request_id, content_digest) DO UPDATE SET"
@@ -236,14 +236,14 @@ enum err op_add_insert(struct store_batch *b, const struct operation *op, int64_
 	if (op->key.chain.v > INT64_MAX || op->block.v > INT64_MAX || op->log_index > INT64_MAX)
 		return ERR_RANGE;
 	u256_to_be(request_id, op->key.request_id);
-	return STORE_ADD(b, STORE_ANY, insert_sql, store_int((int64_t)op->key.chain.v),
-			 store_blob(BYTES_OF(op->key.contract.b)),
-			 store_text(op_kind_name(op->key.kind)), store_blob(BYTES_OF(request_id)),
-			 store_blob(BYTES_OF(op->key.content_digest.b)),
-			 store_int((int64_t)op->block.v), store_blob(BYTES_OF(op->block_hash.b)),
-			 store_blob(BYTES_OF(op->tx_hash.b)), store_int((int64_t)op->log_index),
-			 blob_of(op->content), blob_of(op->materials), blob_of(BYTES_NONE),
-			 store_int(now_ms));
+	return STORE_ADD(
+		b, STORE_ANY, insert_sql, store_int((int64_t)op->key.chain.v),
+		store_blob(BYTES_OF(op->key.contract.b)), store_text(op_kind_name(op->key.kind)),
+		store_blob(BYTES_OF(request_id)), store_blob(BYTES_OF(op->key.content_digest.b)),
+		store_int((int64_t)op->block.v), store_blob(BYTES_OF(op->block_hash.b)),
+		store_blob(BYTES_OF(op->tx_hash.b)), store_int((int64_t)op->log_index),
+		blob_of(op->content), blob_of(op->materials), blob_of(BYTES_NONE),
+		store_int(now_ms), op->traceparent.p ? text_of(op->traceparent) : store_text(""));
 }
 
 enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct block_number after,
@@ -465,6 +465,7 @@ enum err op_from_row(struct operation *ret_op, const struct store_value *cells, 
 	op.updated_ms = cell_int(&c);
 	op.due_ms = cell_int(&c);
 	op.refused_since_ms = cell_int(&c);
+	op.traceparent = cell_next(&c, STORE_TEXT)->b;
 	if (c.bad || c.at != COLUMNS_N || op.id <= 0 || op.attempts < 0 || op.deferrals < 0)
 		return ERR_CORRUPT;
 	*ret_op = op;

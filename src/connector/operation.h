@@ -108,14 +108,15 @@ struct operation {
 	struct hash32 block_hash, tx_hash;
 	uint64_t log_index;
 	struct bytes content; /* canonical: the adapter's own encoding of handles, extra data … */
-	struct bytes materials; /* what only the older event form carries (digests, coprocessors);
-				   may be empty */
-	struct bytes proof;     /* how permission and digests were proven; empty before ready */
-	struct bytes answer;    /* the adapter's encoding of result, signature, extra data; empty
-				   before answered */
-	struct bytes error;     /* err_name of the last failure; empty */
-	struct bytes reason;    /* sentence for a person */
-	int64_t attempts;       /* failures that count towards the ceiling */
+	struct bytes materials;   /* what only the older event form carries (digests, coprocessors);
+				     may be empty */
+	struct bytes proof;       /* how permission and digests were proven; empty before ready */
+	struct bytes answer;      /* the adapter's encoding of result, signature, extra data; empty
+				     before answered */
+	struct bytes error;       /* err_name of the last failure; empty */
+	struct bytes reason;      /* sentence for a person */
+	struct bytes traceparent; /* of its trace; may be empty */
+	int64_t attempts;         /* failures that count towards the ceiling */
 	int64_t deferrals; /* times put off since the last change of state: nobody's fault, they
 			      only slow the back-off */
 	int64_t created_ms, updated_ms, due_ms;

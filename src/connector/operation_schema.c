@@ -157,6 +157,10 @@ static const char *const steps[] = {
 	"CREATE INDEX operation_ended ON operation (updated_ms) WHERE state IN"
 	" ('done','refused','failed','aborted','expired');"
 	"CREATE INDEX tx_ended ON tx (updated_ms) WHERE state IN ('mined','reverted','lost');",
+
+	/* 6: the trace that an operation is part of: traceparent of W3C Trace Context, or nothing.
+	 */
+	"ALTER TABLE operation ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';",
 };
 
 const struct store_migrations connector_migrations = {

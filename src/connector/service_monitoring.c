@@ -215,6 +215,8 @@ static void scrape_reply(struct monitoring *m, struct http_exchange *x, const st
 	if (e == ERR_OK)
 		e = chain_metrics_print(&out, m->chains, m->chains_n, &breaker, breakers_n);
 	if (e == ERR_OK)
+		e = trace_metrics_print(&out, m->env.tracer);
+	if (e == ERR_OK)
 		e = process_metrics_print(&out, m->loop);
 	if (e == ERR_OK)
 		e = print_limits(&out);

@@ -16,6 +16,7 @@
 #include "connector/cores.h"
 #include "connector/service_monitoring.h"
 #include "connector/service_signer.h"
+#include "connector/tracing.h"
 #include "eth/heads.h"
 #include "net/notify.h"
 
@@ -58,6 +59,7 @@ struct process {
 	struct monitoring *monitoring;
 	struct auditor *auditor;
 	struct collector *collector;
+	struct tracer *tracer;
 
 	struct notify notify;
 	bool stopping;
@@ -365,7 +367,9 @@ static void stop_look(void *ctx)
 			sender_drain(p->senders[i]);
 		sent = sent && sender_idle(p->senders[i]);
 	}
-	if ((worked && sent) || left_ms <= 0) {
+	if (worked && sent)
+		tracer_flush(p->tracer);
+	if ((worked && sent && tracer_idle(p->tracer)) || left_ms <= 0) {
 		if (left_ms <= 0)
 			LOG_WARN(&p->log, "Work is left to the next start");
 		loop_stop(p->loop);
@@ -405,12 +409,29 @@ static void on_reload(void *ctx)
 	notify_ready(&p->notify, "Certificates read anew");
 }
 
-static void env_fill(struct process *p)
+static void owner_make(struct process *p)
 {
 	uint8_t owner[OWNER_BYTES];
 
 	rng_fill(rng_system(), owner, sizeof(owner));
 	hex_encode(p->owner, BYTES_OF(owner));
+}
+
+static enum err traces_open(struct process *p, struct err_note *note)
+{
+	const struct tracing_options o = {
+		.config = &p->config,
+		.env = (const char *const *)p->options->env,
+		.service = p->log.service,
+		.version = p->options->version,
+		.instance = p->owner,
+	};
+
+	return tracing_open(&p->tracer, p->transport, loop_clock(p->loop), rng_system(), &o, note);
+}
+
+static void env_fill(struct process *p)
+{
 	p->env = (struct connector_env){
 		.clock = loop_clock(p->loop),
 		.rng = rng_system(),
@@ -427,6 +448,7 @@ static void env_fill(struct process *p)
 		.config = &p->config,
 		.log = &p->log,
 		.metrics = &p->metrics,
+		.tracer = p->tracer,
 		.inflight = &p->inflight,
 		.owner = p->owner,
 		.store_shared = p->env.store_shared,
@@ -554,6 +576,7 @@ static void process_stop(struct process *p)
 	provider_free(p->ethereum);
 	provider_free(p->gateway);
 	signer_free(p->signer);
+	tracer_free(p->tracer);
 	transport_free(p->transport);
 	inflight_free(&p->inflight);
 	ecdsa_free(p->ecdsa);
@@ -595,6 +618,8 @@ static enum err process_run(struct process *p, struct err_note *note)
 	TRY(chains_open(p, note));
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));
 	TRY(loop_on_reload_signal(p->loop, on_reload, p));
+	owner_make(p);
+	TRY(traces_open(p, note));
 	env_fill(p);
 	chains_fill(p);
 	TRY(services_start(p, note));

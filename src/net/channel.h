@@ -41,6 +41,9 @@ struct rpc_call {
 	struct bytes message; /* the packed request; copied */
 	int64_t timeout_ms;   /* > 0; also sent as grpc-timeout */
 	size_t reply_max;     /* <= GRPC_MESSAGE_MAX */
+	/* Metadata of W3C Trace Context, copied; NULL or "": none. At most TRACEPARENT_SIZE - 1
+	 * characters are sent, and what is longer is not. */
+	const char *traceparent;
 };
 
 /*

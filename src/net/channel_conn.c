@@ -465,8 +465,11 @@ enum err channel_conn_submit(struct channel_conn *c, struct channel_call *call)
 		H2_NV("content-type", BYTES_LIT("application/grpc")),
 		H2_NV("user-agent", BYTES_LIT("claviger")),
 		H2_NV("grpc-timeout", bytes_str(timeout)),
+		H2_NV("traceparent", bytes_str(call->traceparent)),
 	};
-	id = nghttp2_submit_request(c->io.session, NULL, nv, ARRAY_LEN(nv), &body, &call->stream);
+	id = nghttp2_submit_request(c->io.session, NULL, nv,
+				    ARRAY_LEN(nv) - (call->traceparent[0] ? 0 : 1), &body,
+				    &call->stream);
 	if (id < 0) {
 		/* Out of stream numbers after 2^30 calls: the next call finds a new connection. */
 		conn_retire(c);

@@ -161,6 +161,8 @@ static enum err grpc_call(struct channel *c, struct rpc_ticket *ret_ticket,
 		return e;
 	}
 	memcpy(call->path, req->path, path_size);
+	if (req->traceparent && strlen(req->traceparent) < sizeof(call->traceparent))
+		memcpy(call->traceparent, req->traceparent, strlen(req->traceparent));
 	call->stream.in = grpc_reader_make(req->reply_max);
 	call->channel = ch;
 	call->id = ++ch->last_id;

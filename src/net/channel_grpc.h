@@ -8,6 +8,7 @@
 #define NET_CHANNEL_GRPC_H
 
 #include "net/channel.h"
+#include "net/trace.h"
 #include "net/dial.h"
 #include "net/h2.h"
 #include "net/tls_internal.h"
@@ -46,6 +47,7 @@ struct channel_call {
 	bool has_status;
 	enum grpc_status status;
 	struct buf text;
+	char traceparent[TRACEPARENT_SIZE]; /* "": none */
 	char path[];
 };
 

@@ -174,6 +174,7 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 	}
 	l->harvest.fresh_from = l->next;
 	l->harvest.settle = l->doubts.n > 0;
+	l->harvest.tracer = l->env.tracer;
 	for (size_t i = 0; err == ERR_OK && i < logs_n; i++) {
 		struct err_note note = {0};
 

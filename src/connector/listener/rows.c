@@ -136,6 +136,33 @@ enum err harvest_last(struct harvest *h, struct store_batch **ret_batch)
 	return ERR_OK;
 }
 
+/* The trace of an operation begins here, and goes with the row. */
+static enum err traced_insert(struct harvest *h, const struct service_chain *chain,
+			      struct store_batch *b, struct operation *op, int64_t now_ms)
+{
+	static const struct trace_context nobody;
+	const struct trace_attribute attributes[] = {
+		{"event", op_kind_name(op->key.kind)},
+		{"chain", chain->name},
+	};
+	char text[TRACEPARENT_SIZE];
+	struct trace_span span;
+	enum err e;
+
+	trace_begin(h->tracer, &span,
+		    chain->metric == METRIC_CONTRACT_ETHEREUM ? "handle_ethereum_event"
+							      : "handle_gateway_event",
+		    &nobody);
+	if (h->tracer) {
+		traceparent_text(text, &span.self);
+		op->traceparent = bytes_str(text);
+	}
+	e = op_add_insert(b, op, now_ms);
+	op->traceparent = BYTES_NONE;
+	trace_end(h->tracer, &span, e != ERR_OK, attributes, ARRAY_LEN(attributes));
+	return e;
+}
+
 enum err harvest_add(struct harvest *h, const struct service_chain *chain,
 		     const struct event_log *log, struct block_number to, int64_t now_ms,
 		     struct err_note *note)
@@ -152,7 +179,7 @@ enum err harvest_add(struct harvest *h, const struct service_chain *chain,
 	enum err e = events_decode_log(&arena, &op, chain->id, chain->contracts, chain->contracts_n,
 				       log, note);
 	if (e == ERR_OK && op.key.kind != 0) {
-		TRY(op_add_insert(b, &op, now_ms));
+		TRY(traced_insert(h, chain, b, &op, now_ms));
 		h->rows++;
 		h->operations[op.key.kind] += fresh;
 		if (h->settle) {

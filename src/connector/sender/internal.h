@@ -99,6 +99,7 @@ struct job {
 	int64_t op_id;
 	enum op_kind kind;
 	struct u256 request_id;
+	struct trace_span span;
 	int64_t deferrals, created_ms, reverts;
 	struct err_note last_reason; /* why it was not sent the last time; as stored */
 

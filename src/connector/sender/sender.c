@@ -108,6 +108,8 @@ void job_free(struct job *j)
 	struct sender *s = j->s;
 
 	scope_cancel(&j->calls);
+	trace_end(s->env.tracer, &j->span, j->stage != STAGE_END,
+		  &(struct trace_attribute){"response", op_kind_name(j->kind)}, 1);
 	list_remove(list_of(j), j);
 	if (j->stage < STAGE_LIVE)
 		s->early_n--;
@@ -268,6 +270,8 @@ static void take_row(struct sender *s, const struct operation *op, int64_t rever
 	(void)err_say(&j->last_reason, ERR_OK, "%.*s", (int)op->reason.n,
 		      op->reason.n > 0 ? (const char *)op->reason.p : "");
 	j->to = op->key.contract;
+	const struct trace_context parent = traceparent_read(op->traceparent);
+	trace_begin(s->env.tracer, &j->span, "forward_response", &parent);
 	metrics_inc(s->env.metrics, METRIC_SENDER_RESPONSE_RECEIVED, metric_of_kind(j->kind));
 
 	enum err e = answer_call(&j->data, j->kind, j->request_id, op->answer);

@@ -64,7 +64,14 @@ static void check_proof(const struct job *j, const struct proof *proof)
 static enum err call(struct job *j, const struct rpc_call *rpc, rpc_done_fn *done)
 {
 	struct channel *c = shard(j);
-	enum err e = channel_call(c, &j->rpc, rpc, done, j);
+	struct rpc_call traced = *rpc;
+	char text[TRACEPARENT_SIZE];
+
+	if (trace_context_known(&j->stage.self)) {
+		traceparent_text(text, &j->stage.self);
+		traced.traceparent = text;
+	}
+	enum err e = channel_call(c, &j->rpc, &traced, done, j);
 
 	j->rpc_channel = e == ERR_OK ? c : NULL;
 	return e;

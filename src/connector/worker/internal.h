@@ -156,6 +156,8 @@ struct job {
 	struct epoch_crs *crss;
 	size_t keys_n, crss_n;
 
+	struct trace_span span, stage;
+
 	/* the row's next move */
 	struct op_change change;
 	char reason[REASON_SIZE_MAX + 1];
@@ -191,6 +193,11 @@ void work_retry_soon(struct job *j, enum err e, const char *fmt, ...) PRINTF(3, 
 void work_denied(struct job *j, const char *fmt, ...) PRINTF(2, 3);
 /* A terminal state, with its reason. */
 void work_end(struct job *j, enum op_state to, enum err e, const char *fmt, ...) PRINTF(4, 5);
+
+/* ---- tracing.c ---- */
+void work_traced(struct job *j);
+void work_stage_over(struct job *j); /* its state has changed */
+void work_trace_end(struct job *j);
 
 /* ---- permission.c ---- */
 enum {

@@ -38,6 +38,7 @@ static enum err copy_row(struct job *j, const struct operation *op)
 	TRY(keep(&j->arena, &j->op.materials));
 	TRY(keep(&j->arena, &j->op.proof));
 	TRY(keep(&j->arena, &j->op.reason));
+	TRY(keep(&j->arena, &j->op.traceparent));
 	j->op.answer = j->op.error = BYTES_NONE;
 	return ERR_OK;
 }
@@ -59,6 +60,7 @@ enum err work_new(struct job **ret_job, struct worker *w, const struct operation
 		work_free(j);
 		return e;
 	}
+	work_traced(j);
 	*ret_job = j;
 	return ERR_OK;
 }
@@ -76,6 +78,7 @@ void work_free(struct job *j)
 	if (!j)
 		return;
 	cancel_work(j);
+	work_trace_end(j);
 	clock_timer_cancel(j->worker->env.clock, &j->deadline);
 	clock_timer_cancel(j->worker->env.clock, &j->move_retry);
 	buf_free(&j->proof_bytes);
@@ -95,9 +98,13 @@ static void on_moved(void *ctx, const struct store_result *r)
 	if (!j)
 		return;
 	if (r->err == ERR_OK) {
-		if (j->change.to != j->op.state)
+		bool further = j->change.to != j->op.state;
+
+		if (further)
 			j->op.deferrals = 0;
 		j->op.state = j->change.to;
+		if (further)
+			work_stage_over(j);
 		j->moved(j);
 		return;
 	}
