@@ -249,12 +249,18 @@ static void another_set(void **state)
 	struct fhe_key_set set = set_read(FHE_OBJECT_SERVER_KEY, buf_view(&in));
 	struct fhe_params p[12];
 	static const char *const notes[ARRAY_LEN(p)] = {
-		"key switching key: bytes is",         "key switching key: base is",
-		"bootstrapping key: base is",          "public key switching key: bytes is",
-		"compression key: size is",           "CompressedServerKey: storage_log_modulus",
-		"noise squashing key: base is",        "noise squashing zeros: bytes is",
-		"CompressedServerKey: modulus switch", "CompressedServerKey: re-randomization key",
-		"CompressedServerKey: has_oprf",       "noise squashing compression key: base is",
+		"key switching key: bytes is",
+		"key switching key: base is",
+		"bootstrapping key: base is",
+		"public key switching key: bytes is",
+		"compression key: size is",
+		"CompressedServerKey: storage_log_modulus",
+		"noise squashing key: base is",
+		"noise squashing zeros: bytes is",
+		"CompressedServerKey: modulus switch",
+		"CompressedServerKey: re-randomization key",
+		"CompressedServerKey: has_oprf",
+		"noise squashing compression key: base is",
 	};
 
 	(void)state;
