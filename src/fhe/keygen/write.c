@@ -4,6 +4,7 @@
  * thread writes the wave before from the other.
  */
 #include <pthread.h>
+#include <signal.h>
 
 #include "fhe/keygen/keygen_internal.h"
 
@@ -68,6 +69,18 @@ static void *slice_run(void *arg)
 	return NULL;
 }
 
+/* Signals are for the process's own threads. */
+static enum err slice_start(struct slice *s)
+{
+	sigset_t all, before;
+
+	(void)sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	s->started = pthread_create(&s->thread, NULL, slice_run, s) == 0;
+	CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+	return s->started ? ERR_OK : ERR_NOMEM;
+}
+
 /* `count` rows into `wave`, divided among the threads. Whatever happens: team_wait. */
 static enum err team_start(struct team *t, const struct fhe_rows *rows, struct buf *wave,
 			   size_t first, size_t count)
@@ -87,9 +100,8 @@ static enum err team_start(struct team *t, const struct fhe_rows *rows, struct b
 		s->out = &place[done * row_size];
 		s->err = ERR_OK;
 		done += share;
-		if (share > 0 && pthread_create(&s->thread, NULL, slice_run, s) != 0)
-			return ERR_NOMEM;
-		s->started = share > 0;
+		if (share > 0)
+			TRY(slice_start(s));
 	}
 	return ERR_OK;
 }
