@@ -268,7 +268,7 @@ test('a network whose transaction key is in AWS KMS', { timeout: 240000 }, async
 				assert.ok(machine.calls.every(({ action, principal }) => action !== 'Sign' || principal === 'machine'));
 			});
 
-			await t.test('one signature in three is throttled', async () => {
+			await t.test('two signatures in three are throttled', async () => {
 				let n = 0;
 				machine.fault = (action) => (action === 'Sign' && ++n % 3 !== 0 ? { code: 'ThrottlingException' } : undefined);
 				for (let i = 0; i < 4; i++) await decrypt();
