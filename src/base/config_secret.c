@@ -34,13 +34,13 @@ static bool is_regular(const char *path)
 bool config_secret_path(char out[CONFIG_PATH_SIZE], enum config_secret_place place,
 			const char *prefix, const struct config_row *row, const char *const *env)
 {
-	char name[CONFIG_KEY_SIZE_MAX + sizeof("_FILE")];
+	char key[CONFIG_KEY_SIZE_MAX], name[CONFIG_KEY_SIZE_MAX + sizeof("_FILE")];
 	const char *value;
 	int n;
 
 	if (place == CONFIG_SECRET_VARIABLE) {
-		config_env_name(name, prefix, row->path);
-		strcat(name, "_FILE");
+		config_env_name(key, prefix, row->path);
+		(void)snprintf(name, sizeof(name), "%s_FILE", key);
 		value = variable(env, name);
 		n = snprintf(out, CONFIG_PATH_SIZE, "%s", value ? value : "");
 		return value && n >= 0;

@@ -47,7 +47,7 @@ check "banned functions" "$(grep -nE "\\b($banned)\\(" "${c_files[@]}" /dev/null
 check "banned functions of the product" "$(grep -nE "\\b($banned_src)\\(" "${src_files[@]}" /dev/null |
 	grep -vE '^src/base/err\.c:[0-9]+:\s*abort\(\)' || true)"
 check "no mutable globals" "$(grep -nP "$global" "${src_files[@]}" /dev/null |
-	grep -vE '^src/crypto/sha\.c:[0-9]+:static EVP_MD \*fetched' || true)"
+	grep -vE '^src/crypto/sha\.c:[0-9]+:static EVP_(MD \*fetched|MAC \*hmac)' || true)"
 check "no unfinished marks" "$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" /dev/null | grep -vE '^tools/dev/lint-tree\.sh:' || true)"
 check "libraries do not print or exit" "$(grep -nE '\b(printf|puts|putchar|fprintf|perror|exit|_exit)\(' "${src_files[@]}" /dev/null |
 	grep -vE '^src/(cmd|fhe/dealer)/|^src/base/err\.c|^src/net/loop\.c:[0-9]+:\s*_exit\(130\)' || true)"
