@@ -84,6 +84,17 @@ test('promtool finds nothing in our metrics', { skip: tool ? false : 'no promtoo
 	assert.equal(broken.status, 1);
 });
 
+test('promtool takes the alert rules, each has a line in the runbook, and each metric in them is there', { skip: tool ? false : 'no promtool' }, async () => {
+	const file = join(root, 'packaging/prometheus/claviger.rules.yml');
+	const { status, stdout, stderr } = spawnSync(tool, ['check', 'rules', file], { encoding: 'utf8' });
+	assert.equal(status, 0, stdout + stderr);
+	const rules = readFileSync(file, 'utf8');
+	const runbook = readFileSync(join(root, 'docs/operations/runbook.md'), 'utf8');
+	for (const [, name] of rules.matchAll(/alert: (\w+)/g)) assert.ok(runbook.includes(`| ${name} |`), name);
+	const text = await metrics();
+	for (const [name] of rules.matchAll(/\b(kms_connector|process)_\w+/g)) assert.match(text, new RegExp(`^${name}[{ ]`, 'm'), name);
+});
+
 test('metrics tell of endpoints, process and limits', async () => {
 	const text = await metrics();
 	for (const line of [

@@ -45,7 +45,7 @@ apt_packages=(
 	libpq-dev
 )
 # shellcheck disable=SC2034 # for test.sh and lint.sh
-test_packages=(valgrind postgresql)
+test_packages=(valgrind postgresql systemd)
 # shellcheck disable=SC2034
 lint_packages=(clang-format cppcheck shellcheck)
 
@@ -76,6 +76,19 @@ install_packages() {
 	step "apt-get update" "${sudo[@]}" apt-get update
 	step "apt-get install (${#missing[@]} packages)" \
 		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# promtool alone, out of Debian's prometheus: the package itself would start a server.
+install_promtool() {
+	local dir=$root/build/tools
+	if command -v promtool >/dev/null || [ -x "$dir/promtool" ]; then return 0; fi
+	mkdir -p "$dir/prometheus"
+	if (cd "$dir/prometheus" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .) >/dev/null 2>&1; then
+		mv "$dir/prometheus/usr/bin/promtool" "$dir/promtool"
+	else
+		say "promtool cannot be had here: its tests are skipped"
+	fi
+	rm -rf "$dir/prometheus"
 }
 
 # npm packages are pinned by package-lock.json; its digest beside them says whether they are the right ones.

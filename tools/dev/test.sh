@@ -110,6 +110,7 @@ suite_e2e() {
 
 setup
 install_packages "${test_packages[@]}" "${lint_packages[@]}"
+install_promtool
 for suite in "${suites[@]}"; do
 	"suite_$suite"
 done
