@@ -231,12 +231,18 @@ export class Network {
 			decryption_polling: '100ms',
 			decryption_from_block_number: 0,
 			acl_grace: '2s',
+			// The chain that holds KMSGeneration and ProtocolConfig: nothing is finalized here for a minute.
+			key_management_polling: '1s',
+			kms_operation_from_block_number: 0,
+			ethereum_finality: 'latest',
+			ethereum_tx_required_confirmations: 1,
 			...this.connectorOptions,
 		};
 		const tables = {
 			decryption_contract: gateway.contracts.Decryption,
 			gateway_config_contract: gateway.contracts.GatewayConfig,
 			protocol_config_contract: host.contracts.ProtocolConfig,
+			kms_generation_contract: (settings.key_management_chain === 'gateway' ? gateway : host).contracts.KMSGeneration,
 		};
 		const lines = Object.entries(settings).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
