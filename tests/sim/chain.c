@@ -110,6 +110,7 @@ void chain_reorg(struct chain *c, uint64_t depth)
 void chain_init(struct chain *c, struct sim *s, const char *name, uint64_t id, size_t endpoints_n)
 {
 	*c = (struct chain){.sim = s, .name = name, .id = id, .endpoints_n = endpoints_n};
+	c->creates = sim_chance(s, 80);
 	for (size_t i = 0; i < endpoints_n; i++) {
 		c->endpoints[i].chain = c;
 		(void)snprintf(c->endpoints[i].url, sizeof(c->endpoints[i].url), "http://%s%zu",

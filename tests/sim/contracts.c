@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "contracts.h"
 
+#include "connector/worker/acl_many.h"
 #include "eth/abi.h"
 
 static bool is_call(struct bytes data, const char *signature)
@@ -104,27 +105,58 @@ static bool acl_view(struct endpoint *e, struct address to, struct bytes data, u
 	return true;
 }
 
+static bool view(struct endpoint *e, struct address to, struct bytes data, uint64_t block,
+		 struct buf *out)
+{
+	if (e->chain == &e->chain->sim->gateway)
+		return gateway_view(e->chain->sim, to, data, out);
+	return acl_view(e, to, data, block, out);
+}
+
+/* What the constructor of acl_many.c does: a byte for each question. */
+static bool ask_many(struct endpoint *e, struct bytes code, uint64_t block, struct buf *out)
+{
+	CLEANUP(buf_free) struct buf word = buf_make(32);
+	struct reader r = reader_of(code);
+	struct address to;
+
+	CHECK(bytes_eq_var(reader_bytes(&r, ACL_MANY_CODE_SIZE), BYTES_OF(acl_many_code)));
+	if (!e->chain->creates)
+		return false;
+	memcpy(to.b, reader_bytes(&r, sizeof(to.b)).p, sizeof(to.b));
+	while (r.in.n > 0) {
+		size_t n = reader_u8(&r);
+		uint8_t says = ACL_SAID_NOTHING;
+
+		n = n << 8 | reader_u8(&r);
+		buf_clear(&word);
+		if (view(e, to, reader_bytes(&r, n), block, &word))
+			says = word.p[31] ? ACL_SAID_YES : ACL_SAID_NO;
+		CHECK(buf_add_u8(out, says) == ERR_OK);
+	}
+	return reader_end(&r) == ERR_OK;
+}
+
 json_t *contracts_call(struct endpoint *e, const json_t *params, const char **ret_error)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
 	CLEANUP(buf_free) struct buf result = buf_make(1 << 20);
 	const json_t *msg = json_array_get(params, 0);
 	uint64_t block = rpc_block(e, json_array_get(params, 1));
+	bool create = !json_object_get(msg, "to"), ok;
 	struct address to;
 	enum err err = ERR_OK;
-	bool ok;
 
-	json_get_hex_fixed(msg, "to", to.b, sizeof(to.b), &err);
+	if (!create)
+		json_get_hex_fixed(msg, "to", to.b, sizeof(to.b), &err);
 	json_get_hex(msg, json_object_get(msg, "data") ? "data" : "input", &data, &err);
 	CHECK(err == ERR_OK);
 	if (block > endpoint_head(e)) {
 		*ret_error = "header not found";
 		return NULL;
 	}
-	if (e->chain == &e->chain->sim->gateway)
-		ok = gateway_view(e->chain->sim, to, buf_view(&data), &result);
-	else
-		ok = acl_view(e, to, buf_view(&data), block, &result);
+	ok = create ? ask_many(e, buf_view(&data), block, &result)
+		    : view(e, to, buf_view(&data), block, &result);
 	if (!ok) {
 		*ret_error = "execution reverted";
 		return NULL;

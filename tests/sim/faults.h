@@ -54,7 +54,7 @@
 	X(PAUSE, 30, EVERY, 400, "the process is paused: SIGSTOP")                                 \
 	X(CLOCK_JUMP, 30, EVERY, 400, "the wall clock jumps by minutes")                           \
 	X(RESTORE, 10, EVERY, 1200, "the database of some time ago is restored")                   \
-	X(TWO, 0, USE, 10000, "two instances on one database, with one key")                       \
+	X(TWO, 25, USE, 10000, "two instances on one database, with one key")                      \
 	X(COMMIT_UNSURE, 30, USE, 100, "of two: a commit that may have happened")
 
 enum fault_name {

@@ -88,28 +88,36 @@ static void failed(const struct command *c, uint64_t seed, const char *why)
 	(void)fflush(stdout);
 }
 
-static void run_one(const struct command *c, struct board *b, uint64_t seed)
+static struct sim_outcome run(const struct command *c, uint64_t seed, const struct plant *plant)
 {
 	const struct sim_options o = {
 		.seed = seed,
 		.fault_ms = (int64_t)(c->hours * HOUR),
 		.trace = c->trace,
-		.plant = c->plant,
+		.plant = plant,
 		.only = c->only,
 	};
 	struct sim_outcome out;
 
 	sim_run(&o, &out);
+	return out;
+}
+
+static void run_one(const struct command *c, struct board *b, uint64_t seed)
+{
+	struct sim_outcome out = run(c, seed, c->plant);
+
 	(void)__atomic_add_fetch(&b->runs, 1, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->steps, out.steps, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->requests, out.requests, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->kills, out.kills, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->faults, out.faults, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->virtual_ms, out.virtual_ms, __ATOMIC_RELAXED);
-	if (out.failed) {
-		(void)__atomic_add_fetch(&b->failures, 1, __ATOMIC_RELAXED);
-		failed(c, seed, out.failure);
-	}
+	/* A plant is found where the same seed finds nothing without it. */
+	if (!out.failed || (c->plant && run(c, seed, NULL).failed))
+		return;
+	(void)__atomic_add_fetch(&b->failures, 1, __ATOMIC_RELAXED);
+	failed(c, seed, out.failure);
 }
 
 static void child_main(const struct command *c, struct board *b, unsigned index)

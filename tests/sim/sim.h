@@ -89,6 +89,7 @@ struct chain {
 	int64_t block_ms, stalled_until_ms;
 	struct endpoint endpoints[ENDPOINTS_MAX];
 	size_t endpoints_n;
+	bool creates; /* eth_call may create a contract */
 };
 
 void chain_init(struct chain *c, struct sim *s, const char *name, uint64_t id, size_t endpoints_n);
