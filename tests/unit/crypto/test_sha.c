@@ -39,9 +39,7 @@ static void test_hmac(void **state)
 
 	(void)state;
 	memset(key, 0x0b, 20);
-	assert_int_equal(
-		hmac_sha256(&d, bytes_from(key, 20), &(struct bytes)BYTES_LIT("Hi There"), 1),
-		ERR_OK);
+	assert_int_equal(hmac_sha256(&d, bytes_from(key, 20), &BYTES_LIT("Hi There"), 1), ERR_OK);
 	assert_hex(d.b, 32, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
 
 	const struct bytes parts[] = {BYTES_LIT("what do ya "), BYTES_NONE,

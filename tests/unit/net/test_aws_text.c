@@ -146,8 +146,8 @@ static void test_keys_from_sts(void **state)
 		    "<SessionToken>t</SessionToken>", "2014-10-24T23:00:23Z"),
 		STS("<AccessKeyId>A</AccessKeyId>", "<SecretAccessKey>s</SecretAccessKey>",
 		    "<SessionToken>t</SessionToken>", "later"),
-		"<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
-		"<SessionToken>t</SessionToken><Expiration>2014-10-24T23:00:23Z</Expiration>",
+		("<AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+		 "<SessionToken>t</SessionToken><Expiration>2014-10-24T23:00:23Z</Expiration>"),
 	};
 	struct aws_key_set k = {0};
 	struct err_note note = {{0}};
