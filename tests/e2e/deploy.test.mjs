@@ -94,6 +94,21 @@ test('the file', async (t) => {
 		});
 	});
 
+	await t.test('a key that every chain takes from [gateway] is told once when something is wrong with it', () => {
+		for (const change of [['deployer_key_file = "deployer.key"\n', ''], ['"deployer.key"', '"other.key"'], ['deployer_key_file = "deployer.key"', 'deployer_key_env = "NO_SUCH_KEY"']]) {
+			const problems = problemsOf(change);
+			assert.equal(problems.length, 1, problems.join('\n'));
+			assert.match(problems[0], /^gateway\.deployer_key_/);
+		}
+	});
+
+	await t.test('a folder for the result that is not there is told so', async () => {
+		await assert.rejects(run('node', [program, '--config', fileOf(), '--out', join(dir, 'nodir', 'x.json')]), (error) => {
+			assert.match(error.stderr, /^dev: --out: found no folder .*nodir, expected one for the result\n$/);
+			return true;
+		});
+	});
+
 	await t.test('what is no TOML is told with its line, and not shown', () => {
 		assert.match(problemsOf(['mpc = 0', `mpc = ${deployer.privateKey}zz`]).join(), /^line \d+, column \d+: /);
 		assert.ok(!problemsOf(['mpc = 0', `mpc = ${deployer.privateKey}zz`]).join().includes(deployer.privateKey.slice(2)));
@@ -159,6 +174,45 @@ test('a deployment', { timeout: 300000 }, async (t) => {
 			});
 			assert.equal(await connected(gateway).getTransactionCount(deployer.address), 0);
 			assert.ok(!existsSync(join(dir, 'wrong.json')));
+		});
+	});
+
+	await t.test('before a chain has its first transaction the file may still be mended', async (sub) => {
+		const out = join(dir, 'mended.json');
+		const entry = (chain, chainId = chain.chainId) => hostLines({ ...chain, chainId });
+		const added = (file, text) => {
+			const more = join(dir, `mended-${files++}.toml`);
+			writeFileSync(more, `${readFileSync(file, 'utf8')}\n${text}`);
+			return readConfig(more);
+		};
+		const poor = Wallet.createRandom();
+		writeFileSync(join(dir, 'poor.key'), poor.privateKey, { mode: 0o600 });
+		await withChains([54321, 12345, 12347], async (gateway, host, third) => {
+			const file = at(gateway, host);
+			await sub.test('on a first run: the endpoint, the owner and the key', async () => {
+				await assert.rejects(deploy(readConfig(fileOf([/\[gateway\]\n/.exec(example)[0], `[gateway]\nowner = "${owner.address}"\n`], ['http://127.0.0.1:8545', 'http://127.0.0.1:1'])), { out }), /does not answer/);
+				await assert.rejects(deploy(readConfig(at(gateway, host, ['"deployer.key"', '"poor.key"'])), { out }), /has not enough funds/);
+				assert.equal((await deploy(readConfig(file), { out })).gateway.deployer, deployer.address);
+			});
+			await sub.test('of a host chain that comes later: its id, or the whole entry', async () => {
+				await assert.rejects(deploy(added(file, entry(third, 12399)), { out }), /serves chain 12347, expected 12399; nothing was sent/);
+				assert.equal((await deploy(readConfig(file), { out })).hosts.length, 1);
+				const unpaid = entry(third).replace('\nchain_id', '\ndeployer_key_file = "poor.key"\nchain_id');
+				await assert.rejects(deploy(added(file, unpaid), { out }), /has not enough funds/);
+				const { hosts } = await deploy(added(file, entry(third)), { out });
+				assert.deepEqual(hosts.map(({ chainId }) => chainId), [12345, 12347]);
+				await assert.rejects(deploy(readConfig(file), { out }), /host chain 12347 is deployed and no longer in the file/);
+			});
+			await sub.test('a journal that names a host chain without steps, as older ones do, is no obstacle', async () => {
+				const journal = JSON.parse(readFileSync(`${out}.journal`, 'utf8'));
+				journal.hosts[12399] = journal.hosts[12347];
+				writeFileSync(`${out}.journal`, JSON.stringify(journal));
+				assert.equal((await deploy(added(file, entry(third)), { out })).hosts.length, 2);
+			});
+			await sub.test('a result without its journal is left alone, and it is said what to do', async () => {
+				rmSync(`${out}.journal`);
+				await assert.rejects(deploy(readConfig(file), { out }), /to deploy anew use another --out, or move the result away, too/);
+			});
 		});
 	});
 

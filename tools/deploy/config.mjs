@@ -14,8 +14,8 @@ const chainsMax = 64;
 // What cannot be deployed: every line names a key of the file.
 export class ConfigError extends Error {
 	constructor(file, problems) {
-		super(problems.map((problem) => `${file}: ${problem}`).join('\n'));
-		this.problems = problems;
+		super([...new Set(problems)].map((problem) => `${file}: ${problem}`).join('\n'));
+		this.problems = [...new Set(problems)];
 	}
 }
 
@@ -226,11 +226,11 @@ function checkWhole(read, problems) {
 
 // ---- the deployer's key ----
 
-// The first table that says anything about the key says everything.
+// The first table that says anything about the key says everything; where none does, the last one could for all.
 function readKey(chainTables, file, problems) {
 	const [where, table] = chainTables.find(([, one]) => one.deployer_key_file !== undefined || one.deployer_key_env !== undefined) ?? [];
 	const problem = (name, found) => void problems.push(`${where}.${name}: found ${found}, expected a private key: 64 hexadecimal digits`);
-	if (!table) return void problems.push(`${chainTables[0][0]}.deployer_key_file: found nothing, nor deployer_key_env, expected one of the two`);
+	if (!table) return void problems.push(`${chainTables.at(-1)[0]}.deployer_key_file: found nothing, nor deployer_key_env, expected one of the two`);
 	if (table.deployer_key_file !== undefined && table.deployer_key_env !== undefined)
 		return void problems.push(`${where}.deployer_key_env: found beside deployer_key_file, expected one of the two`);
 	if (table.deployer_key_env !== undefined) {

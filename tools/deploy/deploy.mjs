@@ -183,7 +183,8 @@ export async function deploy(config, { out, report = () => {}, hooks } = {}) {
 }
 
 function checkHosts(journal, config, out) {
-	if (out && existsSync(out) && !existsSync(`${out}.journal`)) throw new ChainError(`${out}: there is a result already, but no journal beside it to go on from; use another --out to deploy anew`);
+	if (out && existsSync(out) && !existsSync(`${out}.journal`)) throw new ChainError(`${out}: there is a result already, but no journal beside it to go on from; to deploy anew use another --out, or move the result away, too`);
+	// Only chains that something was sent to: an entry that never got so far may be mended or taken out.
 	const gone = journal.hosts().filter((chainId) => !config.hosts.some((host) => host.chainId === chainId));
 	if (gone.length > 0) throw new ChainError(`host chain ${gone.join(', ')} is deployed and no longer in the file: the gateway's owner removes a chain by removeHostChain; put it back into the file`);
 	for (const host of config.hosts) journal.addHost(host.chainId, hostSettingsOf(host));

@@ -54,7 +54,7 @@ export class Sender {
 	async resume(steps) {
 		this.steps = steps;
 		for (const [name, address] of steps.created())
-			if ((await this.provider.getCode(address)) === '0x') throw new ChainError(`${this.where}: no code at ${address}, where "${name}" was deployed: has the chain been reset?`);
+			if ((await this.provider.getCode(address)) === '0x') throw new ChainError(`${this.where}: no code at ${address}, where "${name}" was deployed: has the chain been reset? (to deploy anew use another --out, or move away both the journal and the result)`);
 	}
 
 	close() {
@@ -113,7 +113,10 @@ export class Sender {
 		const attempt = { nonce: this.#nonce, hash: keccak256(signed), ...(address && { address }) };
 		this.steps.begin(name, attempt);
 		await this.hooks.written?.(name);
-		await this.provider.broadcastTransaction(signed);
+		await this.provider.broadcastTransaction(signed).catch((error) => {
+			if (error.code === 'INSUFFICIENT_FUNDS') this.steps.withdraw(name);
+			throw error;
+		});
 		this.#nonce++;
 		this.#pending.push({ name, attempt });
 		await this.hooks.sent?.(name);
