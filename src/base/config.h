@@ -31,8 +31,8 @@ enum config_type {
 	CONFIG_STRING,   /* char *, owned by the arena */
 	CONFIG_U64,      /* uint64_t */
 	CONFIG_BOOL,     /* bool */
-	CONFIG_DURATION, /* int64_t ms; humantime text "500ms", "1h 30m"; a bare integer is refused
-			  */
+	CONFIG_DURATION, /* int64_t ms; humantime text "500ms", "1h 30m"; a bare integer only where
+			    the row says what it counts */
 	CONFIG_ADDRESS,  /* struct address; "0x" and 40 digits */
 	CONFIG_URL,      /* char *; http or https with a host */
 	CONFIG_RPC_URL,  /* the same, or ws or wss */
@@ -40,8 +40,9 @@ enum config_type {
 	CONFIG_SECRET32, /* struct secret32 + presence; 64 hex digits, optional 0x */
 	CONFIG_SECRET_TEXT, /* struct secret; the text and a NUL, which n counts; empty = not given
 			     */
-	CONFIG_STRINGS, /* struct config_strings; TOML array, or comma list in the environment */
-	CONFIG_JSON,    /* json_t *; TOML array/table, or JSON text in the environment */
+	CONFIG_STRINGS,     /* struct config_strings; TOML array, or comma list in the environment;
+			       where     it may have one member only, text in TOML, too */
+	CONFIG_JSON,        /* json_t *; TOML array/table, or JSON text in the environment */
 };
 
 struct config_strings {
@@ -64,6 +65,9 @@ struct config_row {
 	/* CONFIG_JSON: names that a table in the value may hold, ended by NULL; others that stand
 	 * there may have slipped. NULL: any name. */
 	const char *const *members;
+	int64_t bare_ms;     /* CONFIG_DURATION: what a number without unit counts; 0: refused */
+	unsigned generation; /* of the configuration that alone has this name; 0 = any */
+	const char *moot;    /* why it has no effect; NULL: it has one */
 };
 
 struct config_table {

@@ -65,6 +65,11 @@ static enum err add_row(const struct config_table *table, const struct config_ro
 	}
 	TRY(buf_add_str(out, " | "));
 	TRY(add_cell(out, row->doc ? row->doc : ""));
+	if (row->moot) {
+		TRY(buf_add_str(out, " Has no effect here: "));
+		TRY(add_cell(out, row->moot));
+		TRY(buf_add_str(out, "."));
+	}
 	if (alias)
 		TRY(buf_addf(out, "%sAnother name of `%s`.", row->doc ? " " : "", alias));
 	return buf_add_str(out, " |\n");

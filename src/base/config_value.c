@@ -109,8 +109,15 @@ static enum err from_duration(const struct config_row *row, void *to, struct are
 	uint64_t bare;
 
 	(void)arena;
-	if (parse_decimal(&bare, text))
-		return err_say(why, ERR_CONFIG_VALUE, "a number needs its unit");
+	if (parse_decimal(&bare, text)) {
+		if (row->bare_ms == 0)
+			return err_say(why, ERR_CONFIG_VALUE, "a number needs its unit");
+		if (bare > (uint64_t)(INT64_MAX / row->bare_ms) ||
+		    !in_bounds(row, bare * (uint64_t)row->bare_ms))
+			return ERR_CONFIG_VALUE;
+		*(int64_t *)to = (int64_t)bare * row->bare_ms;
+		return ERR_OK;
+	}
 	if (config_parse_duration(&ms, text) != ERR_OK || !in_bounds(row, (uint64_t)ms))
 		return ERR_CONFIG_VALUE;
 	*(int64_t *)to = ms;
@@ -414,7 +421,7 @@ enum err config_value_from_node(const struct config_row *row, void *target, stru
 {
 	char digits[24];
 
-	if (row->type == CONFIG_STRINGS)
+	if (row->type == CONFIG_STRINGS && !(row->max == 1 && json_is_string(node)))
 		return json_is_array(node)
 			       ? from_string_array(row, field(row, target), arena, node, why)
 			       : ERR_CONFIG_VALUE;

@@ -164,6 +164,7 @@ static int validate(const struct personality *who, const struct command *self, i
 	CLEANUP(connector_config_free) struct connector_config config = {0};
 	struct connector_config_source source = {.env = command_environment(),
 						 .oddity = warn,
+						 .remark = warn_text,
 						 .warning = warn_text,
 						 .ctx = (void *)(uintptr_t)who};
 	struct err_note note = {0};

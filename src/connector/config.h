@@ -88,6 +88,8 @@ struct connector_config {
 	const char *log_level, *log_format;
 
 	/* listener */
+	uint64_t channel_size; /* 0: no bound */
+	uint64_t max_consecutive_polling_errors;
 	int64_t decryption_polling_ms;
 	const char *gateway_finality;        /* as configured ... */
 	struct chain_finality gateway_final; /* ... and read */
@@ -121,6 +123,19 @@ struct connector_config {
 	int64_t acl_grace_ms; /* ours: how long an ACL "no" may be a lagging node */
 	int64_t decryption_expiry_ms;
 	bool compressed_keys;
+	bool first_generation;       /* the form of the configuration */
+	const char *s3_fallback_url; /* made of s3_config; NULL: none */
+	struct s3_config {
+		const char *region, *bucket, *endpoint;
+	} s3;
+	uint64_t ciphertext_cache_size;
+	bool kms_core_sync;
+	bool verify_coprocessors;
+	uint64_t grpc_request_retries;
+	int64_t public_decryption_timeout_ms, user_decryption_timeout_ms; /* 0: as built in */
+	int64_t retry_interval_ms;
+	int64_t db_long_event_polling_ms;
+	int64_t operation_under_process_timeout_ms;
 
 	/* sender */
 	struct secret32 private_key;
@@ -136,6 +151,14 @@ struct connector_config {
 	uint64_t ethereum_tx_required_confirmations;
 	bool skip_answered_public_decryptions;
 	int64_t tx_retry_interval_ms;
+	int64_t database_polling_timeout_ms;
+
+	/* What is read, checked and used nowhere: the rows say why. */
+	struct config_moot {
+		uint64_t database_pool_size, tx_retries;
+		bool trace_reverted_tx;
+		int64_t receipt_timeout_ms, gauge_update_interval_ms;
+	} moot;
 };
 
 extern const struct config_table connector_config;
@@ -149,6 +172,14 @@ extern const struct config_table connector_config;
 enum err connector_config_load(struct connector_config *ret_config, unsigned services,
 			       const struct config_source *src, struct arena *arena,
 			       struct err_note *note) MUST_USE;
+/*
+ * Told what an operator should know of a configuration that is sound: keys under an older name,
+ * keys without effect, and defaults of the first generation that hold.
+ */
+typedef void connector_config_fn(void *ctx, const char *text);
+enum err connector_config_remarks(unsigned services, const struct config_source *src,
+				  connector_config_fn *fn, void *ctx) MUST_USE;
+
 void connector_config_free(struct connector_config *c); /* wipes the secrets */
 
 #endif

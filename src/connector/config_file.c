@@ -136,6 +136,8 @@ static enum err load(struct connector_config *c, unsigned services,
 		src->loaded(src->ctx, c);
 	if (src->oddity)
 		TRY(config_oddities(&connector_config, source, on_oddity, &filter));
+	if (src->remark)
+		TRY(connector_config_remarks(services, source, src->remark, src->ctx));
 	return files_check(c, services, src, note);
 }
 

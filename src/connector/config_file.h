@@ -38,6 +38,7 @@ struct connector_config_source {
 	 */
 	void (*loaded)(void *ctx, const struct connector_config *c);
 	config_oddity_fn *oddity; /* then told what is odd about the keys; NULL allowed */
+	cores_warning_fn *remark; /* and of older names and defaults; NULL allowed */
 	/* Then told of what can be used and should be changed: a certificate that ends soon. NULL:
 	 * nobody wants to know, and a start will say it. */
 	cores_warning_fn *warning;

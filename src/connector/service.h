@@ -118,6 +118,17 @@ void worker_stop(struct worker *w);
 void worker_drain(struct worker *w);
 bool worker_idle(const struct worker *w);
 
+/* What it depends on, each behind its breaker, for metrics and status: cores and buckets. The names
+ * are URLs as configured or registered; they live as long as the worker. */
+struct worker_part {
+	const char *part; /* "core", "bucket" */
+	const char *name;
+	enum breaker_state breaker;
+	uint64_t opened;
+};
+size_t worker_parts_n(const struct worker *w); /* NULL: 0 */
+struct worker_part worker_part(const struct worker *w, size_t i);
+
 /* ---- sender: answers -> transactions (connector/sender/) ---- */
 struct sender;
 enum err sender_start(struct sender **ret_sender, const struct connector_env *env) MUST_USE;

@@ -91,6 +91,13 @@ static void on_oddity(void *ctx, const struct config_oddity *o)
 			 log_s("key", o->key), log_s("where", o->where));
 }
 
+static void on_remark(void *ctx, const char *text)
+{
+	const struct process *p = ctx;
+
+	LOG_WARN(&p->log, "Configuration", log_s("detail", text));
+}
+
 static void on_config(void *ctx, const struct connector_config *c)
 {
 	struct process *p = ctx;
@@ -145,6 +152,7 @@ static enum err config_read(struct process *p, struct err_note *note)
 		.env = env,
 		.loaded = on_config,
 		.oddity = on_oddity,
+		.remark = on_remark,
 		.ctx = p,
 	};
 

@@ -109,6 +109,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 
 	switch (buf_add(&r->body, piece)) {
 	case ERR_OK:
+		if (r->piece)
+			r->piece(r->ctx, piece);
 		return piece.n;
 	case ERR_TOO_BIG:
 		r->too_big = true;
@@ -349,6 +351,7 @@ enum err curl_request_new(struct curl_request **ret_request, const struct http_r
 	if (!r)
 		return ERR_NOMEM;
 	r->plain = strncasecmp(req->url, "http://", 7) == 0;
+	r->piece = req->piece;
 	r->body_max = req->body_max;
 	r->body = buf_make(req->body_max);
 	/* Each header costs two NULs more than its line, which had at least ':' and an end. */

@@ -19,6 +19,7 @@ struct curl_request {
 	bool in_multi;
 	struct timer deadline;
 	http_done_fn *done;
+	http_piece_fn *piece;
 	void *ctx;
 
 	struct curl_slist *send_headers;

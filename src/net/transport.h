@@ -18,6 +18,10 @@ struct http_header {
 	const char *value;
 };
 
+/* A piece of a reply's body as it comes, in order, before `done` and with its ctx. It must call
+ * nothing of the transport. */
+typedef void http_piece_fn(void *ctx, struct bytes piece);
+
 struct http_request {
 	const char *method; /* "GET", "HEAD", "POST", "PUT" */
 	const char *url;
@@ -28,9 +32,10 @@ struct http_request {
 	int64_t connect_timeout_ms; /* 0 = timeout_ms */
 	size_t body_max; /* reply body ceiling: ERR_TOO_BIG beyond, also by Content-Length before
 			    any byte */
-	bool direct;     /* never by a proxy: for addresses that mean another machine there */
-	bool secret;     /* headers or bodies hold secrets: our copies are wiped, and body_max is
-			    set aside at once. Who takes the reply's buffer wipes it. */
+	http_piece_fn *piece; /* NULL: nobody wants to know */
+	bool direct;          /* never by a proxy: for addresses that mean another machine there */
+	bool secret; /* headers or bodies hold secrets: our copies are wiped, and body_max is
+			set aside at once. Who takes the reply's buffer wipes it. */
 };
 
 /*

@@ -13,7 +13,6 @@ enum {
 	SENDER_BATCH_BYTES_MAX = 4 << 20,
 	CALL_DATA_MAX = 2 << 20,
 	RAW_MAX = CALL_DATA_MAX + 1024,
-	CLAIM_EVERY_MS = 5000,   /* look without being woken; upstream's database_polling_timeout */
 	LEASE_MS = 60000,        /* a row that we claimed and forgot comes back after this */
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
 	FEE_FRESH_MS = 1000,     /* fees are shared for so long */

@@ -302,7 +302,7 @@ static void on_claimed(void *ctx, const struct store_result *r)
 	if (r->err != ERR_OK) {
 		LOG_WARN(s->env.log, "Answers could not be claimed, trying again", log_e(r->err),
 			 log_s("detail", r->note.text));
-		claim_in(s, CLAIM_EVERY_MS);
+		claim_in(s, s->env.config->database_polling_timeout_ms);
 		return;
 	}
 	const struct store_rows *rows = &r->rows[0];
@@ -320,7 +320,7 @@ static void on_claimed(void *ctx, const struct store_result *r)
 
 	/* An early job that ends calls again; here only when none is left to do so. */
 	const struct store_value *due = store_cell(&r->rows[2], 0, 0);
-	int64_t wait_ms = CLAIM_EVERY_MS;
+	int64_t wait_ms = s->env.config->database_polling_timeout_ms;
 	if (due->type == STORE_INT && due->i - sender_wall_ms(s) < wait_ms)
 		wait_ms = due->i - sender_wall_ms(s);
 	if (s->claim_more && s->early_n == 0)
@@ -352,7 +352,7 @@ void sender_claim(void *ctx)
 	}
 	if (s->early_n >= batch || busy >= limit) {
 		s->claim_more = true;
-		claim_in(s, CLAIM_EVERY_MS);
+		claim_in(s, s->env.config->database_polling_timeout_ms);
 		return;
 	}
 	batch -= s->early_n;
@@ -367,7 +367,7 @@ void sender_claim(void *ctx)
 	if (e == ERR_OK)
 		clock_timer_cancel(s->env.clock, &s->claim_timer);
 	else
-		claim_in(s, CLAIM_EVERY_MS);
+		claim_in(s, s->env.config->database_polling_timeout_ms);
 }
 
 /* ---- life ---- */

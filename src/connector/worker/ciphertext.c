@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "connector/worker/ciphertext.h"
+#include "eth/text.h"
 
 enum {
 	MEMORY_PER_BYTE = 2,          /* the body, and its copy in the packed request */
@@ -50,6 +51,18 @@ static void get_failed(struct ct *c, enum err e)
 	fetch(c);
 }
 
+/* The body has the digest. */
+static void proven(struct ct *c)
+{
+	struct job *j = c->job;
+
+	c->format = c->chosen->format;
+	c->fetched = true;
+	proof_bind(j->proof, c->index, c->key_id, c->digest,
+		   c->by_attestation ? PROOF_ATTESTATION : PROOF_COMMITMENT);
+	check_all_fetched(j);
+}
+
 static void hashed(struct ct *c)
 {
 	struct job *j = c->job;
@@ -59,11 +72,8 @@ static void hashed(struct ct *c)
 		return;
 	}
 	metrics_inc(j->worker->env.metrics, METRIC_WORKER_S3_RETRIEVAL, 0);
-	c->format = c->chosen->format;
-	c->fetched = true;
-	proof_bind(j->proof, c->index, c->key_id, c->digest,
-		   c->by_attestation ? PROOF_ATTESTATION : PROOF_COMMITMENT);
-	check_all_fetched(j);
+	cache_add(&j->worker->cache, c->digest, buf_view(&c->body));
+	proven(c);
 }
 
 /* A slice per tick: 66 MiB at once would keep everybody else waiting. */
@@ -80,6 +90,21 @@ static void hash_on(void *ctx)
 		hashed(c);
 }
 
+static void body_begin(struct ct *c)
+{
+	c->hashed = 0;
+	keccak256_init(&c->hash);
+}
+
+/* Hashed as it comes; its size is the transport's to watch. */
+static void on_piece(void *ctx, struct bytes piece)
+{
+	struct source *s = ctx;
+
+	keccak256_add(&s->ct->hash, piece);
+	s->ct->hashed += piece.n;
+}
+
 static void on_get(void *ctx, const struct http_reply *reply)
 {
 	struct source *s = ctx;
@@ -88,13 +113,14 @@ static void on_get(void *ctx, const struct http_reply *reply)
 
 	if (e == ERR_OK && (reply->status < 200 || reply->status > 299))
 		e = reply->status >= 500 || reply->status == 429 ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+	ct_bucket_answered(s, e);
 	if (e != ERR_OK) {
 		get_failed(c, e);
 		return;
 	}
 	c->body = buf_take(reply->owner);
-	c->hashed = 0;
-	keccak256_init(&c->hash);
+	if (c->hashed != c->body.n)
+		body_begin(c);
 	hash_on(c);
 }
 
@@ -159,6 +185,12 @@ static void no_choice(struct ct *c)
 		ct_lost(c, "no bucket of the majority gave the attested bytes");
 }
 
+/* Later, as a GET would: whoever starts the fetches looks at the others first. */
+static void on_cached(void *ctx)
+{
+	proven(ctx);
+}
+
 static void fetch(struct ct *c)
 {
 	const struct connector_config *config = c->job->worker->env.config;
@@ -177,12 +209,21 @@ static void fetch(struct ct *c)
 		c->size = s->size;
 	}
 
+	c->body = buf_make(s->size);
+	if (cache_find(&c->job->worker->cache, c->digest, &c->body)) {
+		clock_timer_set(c->job->worker->env.clock, &c->hash_timer, 0, on_cached, c);
+		return;
+	}
+	buf_free(&c->body);
+	body_begin(c);
+
 	const struct http_request req = {
 		.method = "GET",
 		.url = s->url,
 		.timeout_ms = config->s3_get_timeout_ms,
 		.connect_timeout_ms = config->s3_connect_timeout_ms,
 		.body_max = s->size,
+		.piece = on_piece,
 	};
 	http_queue_add(&c->job->worker->gets, &s->task, &req, on_get, s);
 }
@@ -214,6 +255,7 @@ static void check_all_located(struct job *j)
 			return;
 		}
 	}
+	cache_yield(&j->worker->cache, total_size(j) * MEMORY_PER_BYTE);
 	budget_claim_start(&j->worker->budget, &j->memory, total_size(j) * MEMORY_PER_BYTE, granted,
 			   j);
 }
@@ -260,6 +302,13 @@ void ct_lost(struct ct *c, const char *why)
 	if (c->oversized)
 		why = "by what the buckets say, the ciphertexts are more than one request to the "
 		      "core may have";
+	if (j->registry->homeless_n > 0) {
+		work_retry(j, ERR_NOT_READY,
+			   "ciphertext of handle %zu: %s; %zu coprocessors have registered no "
+			   "bucket URL, and no s3_config is configured",
+			   c->index, why, j->registry->homeless_n);
+		return;
+	}
 	work_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
 		   c->index, why);
 }
@@ -291,6 +340,33 @@ static enum err cts_init(struct job *j)
 	return ERR_OK;
 }
 
+static bool is_registered(const struct registry_snapshot *s, struct address coprocessor)
+{
+	for (size_t i = 0; i < s->tx_senders_n; i++)
+		if (address_eq(s->tx_senders[i], coprocessor))
+			return true;
+	return false;
+}
+
+/* verify_coprocessors: whoever the event names. False: the row was given back. */
+static bool are_registered(struct job *j, const struct registry_snapshot *s)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; j->materials && i < j->request.handles_n; i++)
+		for (size_t k = 0; k < j->materials[i].coprocessors_n; k++) {
+			if (is_registered(s, j->materials[i].coprocessors[k]))
+				continue;
+			address_to_text(text, j->materials[i].coprocessors[k]);
+			work_retry(j, ERR_NOT_READY,
+				   "coprocessor %s of handle %zu is not registered in "
+				   "GatewayConfig",
+				   text, i);
+			return false;
+		}
+	return true;
+}
+
 static void on_registry(void *ctx, struct registry_snapshot *snapshot, const struct err_note *note)
 {
 	struct job *j = ctx;
@@ -300,6 +376,8 @@ static void on_registry(void *ctx, struct registry_snapshot *snapshot, const str
 			   note->text);
 		return;
 	}
+	if (j->worker->env.config->verify_coprocessors && !are_registered(j, snapshot))
+		return;
 	registry_hold(snapshot);
 	j->registry = snapshot;
 	enum err e = cts_init(j);

@@ -57,5 +57,7 @@ void ct_lost(struct ct *c, const char *why);
 
 /* Marks every source good again for another round. */
 void ct_forgive(struct ct *c);
+/* For the bucket's breaker. */
+void ct_bucket_answered(struct source *s, enum err e);
 
 #endif

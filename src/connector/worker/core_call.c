@@ -49,11 +49,48 @@ static enum err status_err(enum grpc_status s, bool poll)
 	return poll ? statuses[s].poll : statuses[s].send;
 }
 
-static struct channel *shard(const struct job *j)
+static size_t shard(const struct job *j)
 {
-	size_t n = j->worker->env.cores_n;
+	return (size_t)u256_mod_u64(j->shard, j->worker->env.cores_n);
+}
 
-	return j->worker->env.cores[u256_mod_u64(j->shard, n)];
+static struct core_state *core_of(const struct job *j)
+{
+	return &j->worker->cores[shard(j)];
+}
+
+/* Of one call about a request of this kind, where the configuration says one. */
+static int64_t deadline_ms(const struct job *j, int64_t otherwise_ms)
+{
+	const struct connector_config *c = j->worker->env.config;
+	int64_t ms = j->op.key.kind == OP_KIND_PUBLIC_DECRYPTION ? c->public_decryption_timeout_ms
+		     : j->op.key.kind == OP_KIND_USER_DECRYPTION ? c->user_decryption_timeout_ms
+								 : 0;
+
+	return ms > 0 ? ms : otherwise_ms;
+}
+
+/* A core that says anything lives; `silent`: it said nothing, or cannot be reached. */
+static void core_answered(struct job *j, bool silent)
+{
+	struct core_state *core = core_of(j);
+	enum breaker_state before = core->breaker.state;
+
+	if (!silent) {
+		breaker_succeeded(&core->breaker);
+		if (before != BREAKER_CLOSED)
+			LOG_INFO(j->worker->env.log, "A core answers again",
+				 log_i("core", (int64_t)shard(j)));
+	} else if (breaker_failed(&core->breaker, clock_mono_ms(j->worker->env.clock)) &&
+		   before == BREAKER_CLOSED) {
+		LOG_WARN(j->worker->env.log, "A core fails and is left alone for a while",
+			 log_i("core", (int64_t)shard(j)));
+	}
+}
+
+static bool waited(const struct job *j)
+{
+	return clock_mono_ms(j->worker->env.clock) - j->polled_at_ms >= POLL_WAITED_MS;
 }
 
 static void check_proof(const struct job *j, const struct proof *proof)
@@ -63,7 +100,7 @@ static void check_proof(const struct job *j, const struct proof *proof)
 
 static enum err call(struct job *j, const struct rpc_call *rpc, rpc_done_fn *done)
 {
-	struct channel *c = shard(j);
+	struct channel *c = j->worker->env.cores[shard(j)];
 	struct rpc_call traced = *rpc;
 	char text[TRACEPARENT_SIZE];
 
@@ -71,7 +108,9 @@ static enum err call(struct job *j, const struct rpc_call *rpc, rpc_done_fn *don
 		traceparent_text(text, &j->stage.self);
 		traced.traceparent = text;
 	}
-	enum err e = channel_call(c, &j->rpc, &traced, done, j);
+	enum err e = breaker_admits(&core_of(j)->breaker, clock_mono_ms(j->worker->env.clock))
+			     ? channel_call(c, &j->rpc, &traced, done, j)
+			     : ERR_UNAVAILABLE;
 
 	j->rpc_channel = e == ERR_OK ? c : NULL;
 	return e;
@@ -131,6 +170,7 @@ static void on_sent(void *ctx, const struct rpc_reply *r)
 	enum err e = status_err(r->status, false);
 
 	j->rpc_channel = NULL;
+	core_answered(j, e == ERR_TIMEOUT || r->status == GRPC_UNAVAILABLE);
 	ciphertexts_drop(j);
 	if (r->status == GRPC_NOT_FOUND && j->kind->gone_is_done)
 		e = ERR_ALREADY_DONE;
@@ -162,6 +202,40 @@ static void on_sent(void *ctx, const struct rpc_reply *r)
 		work_done(j);
 }
 
+/* Both calls in one. What may be a result that only comes later is polled for. */
+static void on_sync(void *ctx, const struct rpc_reply *r)
+{
+	struct job *j = ctx;
+	bool later =
+		(r->status == GRPC_UNAVAILABLE || r->status == GRPC_DEADLINE_EXCEEDED) && waited(j);
+
+	if (r->status == GRPC_UNIMPLEMENTED) {
+		LOG_INFO(j->worker->env.log, "A core has no synchronous calls, it is polled",
+			 log_i("core", (int64_t)shard(j)));
+		j->rpc_channel = NULL;
+		core_of(j)->no_sync = true;
+		work_retry_soon(j, ERR_UNAVAILABLE, "the core has no synchronous calls");
+		return;
+	}
+	if (r->status != GRPC_OK && !later) {
+		on_sent(ctx, r);
+		return;
+	}
+	j->rpc_channel = NULL;
+	core_answered(j, false);
+	ciphertexts_drop(j);
+	j->sent = true;
+	if (later) {
+		core_poll(j, j->proof);
+		return;
+	}
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_SENT,
+		    metric_of_kind(j->op.key.kind));
+	metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_POLLED,
+		    metric_of_kind(j->op.key.kind));
+	answer_arrived(j, r->message);
+}
+
 void core_ask(struct job *j, const struct proof *proof)
 {
 	struct buf message CLEANUP(buf_free) = buf_make(GRPC_MESSAGE_MAX);
@@ -172,14 +246,17 @@ void core_ask(struct job *j, const struct proof *proof)
 	for (size_t i = 0; i < j->request.handles_n; i++)
 		buf_free(&j->cts[i].body); /* the packed request has them */
 
+	bool sync =
+		j->worker->env.config->kms_core_sync && j->kind->sync_path && !core_of(j)->no_sync;
 	const struct rpc_call rpc = {
-		.path = j->kind->send_path,
+		.path = sync ? j->kind->sync_path : j->kind->send_path,
 		.message = buf_view(&message),
-		.timeout_ms = SEND_TIMEOUT_MS,
-		.reply_max = SEND_REPLY_MAX,
+		.timeout_ms = deadline_ms(j, sync ? POLL_TIMEOUT_MS : SEND_TIMEOUT_MS),
+		.reply_max = sync ? POLL_REPLY_MAX : SEND_REPLY_MAX,
 	};
+	j->polled_at_ms = clock_mono_ms(j->worker->env.clock);
 	if (e == ERR_OK)
-		e = call(j, &rpc, on_sent);
+		e = call(j, &rpc, sync ? on_sync : on_sent);
 	if (e != ERR_OK)
 		work_retry(j, e, "the request to the core could not be sent");
 }
@@ -192,6 +269,10 @@ static void on_polled(void *ctx, const struct rpc_reply *r)
 	enum err e = status_err(r->status, true);
 
 	j->rpc_channel = NULL;
+	/* Unavailable after a while is a result that is not there yet. */
+	core_answered(j, (r->status == GRPC_UNAVAILABLE && !waited(j)) ||
+				 (r->status == GRPC_DEADLINE_EXCEEDED &&
+				  deadline_ms(j, POLL_TIMEOUT_MS) >= POLL_TIMEOUT_MS));
 	if (e == ERR_OK) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_POLLED,
 			    metric_of_kind(j->op.key.kind));
@@ -204,8 +285,10 @@ static void on_polled(void *ctx, const struct rpc_reply *r)
 		j->kind->prepare(j);
 	else if (e == ERR_STATE_MOVED)
 		work_end(j, OP_ABORTED, e, "the core has aborted this request: %s", r->text);
-	else if (e == ERR_NOT_READY &&
-		 clock_mono_ms(j->worker->env.clock) - j->polled_at_ms >= POLL_WAITED_MS)
+	else if (e == ERR_NOT_READY && waited(j) &&
+		 ++j->polls < j->worker->env.config->grpc_request_retries)
+		core_poll(j, j->proof);
+	else if (e == ERR_NOT_READY && waited(j))
 		work_retry_soon(j, e, "the core is still computing");
 	else
 		failed(j, e, "result", r);
@@ -221,7 +304,7 @@ void core_poll(struct job *j, const struct proof *proof)
 	const struct rpc_call rpc = {
 		.path = j->kind->poll_path,
 		.message = buf_view(&message),
-		.timeout_ms = POLL_TIMEOUT_MS,
+		.timeout_ms = deadline_ms(j, POLL_TIMEOUT_MS),
 		.reply_max = POLL_REPLY_MAX,
 	};
 	j->polled_at_ms = clock_mono_ms(j->worker->env.clock);

@@ -45,6 +45,13 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 	t->done(t->ctx, reply);
 }
 
+static void on_piece(void *ctx, struct bytes piece)
+{
+	struct http_task *t = ctx;
+
+	t->piece(t->ctx, piece);
+}
+
 static void on_timer(void *ctx)
 {
 	struct http_queue *q = ctx;
@@ -98,6 +105,9 @@ void http_queue_add(struct http_queue *q, struct http_task *t, const struct http
 	CHECK(t->state == TASK_IDLE);
 	*t = (struct http_task){
 		.queue = q, .state = TASK_WAITING, .request = *req, .done = done, .ctx = ctx};
+	t->piece = req->piece;
+	if (req->piece)
+		t->request.piece = on_piece;
 	list_push(&q->first, &q->last, t);
 	pump(q);
 }
@@ -216,4 +226,23 @@ void budget_stop(struct budget *b)
 	CHECK(!b->first && b->used == 0);
 	if (b->clock)
 		clock_timer_cancel(b->clock, &b->timer);
+}
+
+bool budget_take(struct budget *b, size_t n)
+{
+	if (b->first || n > budget_left(b))
+		return false;
+	b->used += n;
+	return true;
+}
+
+void budget_give(struct budget *b, size_t n)
+{
+	b->used -= n;
+	budget_wake(b);
+}
+
+size_t budget_left(const struct budget *b)
+{
+	return b->used < b->max ? b->max - b->used : 0;
 }

@@ -27,6 +27,7 @@ struct http_task {
 	} state;
 	struct http_ticket ticket;
 	struct http_request request; /* its texts must live until the reply */
+	http_piece_fn *piece;
 	enum err failed;
 	http_task_fn *done;
 	void *ctx;
@@ -44,7 +45,8 @@ struct http_queue {
 void http_queue_init(struct http_queue *q, struct transport *t, struct clock *c,
 		     size_t running_max);
 
-/* `done` exactly once, later, unless cancelled. */
+/* `done` exactly once, later, unless cancelled; before it the request's `piece`, with the same ctx.
+ */
 void http_queue_add(struct http_queue *q, struct http_task *t, const struct http_request *req,
 		    http_task_fn *done, void *ctx);
 void http_task_cancel(struct http_task *t); /* idle ones allowed */
@@ -85,5 +87,10 @@ void budget_claim_start(struct budget *b, struct budget_claim *c, size_t n,
 void budget_claim_grow(struct budget_claim *c, size_t n);
 void budget_claim_end(struct budget_claim *c); /* waiting, held or idle */
 void budget_stop(struct budget *b);
+
+/* For what lies in it without a claim: never beyond the budget, nor in the way of who waits. */
+bool budget_take(struct budget *b, size_t n);
+void budget_give(struct budget *b, size_t n);
+size_t budget_left(const struct budget *b);
 
 #endif

@@ -15,6 +15,7 @@
 #include "connector/adapters/protocol_config.h"
 #include "connector/service.h"
 #include "connector/worker/attestation.h"
+#include "connector/worker/buckets.h"
 #include "connector/worker/http_queue.h"
 #include "connector/worker/proof.h"
 #include "connector/worker/registry.h"
@@ -22,8 +23,7 @@
 
 enum {
 	JOB_TIME_MAX_MS = 5 * 60 * 1000, /* longer than any sane pass; then the row goes back */
-	LEASE_MS = 10 * 60 * 1000,       /* longer than a job may live */
-	LEASE_SHARED_MS = 30 * 1000,     /* where others may claim; renewed while the job lives */
+	LEASE_MS = 20 * 60 * 1000, /* longer than a job may live, with the longest core deadline */
 	RENEW_MS = 8 * 1000,
 	JOB_BYTES_MAX = 64 << 20, /* the arena of one job: rows of 1024 handles, 64 buckets each */
 };
@@ -36,6 +36,12 @@ struct endpoint {
 	bool singly; /* its node takes no questions in bulk */
 };
 
+/* A core, and how it does. */
+struct core_state {
+	struct breaker breaker;
+	bool no_sync; /* it has no synchronous calls */
+};
+
 struct worker {
 	struct connector_env env;
 	struct scope calls;
@@ -46,7 +52,10 @@ struct worker {
 	bool released, claiming, claim_again, draining;
 	int64_t claim_failures;
 	struct registry *registry;
-	struct http_queue heads, gets;
+	struct buckets buckets;
+	struct http_queue gets;
+	struct cache cache;
+	struct core_state *cores; /* as env.cores */
 	struct budget budget;
 	struct endpoint *hosts; /* as env.hosts */
 	struct endpoint ethereum, gateway;
@@ -88,6 +97,7 @@ struct work_kind {
 	enum op_kind given_up_by;          /* the kind of event that gives it up, or 0 */
 	void (*prepare)(struct job *j);    /* what the core is to be given -> work_fetched */
 	const char *send_path, *poll_path; /* without the latter: accepted is done */
+	const char *sync_path;             /* both in one call; NULL: there is none */
 	/* The packed request for the core; the ciphertexts are in j->cts. */
 	enum err (*pack)(struct job *j, struct buf *out);
 	/* What the core must have before: sent first, by the same path. */
@@ -142,6 +152,7 @@ struct job {
 	struct rpc_ticket rpc;
 	bool sent; /* in this pass */
 	int64_t polled_at_ms;
+	uint64_t polls;        /* in this pass that found nothing yet */
 	bool sent_before;      /* kind->pack_before, in this pass */
 	struct address signer; /* of the answer in answer_bytes, which is checked but for this */
 

@@ -8,7 +8,6 @@
 #include "connector/worker/internal.h"
 
 enum {
-	RETRY_FIRST_MS = 500,
 	RETRY_CAP_MS = 60000,
 	SOON_MS = 100,
 	ACL_CAP_MIN_MS = 250,
@@ -218,9 +217,10 @@ static void retry_in(struct job *j, enum err e, int64_t delay_ms)
 void work_retry(struct job *j, enum err e, const char *fmt, ...)
 {
 	bool counts = err_class(e) != ERR_CLASS_TRANSIENT;
+	int64_t first_ms = j->worker->env.config->retry_interval_ms;
 	const struct retry_policy policy = {
-		.first_ms = RETRY_FIRST_MS,
-		.cap_ms = RETRY_CAP_MS,
+		.first_ms = first_ms,
+		.cap_ms = first_ms > RETRY_CAP_MS ? first_ms : RETRY_CAP_MS,
 		.attempts_max = counts && !op_kind_is_slow(j->op.key.kind)
 					? (int64_t)j->worker->env.config->max_decryption_attempts
 					: 0,
@@ -275,11 +275,22 @@ void work_denied(struct job *j, const char *fmt, ...)
 
 /* ---- the way through ---- */
 
+/* A core that may take longer than usual has that time besides. */
+static int64_t time_max_ms(const struct job *j)
+{
+	const struct connector_config *c = j->worker->env.config;
+
+	return JOB_TIME_MAX_MS + (c->public_decryption_timeout_ms > c->user_decryption_timeout_ms
+					  ? c->public_decryption_timeout_ms
+					  : c->user_decryption_timeout_ms);
+}
+
 static void on_deadline(void *ctx)
 {
 	struct job *j = ctx;
 
-	work_retry(j, ERR_TIMEOUT, "one pass took longer than %d s", JOB_TIME_MAX_MS / 1000);
+	work_retry(j, ERR_TIMEOUT, "one pass took longer than %" PRId64 " s",
+		   time_max_ms(j) / 1000);
 }
 
 enum err decryption_decode(struct job *j)
@@ -317,7 +328,7 @@ void work_start(struct job *j)
 			 j->request.extra_data.n > 0 ? j->request.extra_data.p[0] : 0U);
 		return;
 	}
-	clock_timer_set(j->worker->env.clock, &j->deadline, JOB_TIME_MAX_MS, on_deadline, j);
+	clock_timer_set(j->worker->env.clock, &j->deadline, time_max_ms(j), on_deadline, j);
 
 	/* A proof that does not read back is no proof: it is made again. */
 	if (proof_decode(&j->arena, &j->proof, j->op.proof, j->op.key.content_digest,

@@ -15,11 +15,16 @@
 #include "base/hex.h"
 #include "connector/worker/ciphertext.h"
 
+static int64_t now_ms(const struct ct *c)
+{
+	return clock_mono_ms(c->job->worker->env.clock);
+}
+
 static bool candidate(const struct ct *c, const struct source *s)
 {
 	const struct sns_material *m = c->by_attestation ? NULL : &c->job->materials[c->index];
 
-	if (s->bad)
+	if (s->bad || !breaker_would_admit(&s->bucket->state->breaker, now_ms(c)))
 		return false;
 	for (size_t k = 0; m && k < m->coprocessors_n; k++)
 		if (address_eq(m->coprocessors[k], s->bucket->tx_sender))
@@ -155,6 +160,14 @@ static void source_failed(struct ct *c, struct source *s)
 		  log_i("handle", (int64_t)c->index));
 }
 
+void ct_bucket_answered(struct source *s, enum err e)
+{
+	if (bucket_answered(s->bucket->state, e, now_ms(s->ct)))
+		LOG_WARN(s->ct->job->worker->env.log,
+			 "A bucket fails and is left alone for a while",
+			 log_s("bucket", s->bucket->url), log_e(e));
+}
+
 static void on_head(void *ctx, const struct http_reply *reply)
 {
 	struct source *s = ctx;
@@ -162,6 +175,7 @@ static void on_head(void *ctx, const struct http_reply *reply)
 	enum err e = read_common(s, reply);
 
 	c->asked--;
+	ct_bucket_answered(s, e);
 	if (e == ERR_OK)
 		e = c->by_attestation ? read_attestation(s, reply) : read_commitment(s, reply);
 	if (e != ERR_OK)
@@ -210,7 +224,9 @@ static enum err ask(struct ct *c, struct source *s)
 
 	TRY(make_url(c, s, &req.url));
 	s->url = req.url;
-	http_queue_add(&c->job->worker->heads, &s->task, &req, on_head, s);
+	if (!breaker_admits(&s->bucket->state->breaker, now_ms(c)))
+		return ERR_OK; /* one is trying */
+	http_queue_add(&s->bucket->state->heads, &s->task, &req, on_head, s);
 	c->asked++;
 	return ERR_OK;
 }

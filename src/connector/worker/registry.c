@@ -23,6 +23,8 @@ enum {
 
 struct registry {
 	struct connector_env env;
+	struct buckets *buckets;
+	bool said_homeless;
 	struct registry_snapshot *current;
 	struct registry_waiter *first, *last;
 	struct scope calls;
@@ -148,20 +150,34 @@ static void load_failed(struct registry *r, enum err e, const struct err_note *w
 	tell_waiters(r, &note);
 }
 
+/* Once, not at every refresh: what needs one of them waits with its reason. */
+static void tell_homeless(struct registry *r, const struct registry_snapshot *s)
+{
+	if (s->homeless_n > 0 && !r->said_homeless)
+		LOG_WARN(r->env.log,
+			 "Coprocessors have registered no usable bucket URL, and no s3_config is "
+			 "there to fall back to: what only they have is waited for",
+			 log_i("coprocessors", (int64_t)s->homeless_n));
+	r->said_homeless = s->homeless_n > 0;
+}
+
 static void load_done(struct registry *r)
 {
 	struct registry_snapshot *s = r->next;
 	struct err_note note = {0};
 
-	if (s->signers_n == 0 || s->buckets_n == 0 || s->threshold > s->signers_n) {
+	if (s->signers_n == 0 || s->buckets_n + s->homeless_n == 0 || s->threshold > s->signers_n) {
 		enum err e = err_say(&note, ERR_MISMATCH,
-				     "%zu signers, %zu buckets, threshold %zu: unusable",
-				     s->signers_n, s->buckets_n, s->threshold);
+				     "%zu signers, %zu coprocessors, threshold %zu: unusable",
+				     s->signers_n, s->buckets_n + s->homeless_n, s->threshold);
 
 		load_failed(r, e, &note);
 		return;
 	}
+	s->tx_senders = r->tx_senders;
+	s->tx_senders_n = r->tx_senders_n;
 	load_end(r);
+	tell_homeless(r, s);
 	registry_drop(r->current);
 	r->current = s;
 	r->failures = 0;
@@ -189,15 +205,17 @@ static enum err bucket_read(struct registry *r, size_t k, struct bytes data)
 	struct coprocessor c;
 
 	TRY(gateway_config_coprocessor_result(&s->arena, &c, data));
-	if (!url_usable(c.bucket_url)) {
-		LOG_WARN(r->env.log, "A coprocessor has no usable bucket URL and is passed over",
-			 log_hex("tx_sender", BYTES_OF(r->tx_senders[k].b)));
+	const char *fallback = r->env.config->s3_fallback_url;
+	const char *url =
+		url_usable(c.bucket_url) ? arena_strndup(&s->arena, c.bucket_url) : fallback;
+	if (!url && !url_usable(c.bucket_url)) {
+		s->homeless_n++;
 		return ERR_OK;
 	}
-	const char *url = arena_strndup(&s->arena, c.bucket_url);
-	if (!url)
+	struct bucket_state *state = url ? buckets_get(r->buckets, url) : NULL;
+	if (!state)
 		return ERR_NOMEM;
-	s->buckets[s->buckets_n++] = (struct bucket){r->tx_senders[k], url};
+	s->buckets[s->buckets_n++] = (struct bucket){r->tx_senders[k], url, state};
 	return ERR_OK;
 }
 
@@ -313,13 +331,15 @@ static void load(void *ctx)
 
 /* ---- life ---- */
 
-enum err registry_start(struct registry **ret_registry, const struct connector_env *env)
+enum err registry_start(struct registry **ret_registry, const struct connector_env *env,
+			struct buckets *buckets)
 {
 	struct registry *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return ERR_NOMEM;
 	r->env = *env;
+	r->buckets = buckets;
 	*ret_registry = r;
 	load(r);
 	return ERR_OK;

@@ -7,10 +7,12 @@
 #define CONNECTOR_WORKER_REGISTRY_H
 
 #include "connector/service.h"
+#include "connector/worker/buckets.h"
 
 struct bucket {
 	struct address tx_sender;
 	const char *url; /* http or https, printable, not empty */
+	struct bucket_state *state;
 };
 
 /* Counted: whoever keeps one past the callback holds it. */
@@ -22,6 +24,9 @@ struct registry_snapshot {
 	size_t threshold;
 	struct bucket *buckets;
 	size_t buckets_n;
+	const struct address *tx_senders;
+	size_t tx_senders_n;
+	size_t homeless_n; /* coprocessors without a URL, and no fallback is configured */
 };
 void registry_hold(struct registry_snapshot *s);
 void registry_drop(struct registry_snapshot *s); /* NULL allowed */
@@ -31,8 +36,9 @@ const struct bucket *registry_bucket_of(const struct registry_snapshot *s,
 
 struct registry;
 
-/* Loads at once and again every copro_registry_refresh. */
-enum err registry_start(struct registry **ret_registry, const struct connector_env *env) MUST_USE;
+/* Loads at once and again every copro_registry_refresh. `buckets` outlive it. */
+enum err registry_start(struct registry **ret_registry, const struct connector_env *env,
+			struct buckets *buckets) MUST_USE;
 void registry_stop(struct registry *r); /* waiters must have left */
 
 /* All-zero is idle. */

