@@ -113,7 +113,7 @@ static void on_refused(void *ctx, const char *peer, const char *why)
 		return;
 	}
 	memcpy(p->refused_seen[p->refused_lines++ % REFUSED_SEEN], line, sizeof(line));
-	LOG_WARN(p->log, "Connection refused", log_s("peer", peer), log_s("reason", why));
+	LOG_WARN(p->log, "Connection ended", log_s("peer", peer), log_s("reason", why));
 }
 
 /* ---- life ---- */

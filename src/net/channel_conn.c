@@ -52,6 +52,7 @@ void channel_conn_close(struct channel_conn *c)
 	if (ch->current == c)
 		ch->current = NULL;
 	clock_timer_cancel(loop_clock(ch->loop), &c->timer);
+	tls_expiry_cancel(&c->expiry);
 	dial_cancel(c->dial);
 	tls_handshake_cancel(c->secure);
 	h2_io_close(&c->io);
@@ -258,16 +259,21 @@ static void conn_retire(struct channel_conn *c)
 		c->channel->current = NULL;
 }
 
-/* One that is still being made has its calls waiting: it goes on, and they fail if it does. */
-void channel_conn_renew(struct channel_grpc *ch)
+/* Also what the end of the other side's certificate calls for. */
+static void conn_leave(void *ctx)
 {
-	struct channel_conn *c = ch->current;
+	struct channel_conn *c = ctx;
 
-	if (!c)
-		return;
 	conn_retire(c);
 	if (!conn_in_use(c))
 		channel_conn_close(c);
+}
+
+/* One that is still being made has its calls waiting: it goes on, and they fail if it does. */
+void channel_conn_renew(struct channel_grpc *ch)
+{
+	if (ch->current)
+		conn_leave(ch->current);
 }
 
 /* Requests may leave: those that wait do. */
@@ -393,6 +399,8 @@ static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, con
 
 	(void)peer;
 	c->secure = NULL;
+	if (bev)
+		tls_expiry_begin(&c->expiry, loop_clock(c->channel->loop), bev, conn_leave, c);
 	if (!bev || h2_io_start(&c->io, c->channel->loop, bev) != ERR_OK)
 		conn_lost(c, bev ? "out of memory" : why);
 }

@@ -25,6 +25,7 @@ struct channel_conn {
 	bool settled;       /* the peer proved to speak HTTP/2 */
 	bool draining;      /* no new calls */
 	struct timer timer; /* handshake, then keepalive */
+	struct tls_expiry expiry;
 	int64_t active_ms;  /* something came */
 	int64_t pinged_ms;  /* our PING is unanswered since then; 0 = there is none */
 };

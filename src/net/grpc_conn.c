@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include <event2/bufferevent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@ void grpc_conn_close(struct grpc_conn *c)
 		c->next->prev = c->prev;
 	s->conns_n--;
 	clock_timer_cancel(loop_clock(s->loop), &c->timer);
+	tls_expiry_cancel(&c->expiry);
 	tls_handshake_cancel(c->handshake);
 	h2_io_close(&c->io);
 	grpc_peer_disconnected(c->peer);
@@ -61,8 +63,12 @@ static void conn_lost(void *ctx, const char *why)
 {
 	struct grpc_conn *c = ctx;
 
-	if (!c->settled)
-		refused(c->server, c->peer->name, why);
+	char text[TLS_TEXT_SIZE];
+
+	if (!c->settled) {
+		(void)snprintf(text, sizeof(text), "lost before HTTP/2 stood: %s", why);
+		refused(c->server, c->peer->name, text);
+	}
 	grpc_conn_close(c);
 }
 
@@ -308,9 +314,20 @@ static struct grpc_peer_entry *connect_after_all(struct grpc_server *s, const ch
 	}
 	if (!victim)
 		return NULL;
-	refused(s, victim->peer->name, "idle, and others of this peer want to connect");
+	refused(s, victim->peer->name,
+		of_peer ? "idle, and others of this peer want to connect"
+			: "idle, and others want to connect, for whom there is no room");
 	grpc_conn_close(victim);
 	return grpc_peer_connected(s, name, authenticated);
+}
+
+/* Nothing more is asked of us in its name; what is in progress goes on. */
+static void on_expired(void *ctx)
+{
+	struct grpc_conn *c = ctx;
+
+	refused(c->server, c->peer->name, "its certificate has ended since it connected");
+	grpc_conn_drain(c);
 }
 
 /* From here on the peer is who its certificate names, and no longer where it calls from. */
@@ -337,6 +354,7 @@ static void on_secured(void *ctx, struct bufferevent *bev, const char *peer, con
 	}
 	grpc_peer_disconnected(c->peer);
 	c->peer = named;
+	tls_expiry_begin(&c->expiry, loop_clock(s->loop), bev, on_expired, c);
 	if (h2_io_start(&c->io, s->loop, bev) != ERR_OK)
 		grpc_conn_close(c);
 }

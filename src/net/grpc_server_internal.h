@@ -74,6 +74,7 @@ struct grpc_conn {
 	struct grpc_conn *prev;
 	struct h2_io io;
 	struct timer timer; /* handshake, then keepalive and idle */
+	struct tls_expiry expiry;
 	bool settled;
 	bool asked;   /* it has had a call */
 	bool leaving; /* the last GOAWAY is sent */

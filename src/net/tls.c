@@ -206,13 +206,6 @@ static enum err cert_check_dates(const X509 *x, const char *path, struct err_not
 	return ERR_OK;
 }
 
-static int64_t cert_not_after_s(const X509 *x)
-{
-	struct tm tm = {0};
-
-	return ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
 static enum err ctx_use_certs(SSL_CTX *ctx, const struct tls *t, const STACK_OF(X509) * certs,
 			      struct err_note *note)
 {
@@ -246,7 +239,7 @@ static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, int64_t *ret_not_
 			    t->key_file, t->cert_file);
 	}
 	if (e == ERR_OK)
-		*ret_not_after_s = cert_not_after_s(sk_X509_value(certs, 0));
+		*ret_not_after_s = tls_cert_not_after_s(sk_X509_value(certs, 0));
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(certs, X509_free);
 	return e;

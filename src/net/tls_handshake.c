@@ -131,7 +131,8 @@ static int on_verify(int good, X509_STORE_CTX *store)
 	wanted = tls_identities(h->tls);
 	if (wanted.n == 0 && h->host)
 		wanted = (struct tls_names){&h->host, 1};
-	if (tls_peer_name(X509_STORE_CTX_get0_cert(store), wanted, h->peer, h->why))
+	if (tls_peer_name(X509_STORE_CTX_get0_cert(store), wanted, h->host != NULL, h->peer,
+			  h->why))
 		return 1;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 	return 0;

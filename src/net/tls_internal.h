@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "net/loop.h"
 #include "net/tls.h"
 
@@ -29,10 +30,29 @@ struct tls_names tls_identities(const struct tls *t);
 
 /*
  * Looks for the first of `wanted` that the certificate names; with none wanted, for the first name
- * that it has. False: ret_why says it.
+ * that it has. False: ret_why says it. "*.example" in a certificate names a host of that domain
+ * with `wildcards` only: many may share it, so it proves a server of a domain, never one peer.
  */
-bool tls_peer_name(const X509 *cert, struct tls_names wanted, char ret_name[TLS_NAME_SIZE],
-		   char ret_why[TLS_TEXT_SIZE]);
+bool tls_peer_name(const X509 *cert, struct tls_names wanted, bool wildcards,
+		   char ret_name[TLS_NAME_SIZE], char ret_why[TLS_TEXT_SIZE]);
+
+/* ---- tls_expiry.c ---- */
+
+/* notAfter, Unix time in seconds; 0 when it cannot be read. */
+int64_t tls_cert_not_after_s(const X509 *x);
+
+/* Calls once, from the loop, when the first certificate of the other side's chain has ended.
+ * All-zero is idle. Without TLS it never calls. */
+struct tls_expiry {
+	struct timer timer;
+	struct clock *clock;
+	int64_t not_after_s;
+	timer_fn *fn;
+	void *ctx;
+};
+void tls_expiry_begin(struct tls_expiry *e, struct clock *clock, struct bufferevent *bev,
+		      timer_fn *fn, void *ctx);
+void tls_expiry_cancel(struct tls_expiry *e);
 
 /* ---- tls_handshake.c ---- */
 

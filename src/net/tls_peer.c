@@ -34,7 +34,8 @@ static void general_name_text(const GENERAL_NAME *g, char out[TLS_NAME_SIZE])
 }
 
 /* A URI counts as a whole; hosts as RFC 9525 has them, addresses by value. */
-static bool cert_has(const X509 *cert, const GENERAL_NAMES *names, const char *wanted)
+static bool cert_has(const X509 *cert, const GENERAL_NAMES *names, const char *wanted,
+		     bool wildcards)
 {
 	X509 *c = (X509 *)(uintptr_t)cert;
 	unsigned char address[16];
@@ -54,7 +55,8 @@ static bool cert_has(const X509 *cert, const GENERAL_NAMES *names, const char *w
 		return X509_check_ip_asc(c, wanted, 0) == 1;
 	return X509_check_host(c, wanted, 0,
 			       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
-				       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+				       (wildcards ? X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+						  : X509_CHECK_FLAG_NO_WILDCARDS),
 			       NULL) == 1;
 }
 
@@ -66,8 +68,8 @@ static bool names_first(const GENERAL_NAMES *names, char out[TLS_NAME_SIZE])
 	return out[0] != '\0';
 }
 
-bool tls_peer_name(const X509 *cert, struct tls_names wanted, char ret_name[TLS_NAME_SIZE],
-		   char ret_why[TLS_TEXT_SIZE])
+bool tls_peer_name(const X509 *cert, struct tls_names wanted, bool wildcards,
+		   char ret_name[TLS_NAME_SIZE], char ret_why[TLS_TEXT_SIZE])
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 	char first[TLS_NAME_SIZE];
@@ -81,7 +83,7 @@ bool tls_peer_name(const X509 *cert, struct tls_names wanted, char ret_name[TLS_
 		found = true;
 	}
 	for (size_t i = 0; i < wanted.n && !found && first[0]; i++) {
-		found = cert_has(cert, names, wanted.v[i]);
+		found = cert_has(cert, names, wanted.v[i], wildcards);
 		if (found)
 			(void)snprintf(ret_name, TLS_NAME_SIZE, "%s", wanted.v[i]);
 	}

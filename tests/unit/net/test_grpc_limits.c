@@ -506,6 +506,30 @@ static void connections_of_one_peer(void **state)
 		close(fds[i]);
 }
 
+/* The server's own limit is another reason, and told as that. */
+static void connections_of_all_peers(void **state)
+{
+	struct world *w = *state;
+	int fds[3];
+
+	server_start(w, "127.0.0.1:0", (struct grpc_server_limits){.connections = 2});
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+		fds[i] = tcp_connect(grpc_server_port(w->server));
+		run_for(w->loop, 20);
+	}
+	assert_int_equal(w->refusals, 1);
+	assert_string_equal(w->refused_why,
+			    "idle, and others want to connect, for whom there is no room");
+	assert_true(is_ended(fds[0]));
+	/* Who leaves before a word of HTTP/2 was not refused. */
+	close(fds[1]);
+	for (int i = 0; i < 500 && w->refusals < 2; i++)
+		run_for(w->loop, 2);
+	assert_non_null(strstr(w->refused_why, "lost before HTTP/2 stood: "));
+	close(fds[0]);
+	close(fds[2]);
+}
+
 /* A connection of HTTP/2 that never asks for anything is no better than one that says nothing. */
 static void connections_without_calls_are_pushed_out(void **state)
 {
@@ -678,6 +702,7 @@ int main(void)
 		WORLD_TEST(idle_client_does_not_ask),
 		WORLD_TEST(fewer_pings_for_who_dislikes_them),
 		WORLD_TEST(connections_of_one_peer),
+		WORLD_TEST(connections_of_all_peers),
 		WORLD_TEST(connections_without_calls_are_pushed_out),
 		WORLD_TEST(connections_at_work_are_not_pushed_out),
 		WORLD_TEST(calls_of_one_peer),

@@ -263,6 +263,35 @@ static void identities_of_a_client(void **state)
 	}
 }
 
+/* A server may show a certificate of its whole domain, a client may not. */
+static void wildcards_of_a_server(void **state)
+{
+	static const struct {
+		const char *identity;
+		enum grpc_status status;
+	} rows[] = {
+		{"a.kms.example", GRPC_OK},
+		{"a.b.kms.example", GRPC_UNAVAILABLE},
+		{"kms.example", GRPC_UNAVAILABLE},
+	};
+	struct world *w = *state;
+
+	authority_issue(&ours, &certs, "wild", &(struct cert_plan){.san = "DNS:*.kms.example"});
+	server_start(w, "wild", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		w->client_tls = tls_good("connector", "ca", rows[i].identity);
+		w->channel =
+			channel_make(w, "127.0.0.1", grpc_server_port(w->server), w->client_tls);
+		call_and_wait(w, BYTES_LIT("x"));
+		if (w->status != rows[i].status)
+			fail_msg("%s: %s", rows[i].identity, w->text);
+		channel_free(w->channel);
+		tls_free(w->client_tls);
+		w->channel = NULL;
+		w->client_tls = NULL;
+	}
+}
+
 static void names_of_other_kinds(void **state)
 {
 	static const struct {
@@ -276,8 +305,8 @@ static void names_of_other_kinds(void **state)
 		{"IP:192.0.2.7", "192.0.2.7", "192.0.2.7"},
 		{"IP:2001:db8::7", "2001:db8:0::7", "2001:db8:0::7"},
 		{"IP:2001:db8::7", NULL, "2001:db8::7"},
-		{"DNS:*.kms.example", "a.kms.example", "a.kms.example"},
-		{"DNS:*.kms.example", "a.b.kms.example", NULL},
+		{"DNS:*.kms.example", "a.kms.example", NULL}, /* anybody's of the domain */
+		{"DNS:*.kms.example,DNS:a.kms.example", "a.kms.example", "a.kms.example"},
 		{"DNS:spiffe.example", "spiffe://spiffe.example", NULL},
 		{"email:me@kms.example", NULL, NULL},
 	};
@@ -311,6 +340,7 @@ int main(void)
 		WORLD_TEST(who_never_shakes_hands_is_sent_away),
 		WORLD_TEST(client_refuses_before_any_rpc_byte),
 		WORLD_TEST(identities_of_a_client),
+		WORLD_TEST(wildcards_of_a_server),
 		WORLD_TEST(names_of_other_kinds),
 	};
 

@@ -7,6 +7,10 @@
 
 #include "net/grpc_server_internal.h"
 
+enum {
+	SHORT_S = 3 /* a certificate is valid for */
+};
+
 /* ---- reload ---- */
 
 static void file_write(const char *name, const char *text, mode_t mode)
@@ -178,6 +182,52 @@ static void renewed_channel(void **state)
 	assert_int_equal(conns_count(w), 0);
 }
 
+/* The call in progress ends well; then the connection goes, and another one is refused. */
+static void assert_goes_with_its_certificate(struct world *w, const char *why)
+{
+	call_and_wait(w, BYTES_LIT("x"));
+	assert_int_equal(w->status, GRPC_OK);
+	w->done = w->ok = 0;
+	call_on(w, w->channel, "/test.Test/Hold", BYTES_LIT("slow"));
+	for (int i = 0; i < 500 && w->held_n == 0; i++)
+		run_for(w->loop, 2);
+	assert_int_equal(w->held_n, 1);
+	run_for(w->loop, (SHORT_S + 2) * 1000);
+	assert_int_equal(w->done, 0);
+	assert_int_equal(conns_count(w), 1);
+	grpc_call_reply(w->held[0], BYTES_LIT("slow"));
+	run_guarded(w->loop, 5000);
+	assert_int_equal(w->ok, 1);
+	for (int i = 0; i < 500 && conns_count(w) > 0; i++)
+		run_for(w->loop, 2);
+	assert_int_equal(conns_count(w), 0);
+	call_and_wait(w, BYTES_LIT("x"));
+	assert_int_equal(w->status, GRPC_UNAVAILABLE);
+	assert_says(w->text, why);
+}
+
+static void who_connected_leaves_with_its_certificate(void **state)
+{
+	struct world *w = *state;
+
+	authority_issue(&ours, &certs, "short",
+			&(struct cert_plan){.san = "DNS:connector-1.example", .end_s = SHORT_S});
+	server_start(w, "core", NULL);
+	channel_start(w, "short", "ca");
+	assert_goes_with_its_certificate(w, "certificate expired");
+}
+
+static void a_server_is_left_with_its_certificate(void **state)
+{
+	struct world *w = *state;
+
+	authority_issue(&ours, &certs, "short",
+			&(struct cert_plan){.san = "IP:127.0.0.1", .end_s = SHORT_S});
+	server_start(w, "short", NULL);
+	channel_start(w, "connector", "ca");
+	assert_goes_with_its_certificate(w, "certificate has expired");
+}
+
 /* A peer that hears GOAWAY and stays does not stay. */
 static void who_ignores_goaway_is_closed(void **state)
 {
@@ -207,6 +257,8 @@ int main(void)
 		WORLD_TEST(reload),
 		WORLD_TEST(renewed_connections),
 		WORLD_TEST(renewed_channel),
+		WORLD_TEST(who_connected_leaves_with_its_certificate),
+		WORLD_TEST(a_server_is_left_with_its_certificate),
 		WORLD_TEST(who_ignores_goaway_is_closed),
 	};
 
