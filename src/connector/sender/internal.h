@@ -148,6 +148,7 @@ struct job {
 
 	/* STAGE_END */
 	enum tx_end end;
+	bool unsure; /* whether its nonce was ever stored: it need not be there to be freed */
 	struct block_number block;
 	struct hash32 mined; /* which of the versions */
 	bool storing;

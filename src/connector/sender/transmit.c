@@ -79,7 +79,7 @@ static void on_ended(void *ctx, const struct store_result *r)
 	}
 	count_end(j);
 	watch_ended(j);
-	if (j->end == TX_FREE && r->err == ERR_OK)
+	if (j->end == TX_FREE && (r->err == ERR_OK || j->unsure))
 		nonces_give_back(&s->nonces, j->nonce);
 	else if (j->end == TX_FREE)
 		nonces_spend(&s->nonces); /* not as we left it: not to be used again */
@@ -210,12 +210,16 @@ static void on_allocated(void *ctx, const struct store_result *r)
 		sign(j);
 		return;
 	}
-	/* Nothing was stored. Somebody else has the operation, or the lease ends and we find it
-	 * again. */
-	if (r->err == ERR_STATE_MOVED)
-		lease_doubt(s);
 	LOG_WARN(s->env.log, "A nonce could not be stored", log_e(r->err),
 		 log_s("detail", r->note.text), log_u256("request", j->request_id));
+	if (r->err != ERR_STATE_MOVED) { /* or it was: the commit may have happened */
+		j->unsure = true;
+		job_end(j, TX_FREE, (struct block_number){0}, (struct hash32){{0}});
+		return;
+	}
+	/* Nothing was stored. Somebody else has the operation, or the lease ends and we find it
+	 * again. */
+	lease_doubt(s);
 	nonces_give_back(&s->nonces, j->nonce);
 	job_free(j);
 	sender_pump(s);

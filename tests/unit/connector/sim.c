@@ -170,7 +170,9 @@ static void on_done(void *ctx, const struct store_result *r)
 
 	free(ctx);
 	job.store->outstanding--;
-	if (job.done)
+	if (job.done && job.failed != ERR_OK)
+		job.done(job.ctx, &(const struct store_result){.err = job.failed});
+	else if (job.done)
 		job.done(job.ctx, r);
 }
 
@@ -200,6 +202,8 @@ static enum err store_submit_(struct store *base, struct store_batch *batch, sto
 		(void)sim_after(s->sim, 1, on_failed, job);
 		return ERR_OK;
 	}
+	if (s->unsure_in > 0 && --s->unsure_in == 0)
+		job->failed = ERR_TRANSIENT;
 	s->outstanding++;
 	enum err e = store_submit(s->real, batch, on_done, job);
 	if (e != ERR_OK) {

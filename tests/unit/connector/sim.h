@@ -43,6 +43,8 @@ struct sim_store {
 	struct store *real;
 	size_t outstanding;
 	enum err fail_next; /* the next submit's done gets this; nothing is stored */
+	unsigned unsure_in; /* the done of that many submits later gets ERR_TRANSIENT, and all is
+			       stored */
 	unsigned submits;
 	struct sim_topic {
 		char name[32];

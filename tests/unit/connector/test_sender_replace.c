@@ -348,6 +348,26 @@ static void test_an_end_that_is_not_stored(void **state)
 	assert_int_equal(f->pool.sends, 1);
 }
 
+/* Whatever batch it is whose commit happened without a word: nothing is left behind, or done twice.
+ */
+static void test_commits_that_may_have_happened(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sim_run(&f->w.sim, 5000);
+	for (uint64_t i = 1; i <= 12; i++) {
+		sender_answers(f, i, 1);
+		f->w.sim.store.unsure_in = (unsigned)i;
+		sim_run(&f->w.sim, 3000);
+		f->w.sim.store.unsure_in = 0;
+	}
+	assert_true(sender_wait(f, "done", 12, 200000));
+	for (uint64_t id = 1; id <= 12; id++)
+		assert_int_equal(sim_pool_count(&f->pool, id, true), 1);
+	assert_int_equal(f->pool.count, f->pool.txs_n);
+}
+
 /* ---- sent and waited for in one ---- */
 
 static void test_a_receipt_comes_with_the_reply(void **state)
@@ -505,6 +525,7 @@ int main(void)
 		T(test_a_restart_before_it_is_deep),
 		T(test_a_reorg_before_it_is_deep),
 		T(test_an_end_that_is_not_stored),
+		T(test_commits_that_may_have_happened),
 		T(test_a_receipt_comes_with_the_reply),
 		T(test_a_node_without_it_is_asked_once),
 		T(test_no_block_in_time),
