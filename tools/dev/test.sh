@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
 # (our bytes against the real client libraries), slow (known answers that need a release build), ct (constant time, by
-# valgrind), fuzz (the committed corpus of every target, then 10 s each), e2e (real chain, object store and client library).
+# valgrind), fuzz (the committed corpus of every target, then 10 s each), sim (the connector in a simulated world, 1000 seeds
+# and the planted bugs), e2e (real chain, object store and client library).
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-suites=(unit contracts interop slow ct fuzz e2e)
+suites=(unit contracts interop slow ct fuzz sim e2e)
 for suite; do
 	[[ " ${suites[*]} " == *" $suite "* ]] || misuse "no test suite \"$suite\": ${suites[*]}"
 done
@@ -99,6 +100,15 @@ suite_fuzz() {
 	say "fuzz targets (libFuzzer, ASan, UBSan) …"
 	run bash "$root/tools/dev/fuzz.sh" --seconds 10 >"$results/fuzz.tap"
 	tally fuzz "$results/fuzz.tap" tap
+}
+
+# Seeds are the same each time: what fails here fails everywhere.
+suite_sim() {
+	say "the connector in a simulated world: 1000 seeds, then every planted bug …"
+	bash "$root/tools/dev/sim.sh" --seeds 1000 >"$results/sim.out" || true
+	bash "$root/tools/dev/sim.sh" --plants >>"$results/sim.out" || true
+	grep -E '^(not )?ok ' "$results/sim.out" >"$results/sim.tap" || true
+	tally sim "$results/sim.tap" tap
 }
 
 suite_e2e() {

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause-Clear
+# The connector in a simulated world (tests/sim). The machine's CPUs share the seeds.
+# shellcheck source=tools/dev/common.sh
+. "$CLAVIGER_ROOT/tools/dev/common.sh"
+
+options=()
+plants=0
+seeds=""
+while [ $# -gt 0 ]; do
+	case $1 in
+	--seed | --seeds | --hours)
+		[[ ${2:-} =~ ^[0-9]+(\.[0-9]+)?$ ]] || misuse "$1 wants a number"
+		[ "$1" != --seeds ] || seeds=$2
+		options+=("$1" "$2")
+		shift
+		;;
+	--plant | --only)
+		[[ ${2:-} =~ ^[A-Za-z0-9_-]+$ ]] || misuse "$1 wants a name; --list has them"
+		options+=("$1" "$2")
+		[ "$1" != --plant ] || [ -n "$seeds" ] || seeds=1000
+		shift
+		;;
+	--trace | --list) options+=("$1") ;;
+	--plants) plants=1 ;;
+	*) misuse "no option $1" ;;
+	esac
+	shift
+done
+
+setup
+compile sim tests/sim/connector-sim -- -Dbuildtype=release -Dtests=true
+program=$build/sim/tests/sim/connector-sim
+
+if [ "$plants" -eq 0 ]; then
+	[[ " ${options[*]} " == *" --trace "* || " ${options[*]} " == *" --seeds "* ]] ||
+		options+=(--seeds "${seeds:-1}")
+	exec "$program" --jobs "$(nproc)" "${options[@]}"
+fi
+
+failed=0
+for plant in $("$program" --list | sed '1,/^plants:/d' | awk '{print $1}'); do
+	"$program" --jobs "$(nproc)" --seeds "${seeds:-1000}" "${options[@]}" --plant "$plant" >"$logs/sim-$plant.log" ||
+		failed=$((failed + 1))
+	tail -n 1 "$logs/sim-$plant.log"
+	sed -n 's/^seed /  seed /p' "$logs/sim-$plant.log" | head -n 1
+done
+[ "$failed" -eq 0 ]
