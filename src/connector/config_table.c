@@ -69,22 +69,25 @@ static const char *const host_chain_members[] = {
 #define OLD(path_, type_, member, who, generation_, min_, max_, now)                               \
 	{                                                                                          \
 		.path = path_, .type = (type_), FIELD(member), .min = (min_), .max = (max_),       \
-		.services = (who), .generation = (generation_), .doc = "Older form."    \
+		.services = (who), .generation = (generation_), .doc = "Older form."               \
 	}
 /* A whole number of `unit`. */
 #define OLD_TIME(path_, member, who, generation_, unit, min_, max_, now)                           \
 	{                                                                                          \
 		.path = path_, .type = CONFIG_DURATION, FIELD(member), .bare_ms = (unit),          \
 		.min = (min_), .max = (max_), .services = (who), .generation = (generation_),      \
-		.doc = "Older form, a whole number."                                    \
+		.doc = "Older form, a whole number."                                               \
 	}
 
 static const struct config_row rows[] = {
+/* In this order: the first row of a field names it. */
+/* clang-format off */
 #include "connector/config_rows_common.h"
 #include "connector/config_rows_listener.h"
-#include "connector/config_rows_old.h"
-#include "connector/config_rows_sender.h"
 #include "connector/config_rows_worker.h"
+#include "connector/config_rows_sender.h"
+#include "connector/config_rows_old.h"
+	/* clang-format on */
 };
 
 const struct config_table connector_config = {

@@ -282,7 +282,9 @@ enum err inspect_operations(struct buf *out, const char *database, struct bytes 
 
 	TRY(print_where(&p,
 			"request_id = $1 OR tx_hash = $1 OR id IN"
-			" (SELECT operation FROM tx WHERE hash = $1)",
+			" (SELECT operation FROM tx WHERE hash = $1) OR id IN"
+			" (SELECT t.operation FROM tx_version v JOIN tx t ON t.chain = v.chain"
+			" AND t.account = v.account AND t.nonce = v.nonce WHERE v.hash = $1)",
 			&arg, 1));
 	if (p.rows == 0 && text.n >= 64)
 		TRY(print_by_handle(&p, be));

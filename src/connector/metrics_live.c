@@ -103,9 +103,16 @@ static enum err endpoints_print(struct buf *out, const struct live_chain *c, siz
 /* The first two rows are about breakers, whatever they are of. */
 static enum err breakers_print(struct buf *out, const struct live_breaker *b, size_t n, size_t row)
 {
-	for (size_t i = 0; row < 2 && i < n; i++)
-		TRY(buf_addf(out, "%s{part=\"%s\"} %lld\n", endpoint_rows[row].name, b[i].part,
+	for (size_t i = 0; row < 2 && i < n; i++) {
+		TRY(buf_addf(out, "%s{part=\"%s\"", endpoint_rows[row].name, b[i].part));
+		if (b[i].name) {
+			TRY(buf_add_str(out, ",name=\""));
+			TRY(metric_label_add(out, b[i].name));
+			TRY(buf_add_str(out, "\""));
+		}
+		TRY(buf_addf(out, "} %lld\n",
 			     row == 0 ? (long long)b[i].state : (long long)b[i].opened));
+	}
 	return ERR_OK;
 }
 

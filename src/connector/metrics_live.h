@@ -18,7 +18,8 @@ struct live_chain {
 
 /* The breaker of something that is no endpoint of a chain. */
 struct live_breaker {
-	const char *part; /* "aws_kms" */
+	const char *part; /* "aws_kms", "core", "bucket" */
+	const char *name; /* which of them; NULL: there is one */
 	enum breaker_state state;
 	uint64_t opened;
 };

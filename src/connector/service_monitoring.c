@@ -31,6 +31,7 @@ struct monitoring {
 	struct waiting health_waiting, scrapes, statuses;
 	struct live_chain chains[2 + HOST_CHAINS_MAX];
 	size_t chains_n;
+	const struct worker *worker; /* NULL: none yet, or in another process */
 };
 
 static const char plain[] = "text/plain; charset=utf-8";
@@ -200,11 +201,32 @@ static enum err print_limits(struct buf *out)
 	return ERR_OK;
 }
 
+enum {
+	BREAKERS_MAX = 256 /* more are not shown */
+};
+
+static size_t breakers_find(const struct monitoring *m, struct live_breaker out[BREAKERS_MAX])
+{
+	size_t n = service_signer_breaker(&out[0], m->env.signer, m->env.config) ? 1 : 0;
+
+	for (size_t i = 0; i < worker_parts_n(m->worker) && n < BREAKERS_MAX; i++) {
+		const struct worker_part p = worker_part(m->worker, i);
+
+		out[n++] = (struct live_breaker){p.part, p.name, p.breaker, p.opened};
+	}
+	return n;
+}
+
+void monitoring_watch(struct monitoring *m, const struct worker *worker)
+{
+	m->worker = worker;
+}
+
 static void scrape_reply(struct monitoring *m, struct http_exchange *x, const struct counts *c)
 {
 	CLEANUP(buf_free) struct buf out = buf_make(BODY_MAX);
-	struct live_breaker breaker;
-	size_t breakers_n = service_signer_breaker(&breaker, m->env.signer, m->env.config) ? 1 : 0;
+	struct live_breaker breakers[BREAKERS_MAX];
+	size_t breakers_n = breakers_find(m, breakers);
 	enum err e = ERR_OK;
 
 	if (c)
@@ -213,7 +235,7 @@ static void scrape_reply(struct monitoring *m, struct http_exchange *x, const st
 	if (e == ERR_OK && c) /* what is not known is left out, not shown as zero */
 		e = print_counts(&out, c);
 	if (e == ERR_OK)
-		e = chain_metrics_print(&out, m->chains, m->chains_n, &breaker, breakers_n);
+		e = chain_metrics_print(&out, m->chains, m->chains_n, breakers, breakers_n);
 	if (e == ERR_OK)
 		e = trace_metrics_print(&out, m->env.tracer);
 	if (e == ERR_OK)
@@ -284,6 +306,7 @@ static void statuses_reply(struct monitoring *m, const struct store_result *r)
 		.now_ms = clock_wall_ms(m->env.clock),
 		.chains = m->chains,
 		.chains_n = m->chains_n,
+		.worker = m->worker,
 	};
 	struct waiting w = m->statuses;
 

@@ -23,6 +23,8 @@ struct monitoring_options {
 /* A taken port is ERR_CONFIG_VALUE with a note. */
 enum err monitoring_start(struct monitoring **ret_monitoring, const struct monitoring_options *o,
 			  struct err_note *note) MUST_USE;
+/* Its cores and buckets are shown from now on; it must outlive the monitoring. */
+void monitoring_watch(struct monitoring *m, const struct worker *worker);
 unsigned monitoring_port(const struct monitoring *m);
 void monitoring_stop(struct monitoring *m); /* NULL allowed */
 

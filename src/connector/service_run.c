@@ -539,8 +539,10 @@ static enum err services_start(struct process *p, struct err_note *note)
 		TRY(listener_start(&p->listeners[i], &p->chain_envs[i]));
 		TRY(heads_open(p, i, note));
 	}
-	if ((services & SERVICE_WORKER) != 0)
+	if ((services & SERVICE_WORKER) != 0) {
 		TRY(worker_start(&p->worker, &p->env));
+		monitoring_watch(p->monitoring, p->worker);
+	}
 	for (size_t i = 0; (services & SERVICE_SENDER) != 0 && i < p->chains_n; i++)
 		TRY(sender_start(&p->senders[i], &p->chain_envs[i]));
 	if ((services & SERVICE_SENDER) != 0)

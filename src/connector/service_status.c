@@ -183,14 +183,31 @@ static json_t *chains_json(const struct status_source *s)
 	return list;
 }
 
+/* Cores and buckets. */
+static json_t *parts_json(const struct status_source *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < worker_parts_n(s->worker); i++) {
+		const struct worker_part p = worker_part(s->worker, i);
+
+		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "part", p.part,
+							    "name", p.name, "breaker",
+							    breaker_state_name(p.breaker), "opened",
+							    (json_int_t)p.opened));
+	}
+	return list;
+}
+
 json_t *status_json(const struct status_source *s, const struct store_result *r)
 {
 	const enum err e = r ? r->err : ERR_UNAVAILABLE;
-	json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o}", "name", s->name,
+	json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o}", "name", s->name,
 				"version", s->version, "build", s->build, "uptime_ms",
 				(json_int_t)s->uptime_ms, "services", services_json(s->services),
 				"engine", s->store_shared ? "postgresql" : "sqlite", "database",
-				e == ERR_OK ? "connected" : err_name(e), "chains", chains_json(s));
+				e == ERR_OK ? "connected" : err_name(e), "chains", chains_json(s),
+				"parts", parts_json(s));
 
 	if (!all || e != ERR_OK)
 		return all;

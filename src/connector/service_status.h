@@ -19,6 +19,7 @@ struct status_source {
 	int64_t now_ms; /* wall clock */
 	const struct live_chain *chains;
 	size_t chains_n;
+	const struct worker *worker; /* NULL: none runs here */
 };
 
 /* The questions to the database; status_json reads their result. */

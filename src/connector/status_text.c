@@ -66,6 +66,20 @@ static enum err add_endpoint(struct buf *out, const json_t *e)
 	return buf_add_u8(out, '\n');
 }
 
+/* Cores and buckets of the worker. */
+static enum err add_parts(struct buf *out, const json_t *s)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach(json_object_get(s, "parts"), i, p)
+	{
+		TRY(buf_addf(out, "%-12s  %s: breaker %s, opened %lld times\n", text(p, "part"),
+			     text(p, "name"), text(p, "breaker"), number(p, "opened")));
+	}
+	return ERR_OK;
+}
+
 static enum err add_chains(struct buf *out, const json_t *s)
 {
 	const json_t *c, *e;
@@ -132,6 +146,7 @@ enum err status_text(struct buf *out, const json_t *status)
 
 	TRY(add_head(out, status));
 	TRY(add_chains(out, status));
+	TRY(add_parts(out, status));
 	TRY(add_operations(out, status));
 	TRY(add_nonces(out, status));
 	if (json_object_get(status, "quarantined"))

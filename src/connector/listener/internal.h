@@ -117,6 +117,8 @@ void harvest_free(struct harvest *h);
 
 struct listener {
 	struct connector_env env;
+	bool gate_closed;
+	void (*gate_then)(struct listener *l);
 	struct arena arena; /* topics */
 	const struct hash32 *topics;
 	size_t topics_n;
@@ -175,6 +177,9 @@ static inline int64_t listener_wall_ms(const struct listener *l)
 /* ---- listener.c: the ends of a round ---- */
 void listener_round_next(struct listener *l, int64_t delay_ms);
 void listener_round_idle(struct listener *l);
+
+/* gate.c: goes on with `then`, or ends the round while too much waits for the worker. */
+void listener_gate(struct listener *l, void (*then)(struct listener *l));
 void listener_round_failed(struct listener *l, enum err e, const char *what, const char *note);
 
 /* Every provider callback starts with this: NULL when the listener is gone, or the round has just

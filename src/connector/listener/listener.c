@@ -65,8 +65,13 @@ void listener_round_failed(struct listener *l, enum err e, const char *what, con
 	if (!retry_after(&policy, e, l->errors, l->env.rng, &delay_ms))
 		delay_ms = policy.cap_ms;
 	metrics_inc(l->env.metrics, METRIC_LISTENER_EVENT_LISTENING_ERRORS, l->env.chain.metric);
-	LOG_WARN(l->env.log, l->env.chain.failed, log_s("what", what), log_e(e),
-		 log_s("detail", note), log_i("in_a_row", l->errors), log_i("retry_ms", delay_ms));
+	const struct log_field said[] = {log_s("what", what), log_e(e), log_s("detail", note),
+					 log_i("in_a_row", l->errors), log_i("retry_ms", delay_ms)};
+	log_write(l->env.log,
+		  (uint64_t)l->errors < l->env.config->max_consecutive_polling_errors
+			  ? LOG_LEVEL_WARN
+			  : LOG_LEVEL_ERROR,
+		  l->env.chain.failed, said, ARRAY_LEN(said));
 	listener_round_next(l, delay_ms);
 }
 
@@ -252,20 +257,28 @@ static bool far_behind(const struct listener *l)
 	       clock_mono_ms(l->env.clock) - l->head_ms < HEAD_FRESH_MS;
 }
 
-static void begin(void *ctx)
+static void round_begin(struct listener *l)
 {
-	struct listener *l = ctx;
-
-	l->idle = false;
-	if (!l->loaded) {
-		load_cursor(l);
-	} else if (!l->chain_ok) {
+	if (!l->chain_ok) {
 		listener_check_chain(l, ask_latest);
 	} else if (far_behind(l)) {
 		listener_read_on(l);
 	} else {
 		ask_latest(l);
 	}
+}
+
+static void begin(void *ctx)
+{
+	struct listener *l = ctx;
+
+	l->idle = false;
+	if (!l->loaded)
+		load_cursor(l);
+	else if (l->env.config->channel_size > 0)
+		listener_gate(l, round_begin);
+	else
+		round_begin(l);
 }
 
 /* ---- life ---- */

@@ -372,8 +372,12 @@ static void test_example_names_every_key(void **state)
 	assert_int_equal(buf_cstr(&text, &s), ERR_OK);
 	for (size_t i = 0; i < connector_config.rows_n; i++) {
 		/* What has no effect need not be shown, nor an older name. */
-		if (connector_config.rows[i].moot ||
-		    strstr(connector_config.rows[i].doc, "Older name of") != NULL)
+		bool older = false;
+
+		for (size_t k = 0; k < i; k++)
+			older = older ||
+				connector_config.rows[k].offset == connector_config.rows[i].offset;
+		if (older || connector_config.rows[i].moot)
 			continue;
 		const char *dot = strrchr(connector_config.rows[i].path, '.');
 		const char *leaf = dot ? &dot[1] : connector_config.rows[i].path;

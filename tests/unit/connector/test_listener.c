@@ -592,6 +592,34 @@ static void test_log_missed_by_a_lagging_replica_is_found(void **state)
 	assert_int_equal(cursor(f), 11);
 }
 
+/* channel_size: so many wait for a worker, and the chain is read no further until they are fewer.
+ */
+static void test_back_pressure(void **state)
+{
+	struct fixture *f = *state;
+	struct store_batch b = store_batch_make(1 << 12);
+
+	f->w.config.channel_size = 2;
+	f->w.config.get_logs_batch_size = 1;
+	f->w.config.decryption_from_block_number = f->w.gateway.head;
+	for (uint64_t id = 1; id <= 5; id++) {
+		request(f, id, WORLD_HANDLES);
+		sim_chain_mine(&f->w.gateway, 1);
+	}
+	start(f);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 2);
+	/* What a worker has put off waits for others, not for it. */
+	assert_int_equal(STORE_ADD(&b, STORE_ANY, "UPDATE operation SET deferrals = 1"), ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 4);
+	assert_int_equal(STORE_ADD(&b, STORE_ANY, "UPDATE operation SET state = 'ready'"), ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(rows(f), 5);
+}
+
 static void test_stop_at_any_moment(void **state)
 {
 	struct fixture *f = *state;
@@ -639,6 +667,7 @@ int main(void)
 		T(test_chain_that_is_exchanged_is_not_followed),
 		T(test_outage_of_an_hour_is_survived),
 		T(test_log_missed_by_a_lagging_replica_is_found),
+		T(test_back_pressure),
 		T(test_stop_at_any_moment),
 	};
 
