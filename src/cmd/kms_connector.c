@@ -109,7 +109,7 @@ static int start(const struct personality *who, const struct command *self, int 
 		if (c == 'c')
 			o.config_file = optarg;
 		else if (c == 'n')
-			o.name = optarg;
+			o.named = true, o.name = optarg;
 		else if (c == 'V')
 			return command_version(who);
 		else
@@ -177,16 +177,16 @@ static int validate(const struct personality *who, const struct command *self, i
 		else
 			return c == 'h' ? command_help(who, self) : command_misused(who, self);
 	}
-	if (optind != argc || !source.file)
+	if (optind != argc)
 		return command_misused(who, self);
-	if (find_config(who, &source.file, &path, source.file) != OK)
+	if (source.file && find_config(who, &source.file, &path, source.file) != OK)
 		return FAILED;
 
 	enum err e = connector_config_read(&config, who->services, &source, &arena, &note);
 
 	if (e != ERR_OK)
 		return command_failed(who, &note, e);
-	(void)printf("%s: valid for %s\n", source.file, who->what);
+	(void)printf("%s: valid for %s\n", source.file ? source.file : "environment", who->what);
 	return OK;
 }
 
@@ -248,12 +248,12 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "validate",
-		.usage = "validate -c FILE",
+		.usage = "validate [-c FILE]",
 		.help = "Reads a configuration as start does, and the certificates that it names, "
 			"and does\n"
 			"nothing else.\n"
 			"\n"
-			"  -c, --config FILE  as for start\n"
+			"  -c, --config FILE  as for start; without it the environment alone\n"
 			"  -h, --help         this text\n"
 			"\n"
 			"Exit code 1: it cannot be used; the first error is said with file, line "

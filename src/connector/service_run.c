@@ -104,6 +104,8 @@ static void on_config(void *ctx, const struct connector_config *c)
 
 	(void)(log_level_parse(&p->log.level, c->log_level) == ERR_OK); /* it was checked */
 	p->log.format = strcmp(c->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	if (!p->options->named && c->service_name && c->service_name[0])
+		p->log.service = c->service_name;
 }
 
 static const char *env_value(const struct process *p, const char *name)
@@ -655,6 +657,7 @@ enum err service_run(const struct service_options *options, struct err_note *not
 	enum err e = process_run(&p, note);
 
 	process_stop(&p);
+	p.log.service = options->name; /* the configuration is gone */
 	if (e == ERR_OK)
 		LOG_INFO(&p.log, "Stopped");
 	else if (err_class(e) != ERR_CLASS_CONFIG) /* those are the caller's to print */

@@ -7,7 +7,8 @@
 
 struct service_options {
 	unsigned services; /* SERVICE_… */
-	const char *name;  /* of the service, in logs and /version */
+	const char *name;  /* of the service, in logs and /version, unless service_name is given */
+	bool named;        /* by the operator: it is called so whatever the configuration says */
 	const char *version;
 	const char *build;       /* of what source */
 	const char *config_file; /* a path; NULL: environment only */
