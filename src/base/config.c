@@ -18,6 +18,7 @@ struct found {
 	const char *env_name; /* as it stands in the environment; not ended, see env_name_n */
 	size_t env_name_n;
 	int line;
+	const json_t *lines;            /* of what is in the node */
 	char path[CONFIG_KEY_SIZE_MAX]; /* of the node: the row's, or of what stands in its way */
 	bool blocked; /* `node` is not the value but something that should have been a table */
 };
@@ -60,6 +61,7 @@ static void find_in_file(struct found *f, const struct config_tree *d, const cha
 		}
 	}
 	f->node = at;
+	f->lines = lines;
 	(void)snprintf(f->path, sizeof(f->path), "%.*s", (int)walked - 1, path);
 }
 
@@ -290,6 +292,31 @@ static const struct config_row *row_of(const struct config_table *table, const c
 enum err config_prefix(struct err_note *note, enum err e, const struct config_table *table,
 		       const struct config_source *src, const char *path)
 {
+	return config_prefix_part(note, e, table, src, path, "");
+}
+
+/* Of "[1].url": the line of the innermost that stands in the file under that name. */
+static int part_line(const struct found *f, const char *part)
+{
+	const json_t *lines = f->lines;
+	int line = f->line;
+
+	while (*part && lines) {
+		char key[CONFIG_KEY_SIZE_MAX];
+		size_t n = strcspn(++part, "].[");
+
+		(void)snprintf(key, sizeof(key), "%.*s", (int)n, part);
+		if (config_tree_line(lines, key) > 0)
+			line = config_tree_line(lines, key);
+		lines = json_object_get(json_object_get(lines, key), "of");
+		part += n + (part[n] == ']');
+	}
+	return line;
+}
+
+enum err config_prefix_part(struct err_note *note, enum err e, const struct config_table *table,
+			    const struct config_source *src, const char *path, const char *part)
+{
 	CLEANUP(config_tree_free) struct config_tree doc = {0};
 	const struct config_row *row = row_of(table, path);
 	char name[CONFIG_KEY_SIZE_MAX];
@@ -298,13 +325,17 @@ enum err config_prefix(struct err_note *note, enum err e, const struct config_ta
 	config_env_name(name, table->env_prefix, path);
 	find_in_env(&f, src, name);
 	if (f.env)
-		return err_prefix(note, e, "environment: %.*s", (int)f.env_name_n, f.env_name);
+		return err_prefix(note, e, "environment: %.*s%s", (int)f.env_name_n, f.env_name,
+				  part);
 	if (config_tree_read(&doc, table, src, NULL, NULL, NULL) == ERR_OK)
 		find_in_file(&f, &doc, path);
 	if (f.node)
-		return err_prefix(note, e, "%s:%d: %s", src->file ? src->file : "configuration",
-				  f.line, path);
-	return err_prefix(note, e, "%s%s", row && row->def ? "default of " : "", path);
+		return err_prefix(note, e, "%s:%d: %s%s", src->file ? src->file : "configuration",
+				  part_line(&f, part), path, part);
+	if (row && row->def)
+		return err_prefix(note, e, "default of %s%s", path, part);
+	return err_prefix(note, e, "%s%s%s%s", src->file ? src->file : "", src->file ? ": " : "",
+			  path, part);
 }
 
 void config_wipe_env(const struct config_table *table, char **env)

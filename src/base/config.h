@@ -100,10 +100,14 @@ enum err config_load(const struct config_table *table, unsigned services,
 /*
  * For checks of what rows mean together: puts "FILE:LINE: PATH: ", "environment: NAME: " or
  * "default of PATH: " before what the note says, by where the value of the row `path` comes from,
- * and returns `e`. "PATH: " alone when it has no value.
+ * and returns `e`. "FILE: PATH: " when it has no value, without a file "PATH: ".
  */
 enum err config_prefix(struct err_note *note, enum err e, const struct config_table *table,
 		       const struct config_source *src, const char *path);
+
+/* The same for a part of that value: `part`, "[1].url", stands behind PATH. */
+enum err config_prefix_part(struct err_note *note, enum err e, const struct config_table *table,
+			    const struct config_source *src, const char *path, const char *part);
 
 /*
  * What a person should be told about the keys of a configuration that is otherwise sound. A key

@@ -59,13 +59,12 @@ const char *const *command_environment(void)
 static int find_config(const struct personality *who, const char **ret_file, struct buf *path,
 		       const char *name)
 {
-	enum err e = connector_config_path(path, name, command_environment());
+	struct err_note note = {0};
+	enum err e = connector_config_path(path, name, command_environment(), &note);
 
 	if (e == ERR_OK)
 		e = buf_cstr(path, ret_file);
-	if (e != ERR_OK)
-		(void)fprintf(stderr, "%s: %s: %s\n", who->program, name, err_name(e));
-	return e == ERR_OK ? OK : FAILED;
+	return e == ERR_OK ? OK : command_failed(who, &note, e);
 }
 
 int command_print(const struct buf *out)
@@ -276,7 +275,8 @@ static const struct command commands[] = {
 		.usage = "health [-e URL]",
 		.help = "Asks a running service whether it is well, and prints its answer.\n"
 			"\n"
-			"  -e, --endpoint URL its /healthz, or an address and port; without it\n"
+			"  -e, --endpoint URL http://HOST:PORT, or an address and port; without "
+			"it\n"
 			"                     KMS_CONNECTOR_MONITORING_ENDPOINT, else "
 			"127.0.0.1:9100\n"
 			"  -h, --help         this text\n"
@@ -291,7 +291,8 @@ static const struct command commands[] = {
 			"operations, nonces,\n"
 			"the audit log's head.\n"
 			"\n"
-			"  -e, --endpoint URL its /status, or an address and port; without it\n"
+			"  -e, --endpoint URL http://HOST:PORT, or an address and port; without "
+			"it\n"
 			"                     KMS_CONNECTOR_MONITORING_ENDPOINT, else "
 			"127.0.0.1:9100\n"
 			"      --json         for programs\n"
@@ -373,6 +374,19 @@ static int main_help(const struct personality *who)
 	return OK;
 }
 
+static int no_command(const struct personality *who, const char *name)
+{
+	(void)fprintf(stderr, "%s: \"%s\" is no command, expected ", who->program, name);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		(void)fprintf(stderr, "%s%s",
+			      i == 0                        ? ""
+			      : i + 1 < ARRAY_LEN(commands) ? ", "
+							    : " or ",
+			      commands[i].name);
+	(void)fprintf(stderr, "\n");
+	return command_misused(who, NULL);
+}
+
 static const struct personality *personality_of(const char *argv0)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
@@ -410,5 +424,5 @@ int main(int argc, char **argv)
 			optind = 0; /* begin anew */
 			return commands[i].run(who, &commands[i], argc, argv);
 		}
-	return command_misused(who, NULL);
+	return optind < argc ? no_command(who, argv[optind]) : command_misused(who, NULL);
 }

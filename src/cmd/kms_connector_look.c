@@ -44,8 +44,10 @@ int command_health(const struct personality *who, const struct command *self, in
 	}
 	if (optind != argc)
 		return command_misused(who, self);
+	if (!endpoint)
+		endpoint = "127.0.0.1:9100";
 
-	enum err e = probe_url(&url, endpoint ? endpoint : "127.0.0.1:9100", "/healthz");
+	enum err e = probe_url(&url, endpoint, "/healthz", &note);
 
 	if (e == ERR_OK)
 		e = buf_cstr(&url, &text);
@@ -55,7 +57,7 @@ int command_health(const struct personality *who, const struct command *self, in
 		return FAILED;
 	if (e == ERR_OK)
 		return OK;
-	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : "",
+	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : endpoint,
 		      note.text[0] ? note.text : err_name(e));
 	return FAILED;
 }
@@ -106,8 +108,10 @@ int command_status(const struct personality *who, const struct command *self, in
 	}
 	if (optind != argc)
 		return command_misused(who, self);
+	if (!endpoint)
+		endpoint = "127.0.0.1:9100";
 
-	enum err e = probe_url(&url, endpoint ? endpoint : "127.0.0.1:9100", "/status");
+	enum err e = probe_url(&url, endpoint, "/status", &note);
 
 	if (e == ERR_OK)
 		e = buf_cstr(&url, &text);
@@ -117,7 +121,7 @@ int command_status(const struct personality *who, const struct command *self, in
 		e = status_show(&answer, as_json);
 	if (e == ERR_OK)
 		return OK;
-	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : "",
+	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : endpoint,
 		      note.text[0] ? note.text : err_name(e));
 	return FAILED;
 }
@@ -137,7 +141,7 @@ static enum err find_database(struct secret *ret_url, const char *config_file, c
 		return secret_copy(ret_url, buf_view(&path));
 	}
 	if (config_file) {
-		TRY(connector_config_path(&path, config_file, command_environment()));
+		TRY(connector_config_path(&path, config_file, command_environment(), note));
 		TRY(buf_cstr(&path, &found));
 	}
 	return connector_database_of(ret_url, found, command_environment(), note);

@@ -52,7 +52,7 @@ static int replay(const struct personality *who, struct arguments *a)
 	enum err e = ERR_OK;
 
 	if (a->config_file) {
-		e = connector_config_path(&path, a->config_file, command_environment());
+		e = connector_config_path(&path, a->config_file, command_environment(), &note);
 		if (e == ERR_OK)
 			e = buf_cstr(&path, &source.file);
 	}

@@ -105,11 +105,13 @@ static enum err check_services(struct connector_config *c, unsigned services,
 {
 	if ((services & SERVICE_WORKER) != 0) {
 		if (c->host_chains_json || !c->first_generation)
-			TRY(config_host_chains_read(c, arena, note));
+			TRY(config_host_chains_read(c, src, arena, note));
 		TRY(s3_fallback_make(c, src, arena, note));
 		if (c->kms_core_endpoints.n == 0)
-			return err_say(note, ERR_CONFIG_VALUE,
-				       "kms_core_endpoints: expected at least one endpoint");
+			return config_prefix(note,
+					     err_say(note, ERR_CONFIG_VALUE,
+						     "found none, expected at least one endpoint"),
+					     &connector_config, src, "kms_core_endpoints");
 		TRY(cores_check_keys(c, src, note));
 	}
 	TRY(check_key_management(c, note));

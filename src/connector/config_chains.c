@@ -65,24 +65,75 @@ static bool is_list_of_urls(const json_t *urls)
 	return true;
 }
 
-/* `urls` and `quorum`: both may be missing. */
-static enum err host_endpoints_read(struct host_chain_config *ret, const json_t *o, size_t index,
-				    struct arena *arena, struct err_note *note)
-{
-	const json_t *urls = json_object_get(o, "urls");
-	const json_t *quorum = json_object_get(o, "quorum");
-	size_t n = json_array_size(urls);
+enum {
+	SHOWN_SIZE = 80
+};
 
-	if (urls && !is_list_of_urls(urls))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].urls: expected a list of at most %d http, https, "
-			       "ws or wss URLs",
-			       index, PROVIDER_ENDPOINTS_MAX - 1);
+/* What was found. URLs are not repeated: providers put their keys into them. */
+static void shown(char out[SHOWN_SIZE], const json_t *v, bool is_url)
+{
+	if (!v)
+		(void)snprintf(out, SHOWN_SIZE, "nothing");
+	else if (json_is_string(v) && is_url)
+		(void)snprintf(out, SHOWN_SIZE, "another text (not shown: it may hold a key)");
+	else if (json_is_string(v))
+		(void)snprintf(out, SHOWN_SIZE, "\"%.60s\"", json_string_value(v));
+	else if (json_is_integer(v))
+		(void)snprintf(out, SHOWN_SIZE, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else
+		(void)snprintf(out, SHOWN_SIZE, "%s",
+			       json_is_array(v)    ? "a list"
+			       : json_is_object(v) ? "a table"
+						   : "a value of another kind");
+}
+
+/* One entry of host_chains while it is read. */
+struct entry {
+	const struct config_source *src;
+	const json_t *json;
+	size_t index;
+	struct err_note *note;
+};
+
+static enum err place(const struct entry *at, const char *key, enum err e)
+{
+	char part[64];
+
+	(void)snprintf(part, sizeof(part), "[%zu]%s%s", at->index, key[0] ? "." : "", key);
+	return config_prefix_part(at->note, e, &connector_config, at->src, "host_chains", part);
+}
+
+static enum err bad(const struct entry *at, const char *key, const json_t *found,
+		    const char *expected)
+{
+	char text[SHOWN_SIZE];
+
+	shown(text, found, strncmp(key, "url", 3) == 0);
+	return place(at, key,
+		     err_say(at->note, ERR_CONFIG_VALUE, "found %s, expected %s", text, expected));
+}
+
+/* `urls` and `quorum`: both may be missing. */
+static enum err host_endpoints_read(struct host_chain_config *ret, const struct entry *at,
+				    struct arena *arena)
+{
+	const json_t *urls = json_object_get(at->json, "urls");
+	const json_t *quorum = json_object_get(at->json, "quorum");
+	size_t n = json_array_size(urls);
+	char expected[SHOWN_SIZE];
+
+	if (urls && !is_list_of_urls(urls)) {
+		(void)snprintf(expected, sizeof(expected),
+			       "a list of at most %d http, https, ws or wss URLs",
+			       PROVIDER_ENDPOINTS_MAX - 1);
+		return bad(at, "urls", urls, expected);
+	}
 	if (quorum && (!json_is_integer(quorum) || json_integer_value(quorum) < 1 ||
-		       (uint64_t)json_integer_value(quorum) > n + 1))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].quorum: expected 1 to the number of its endpoints",
-			       index);
+		       (uint64_t)json_integer_value(quorum) > n + 1)) {
+		(void)snprintf(expected, sizeof(expected),
+			       "1 to the number of its endpoints, which is %zu", n + 1);
+		return bad(at, "quorum", quorum, expected);
+	}
 	ret->quorum = quorum ? (uint64_t)json_integer_value(quorum) : 1;
 	if (n > 0)
 		ret->urls = arena_alloc_array(arena, n, sizeof(*ret->urls));
@@ -98,56 +149,66 @@ static enum err host_endpoints_read(struct host_chain_config *ret, const json_t 
 	return ERR_OK;
 }
 
-static enum err host_chain_read(struct host_chain_config *ret, const json_t *o, size_t index,
-				struct arena *arena, struct err_note *note)
+static enum err host_chain_read(struct host_chain_config *ret, const struct entry *at,
+				struct arena *arena)
 {
-	const json_t *url = member(o, "url", "url");
-	const json_t *acl = member(o, "acl_address", "aclAddress");
+	const json_t *url = member(at->json, "url", "url");
+	const json_t *acl = member(at->json, "acl_address", "aclAddress");
+	const json_t *id = member(at->json, "chain_id", "chainId");
 
-	if (!json_is_object(o))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu]: expected {url, chain_id, acl_address}", index);
+	if (!json_is_object(at->json))
+		return bad(at, "", at->json, "{url, chain_id, acl_address}");
 	if (!json_is_string(url) || !config_is_rpc_url(json_string_value(url)))
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains[%zu].url: expected an http, https, ws or wss URL",
-			       index);
-	if (chain_id_read(&ret->chain_id.v, member(o, "chain_id", "chainId")) != ERR_OK)
-		return err_say(
-			note, ERR_CONFIG_VALUE,
-			"host_chains[%zu].chain_id: expected a positive number or its decimal text",
-			index);
+		return bad(at, "url", url, "an http, https, ws or wss URL");
+	if (chain_id_read(&ret->chain_id.v, id) != ERR_OK)
+		return bad(at, "chain_id", id, "a positive number or its decimal text");
 	if (!json_is_string(acl) || strncmp(json_string_value(acl), "0x", 2) != 0 ||
 	    hex_decode_fixed(ret->acl.b, sizeof(ret->acl.b), bytes_str(json_string_value(acl))) !=
 		    ERR_OK)
-		return err_say(
-			note, ERR_CONFIG_VALUE,
-			"host_chains[%zu].acl_address: expected 0x and 40 hexadecimal digits",
-			index);
+		return bad(at, "acl_address", acl, "0x and 40 hexadecimal digits");
 	ret->url = arena_strndup(arena, bytes_str(json_string_value(url)));
-	return ret->url ? host_endpoints_read(ret, o, index, arena, note) : ERR_NOMEM;
+	return ret->url ? host_endpoints_read(ret, at, arena) : ERR_NOMEM;
 }
 
-enum err config_host_chains_read(struct connector_config *c, struct arena *arena,
-				 struct err_note *note)
+/* Entry `at` of the list is another chain than all that have been read. */
+static enum err chain_is_new(const struct connector_config *c, const struct entry *at)
 {
-	size_t n = json_is_array(c->host_chains_json) ? json_array_size(c->host_chains_json) : 0;
+	uint64_t id = c->host_chains[at->index].chain_id.v;
+
+	if (id == c->gateway_chain_id)
+		return place(at, "chain_id",
+			     err_say(at->note, ERR_CONFIG_VALUE,
+				     "found %" PRIu64
+				     ", which is gateway_chain_id, expected another chain",
+				     id));
+	for (size_t i = 0; i < at->index; i++)
+		if (c->host_chains[i].chain_id.v == id)
+			return place(at, "chain_id",
+				     err_say(at->note, ERR_CONFIG_VALUE,
+					     "found %" PRIu64 ", which is there twice", id));
+	return ERR_OK;
+}
+
+enum err config_host_chains_read(struct connector_config *c, const struct config_source *src,
+				 struct arena *arena, struct err_note *note)
+{
+	const json_t *list = c->host_chains_json;
+	size_t n = json_is_array(list) ? json_array_size(list) : 0;
 
 	if (n == 0 || n > HOST_CHAINS_MAX)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "host_chains: expected a list of 1 to %d chains",
-			       (int)HOST_CHAINS_MAX);
+		return config_prefix(note,
+				     err_say(note, ERR_CONFIG_VALUE,
+					     "found %zu, expected a list of 1 to %d chains", n,
+					     (int)HOST_CHAINS_MAX),
+				     &connector_config, src, "host_chains");
 	c->host_chains = arena_alloc_array(arena, n, sizeof(*c->host_chains));
 	if (!c->host_chains)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++) {
-		TRY(host_chain_read(&c->host_chains[i], json_array_get(c->host_chains_json, i), i,
-				    arena, note));
-		for (size_t j = 0; j < i; j++)
-			if (c->host_chains[j].chain_id.v == c->host_chains[i].chain_id.v)
-				return err_say(note, ERR_CONFIG_VALUE,
-					       "host_chains[%zu]: chain id %" PRIu64
-					       " is there twice",
-					       i, c->host_chains[i].chain_id.v);
+		const struct entry at = {src, json_array_get(list, i), i, note};
+
+		TRY(host_chain_read(&c->host_chains[i], &at, arena));
+		TRY(chain_is_new(c, &at));
 	}
 	c->host_chains_n = n;
 	return ERR_OK;
@@ -166,14 +227,19 @@ static enum err endpoints_check(const char *name, const struct config_strings *u
 		if (!config_is_rpc_url(urls->v[i]))
 			return config_prefix(note,
 					     err_say(note, ERR_CONFIG_VALUE,
-						     "expected http, https, ws or wss URLs"),
+						     "found another text at [%zu] (not shown: it "
+						     "may hold a key), expected http, https, ws or "
+						     "wss URLs",
+						     i),
 					     &connector_config, src, path);
 	}
 	(void)snprintf(path, sizeof(path), "%s_quorum", name);
 	if (quorum > urls->n + 1)
 		return config_prefix(note,
 				     err_say(note, ERR_CONFIG_VALUE,
-					     "there are only %zu endpoints to agree", urls->n + 1),
+					     "found %" PRIu64
+					     ", but there are only %zu endpoints to agree",
+					     quorum, urls->n + 1),
 				     &connector_config, src, path);
 	return ERR_OK;
 }
@@ -213,8 +279,10 @@ static enum err finality_check(struct chain_finality *ret_finality, const char *
 		return ERR_OK;
 	return config_prefix(note,
 			     err_say(note, ERR_CONFIG_VALUE,
-				     "expected latest, safe, finalized, arbitrum-l1 or a number of "
-				     "blocks below 1000000"),
+				     "found \"%.40s\", expected latest, safe, finalized, "
+				     "arbitrum-l1 or a number of "
+				     "blocks below 1000000",
+				     text),
 			     &connector_config, src, path);
 }
 

@@ -9,8 +9,8 @@
 bool config_is_rpc_url(const char *s);
 
 /* host_chains_json -> host_chains, in the arena. ERR_CONFIG_VALUE with a note. */
-enum err config_host_chains_read(struct connector_config *c, struct arena *arena,
-				 struct err_note *note) MUST_USE;
+enum err config_host_chains_read(struct connector_config *c, const struct config_source *src,
+				 struct arena *arena, struct err_note *note) MUST_USE;
 
 /* URLs, quorums and finality of the other chains. */
 enum err config_chains_check(struct connector_config *c, unsigned services,

@@ -35,7 +35,8 @@ static const char *config_dir(const char *const *env)
 	return dir && dir[0] ? dir : CONNECTOR_CONFIG_DIR;
 }
 
-enum err connector_config_path(struct buf *ret_path, const char *name, const char *const *env)
+enum err connector_config_path(struct buf *ret_path, const char *name, const char *const *env,
+			       struct err_note *note)
 {
 	const char *path;
 
@@ -45,6 +46,11 @@ enum err connector_config_path(struct buf *ret_path, const char *name, const cha
 		TRY(buf_cstr(ret_path, &path));
 		if (access(path, F_OK) == 0)
 			return ERR_OK;
+		if (access(name, F_OK) != 0)
+			return err_say(note, ERR_CONFIG_FILE,
+				       "%s: found neither here nor in %s (%s names another "
+				       "directory)",
+				       name, config_dir(env), CONNECTOR_CONFIG_DIR_VARIABLE);
 		buf_clear(ret_path);
 	}
 	TRY(buf_add_str(ret_path, name));
@@ -80,17 +86,63 @@ enum err connector_config_list(struct buf *out, const char *const *env, bool ful
 	return e;
 }
 
+/* ---- the database ---- */
+
+/* Something behind one of the schemes that store_open knows. */
+static bool is_database_url(const char *url)
+{
+	static const char *const schemes[] = {"sqlite://", "sqlite:", "postgres://",
+					      "postgresql://"};
+
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+			return url[strlen(schemes[i])] != '\0';
+	return false;
+}
+
+/* `table`, `source`: where it stands; NULL: not known. */
+static enum err database_url(struct secret *ret_url, const struct secret *configured,
+			     const char *const *env, const struct config_table *table,
+			     const struct config_source *source, struct err_note *note)
+{
+	CLEANUP(buf_free) struct buf url = buf_make(PATH_MAX + 32);
+	const char *dir = connector_env_get(env, "STATE_DIRECTORY"); /* systemd.exec(5) */
+	enum err e;
+
+	if (configured->p && !is_database_url((const char *)configured->p)) {
+		e = err_say(note, ERR_CONFIG_VALUE,
+			    "found something else (not shown: it may hold a password), expected "
+			    "sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE");
+		return source ? config_prefix(note, e, table, source, "database_url")
+			      : err_prefix(note, e, "database_url");
+	}
+	if (configured->p)
+		return secret_copy(ret_url, secret_view(configured));
+	if (!dir || dir[0] == '\0' || dir[0] == ':')
+		dir = ".";
+	TRY(buf_addf(&url, "sqlite:%.*s/kms-connector.db", (int)strcspn(dir, ":"), dir));
+	TRY(buf_add_u8(&url, '\0'));
+	return secret_copy(ret_url, buf_view(&url));
+}
+
 /* ---- reading ---- */
 
-static enum err log_check(const struct connector_config *c, struct err_note *note)
+static enum err log_check(const struct connector_config *c, const struct config_source *source,
+			  struct err_note *note)
 {
 	enum log_level level;
+	enum err e;
 
-	if (log_level_parse(&level, c->log_level) != ERR_OK)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "log_level: expected error, warn, info or debug");
-	if (strcmp(c->log_format, "json") != 0 && strcmp(c->log_format, "text") != 0)
-		return err_say(note, ERR_CONFIG_VALUE, "log_format: expected text or json");
+	if (log_level_parse(&level, c->log_level) != ERR_OK) {
+		e = err_say(note, ERR_CONFIG_VALUE,
+			    "found \"%.40s\", expected error, warn, info or debug", c->log_level);
+		return config_prefix(note, e, &connector_config, source, "log_level");
+	}
+	if (strcmp(c->log_format, "json") != 0 && strcmp(c->log_format, "text") != 0) {
+		e = err_say(note, ERR_CONFIG_VALUE, "found \"%.40s\", expected text or json",
+			    c->log_format);
+		return config_prefix(note, e, &connector_config, source, "log_format");
+	}
 	return ERR_OK;
 }
 
@@ -122,6 +174,50 @@ static void on_oddity(void *ctx, const struct config_oddity *o)
 		f->src->oddity(f->src->ctx, o);
 }
 
+/* ---- a key that is missing because it is misspelt ---- */
+
+struct misspelt {
+	const char *note; /* what the configuration was refused for */
+	struct err_note found;
+};
+
+/* Is this the key that the refusal begins with, behind the name of the file? */
+static bool is_about(const char *note, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *at = strstr(note, key); at; at = strstr(at + 1, key))
+		if ((at == note || at[-1] == ' ') && (at[n] == ':' || at[n] == ' '))
+			return true;
+	return false;
+}
+
+static void on_misspelt(void *ctx, const struct config_oddity *o)
+{
+	struct misspelt *m = ctx;
+
+	if (m->found.text[0] || o->kind != CONFIG_UNKNOWN_KEY || !o->meant ||
+	    !is_about(m->note, o->meant))
+		return;
+	(void)err_say(&m->found, ERR_CONFIG_VALUE, "%s: unknown key %s, did you mean %s? ",
+		      o->where, o->key, o->meant);
+}
+
+static enum err load_or_name_misspelt(struct connector_config *c, unsigned services,
+				      const struct config_source *source, struct arena *arena,
+				      struct err_note *note)
+{
+	struct err_note refusal = {0};
+	struct misspelt misspelt = {.note = refusal.text};
+	enum err e = connector_config_load(c, services, source, arena, &refusal);
+
+	if (e == ERR_OK)
+		return ERR_OK;
+	if (e == ERR_CONFIG_VALUE)
+		TRY(config_oddities(&connector_config, source, on_misspelt, &misspelt));
+	return err_say(note, e, "%s%s", misspelt.found.text, refusal.text);
+}
+
 static enum err load(struct connector_config *c, unsigned services,
 		     const struct connector_config_source *src, const struct config_source *source,
 		     struct arena *arena, struct err_note *note)
@@ -129,9 +225,9 @@ static enum err load(struct connector_config *c, unsigned services,
 	CLEANUP(secret_free) struct secret url = {0};
 	struct filter filter = {src};
 
-	TRY(connector_config_load(c, services, source, arena, note));
-	TRY(log_check(c, note));
-	TRY(connector_database_url(&url, &c->database_url, src->env, note));
+	TRY(load_or_name_misspelt(c, services, source, arena, note));
+	TRY(log_check(c, source, note));
+	TRY(database_url(&url, &c->database_url, src->env, &connector_config, source, note));
 	if (src->loaded)
 		src->loaded(src->ctx, c);
 	if (src->oddity)
@@ -163,38 +259,10 @@ enum err connector_config_read(struct connector_config *ret_config, unsigned ser
 	return e;
 }
 
-/* ---- the database ---- */
-
-/* Something behind one of the schemes that store_open knows. */
-static bool is_database_url(const char *url)
-{
-	static const char *const schemes[] = {"sqlite://", "sqlite:", "postgres://",
-					      "postgresql://"};
-
-	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-		if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
-			return url[strlen(schemes[i])] != '\0';
-	return false;
-}
-
 enum err connector_database_url(struct secret *ret_url, const struct secret *configured,
 				const char *const *env, struct err_note *note)
 {
-	CLEANUP(buf_free) struct buf url = buf_make(PATH_MAX + 32);
-	const char *dir = connector_env_get(env, "STATE_DIRECTORY"); /* systemd.exec(5) */
-
-	if (configured->p) {
-		if (!is_database_url((const char *)configured->p))
-			return err_say(note, ERR_CONFIG_VALUE,
-				       "database_url: expected sqlite:PATH or "
-				       "postgres://USER:PASSWORD@HOST:PORT/DATABASE");
-		return secret_copy(ret_url, secret_view(configured));
-	}
-	if (!dir || dir[0] == '\0' || dir[0] == ':')
-		dir = ".";
-	TRY(buf_addf(&url, "sqlite:%.*s/kms-connector.db", (int)strcspn(dir, ":"), dir));
-	TRY(buf_add_u8(&url, '\0'));
-	return secret_copy(ret_url, buf_view(&url));
+	return database_url(ret_url, configured, env, NULL, NULL, note);
 }
 
 enum err connector_database_of(struct secret *ret_url, const char *file, const char *const *env,
@@ -221,7 +289,7 @@ enum err connector_database_of(struct secret *ret_url, const char *file, const c
 	source.text = buf_view(&text);
 	TRY(config_load(&table, 1, &source, &settings, &arena, note));
 
-	enum err e = connector_database_url(ret_url, &settings.url, env, note);
+	enum err e = database_url(ret_url, &settings.url, env, &table, &source, note);
 
 	secret_free(&settings.url);
 	return e;

@@ -20,10 +20,11 @@ const char *connector_env_get(const char *const *env, const char *name);
 
 /*
  * The file that `name` means, as an ended text in the empty `ret_path`: a name without '/' is one
- * of the configuration directory, if that has it; everything else is a path.
+ * of the configuration directory, if that has it, else of the working directory; everything else is
+ * a path. ERR_CONFIG_FILE, with a note that says where was looked, for a name that neither has.
  */
-enum err connector_config_path(struct buf *ret_path, const char *name,
-			       const char *const *env) MUST_USE;
+enum err connector_config_path(struct buf *ret_path, const char *name, const char *const *env,
+			       struct err_note *note) MUST_USE;
 
 /* One line for each *.toml of the configuration directory, sorted; `full`: with its absolute path.
  * ERR_CONFIG_FILE with a note. */

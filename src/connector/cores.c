@@ -76,6 +76,15 @@ enum err cores_check_keys(const struct connector_config *c, const struct config_
 					     "together",
 					     missing),
 				     &connector_config, src, given);
+	for (size_t i = 0; i < t->server_names.n; i++)
+		if (!tls_identity_is_sound(t->server_names.v[i]))
+			return config_prefix(note,
+					     err_say(note, ERR_CONFIG_VALUE,
+						     "[%zu]: found \"%.80s\", expected one name of "
+						     "a certificate's subjectAltName: a host, an "
+						     "address or a URI",
+						     i, t->server_names.v[i]),
+					     &connector_config, src, "kms_core_tls.server_names");
 	TRY(endpoints_check(c, src, &tls, note));
 	if (given && !tls)
 		return config_prefix(note,

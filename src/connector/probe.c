@@ -8,14 +8,23 @@ enum {
 	BODY_MAX = 64 << 10
 };
 
-enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path)
+/* Behind "://": nothing after the host. */
+static bool has_no_path(const char *rest)
+{
+	size_t n = strcspn(rest, "/?#");
+
+	return strcmp(&rest[n], "") == 0 || strcmp(&rest[n], "/") == 0;
+}
+
+enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path,
+		   struct err_note *note)
 {
 	static const struct {
 		const char *all, *loopback;
 	} every[] = {{"0.0.0.0:", "127.0.0.1:"}, {"[::]:", "[::1]:"}};
-	const char *host = "", *rest = endpoint, *url;
+	const char *host = "", *rest = endpoint, *url, *scheme_end = strstr(endpoint, "://");
 
-	if (strncmp(endpoint, "http://", 7) != 0 && strncmp(endpoint, "https://", 8) != 0) {
+	if (!scheme_end) {
 		TRY(buf_add_str(ret_url, "http://"));
 		for (size_t i = 0; i < ARRAY_LEN(every); i++)
 			if (strncmp(endpoint, every[i].all, strlen(every[i].all)) == 0) {
@@ -23,6 +32,17 @@ enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path)
 				rest = &endpoint[strlen(every[i].all)];
 			}
 		TRY(buf_addf(ret_url, "%s%s%s", host, rest, path));
+	} else if (strncmp(endpoint, "http://", 7) != 0 && strncmp(endpoint, "https://", 8) != 0) {
+		return err_say(note, ERR_CONFIG_VALUE,
+			       "found %.*s, expected http://HOST:PORT, https://HOST:PORT or "
+			       "HOST:PORT",
+			       (int)(scheme_end - endpoint < 40 ? scheme_end - endpoint : 40),
+			       endpoint);
+	} else if (has_no_path(&scheme_end[3])) {
+		size_t n = strlen(endpoint);
+
+		TRY(buf_addf(ret_url, "%.*s%s", (int)(endpoint[n - 1] == '/' ? n - 1 : n), endpoint,
+			     path));
 	} else {
 		TRY(buf_add_str(ret_url, endpoint));
 	}

@@ -6,11 +6,13 @@
 #include "base/bytes.h"
 
 /*
- * The URL that is meant: `endpoint` if it is one; an address and port, as monitoring_endpoint has
- * it, with http:// before and `path` ("/healthz") behind, and loopback in the place of every
- * address. As an ended text in the empty `ret_url`.
+ * The URL that is meant: `endpoint` if it is one, with `path` ("/healthz") behind where it has
+ * none; an address and port, as monitoring_endpoint has it, with http:// before and `path` behind,
+ * and loopback in the place of every address. As an ended text in the empty `ret_url`.
+ * ERR_CONFIG_VALUE with a note: a URL of another scheme.
  */
-enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path) MUST_USE;
+enum err probe_url(struct buf *ret_url, const char *endpoint, const char *path,
+		   struct err_note *note) MUST_USE;
 
 /*
  * GETs `url` and appends the body to `out`, also if the service is not well. ERR_OK: status 200 and

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "base/limits.h"
+#include "net/tls.h"
 
 enum {
 	PREFIX_MAX = 64,
@@ -216,6 +217,14 @@ static enum err tls_check(const struct checked *k, const struct core_tls_config 
 				  "found no %s beside it, expected cert, key, ca and "
 				  "allowed_peers together",
 				  missing));
+	for (size_t i = 0; i < tls->allowed_peers.n; i++)
+		if (!tls_identity_is_sound(tls->allowed_peers.v[i]))
+			return at(
+				k, "service.tls.allowed_peers",
+				err_say(k->note, ERR_CONFIG_VALUE,
+					"[%zu]: found \"%.80s\", expected one name of a "
+					"certificate's subjectAltName: a host, an address or a URI",
+					i, tls->allowed_peers.v[i]));
 	return ERR_OK;
 }
 

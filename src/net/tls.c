@@ -267,6 +267,17 @@ enum err tls_reload(struct tls *t, struct err_note *note)
 
 /* ---- life ---- */
 
+bool tls_identity_is_sound(const char *identity)
+{
+	/* A leading dot would mean a whole domain to OpenSSL. */
+	if (!identity[0] || identity[0] == '.' || strlen(identity) >= TLS_NAME_SIZE)
+		return false;
+	for (const char *c = identity; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || *c == '*' || (*c == ',' && !strstr(identity, "://")))
+			return false;
+	return true;
+}
+
 static enum err identities_copy(struct tls *t, const struct tls_options *o, struct err_note *note)
 {
 	if (o->identities_n > TLS_IDENTITIES_MAX)
@@ -278,8 +289,7 @@ static enum err identities_copy(struct tls *t, const struct tls_options *o, stru
 	for (; t->identities_n < o->identities_n; t->identities_n++) {
 		const char *name = o->identities[t->identities_n];
 
-		/* A leading dot would mean a whole domain to OpenSSL. */
-		if (!name[0] || name[0] == '.' || strlen(name) >= TLS_NAME_SIZE)
+		if (!tls_identity_is_sound(name))
 			return err_say(note, ERR_CONFIG_VALUE, "\"%.80s\" is no identity", name);
 		t->identities[t->identities_n] = strdup(name);
 		if (!t->identities[t->identities_n])

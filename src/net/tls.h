@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tls_options {
@@ -29,6 +30,9 @@ struct tls_options {
 enum {
 	TLS_NAME_SIZE = 256
 };
+
+/* Can a certificate name it: a host, an address or a URI, and neither a pattern nor several? */
+bool tls_identity_is_sound(const char *identity);
 
 /* For any number of servers and channels, which must be gone before it is freed. */
 struct tls;

@@ -110,6 +110,12 @@ for (const name of ['kms-connector', 'gw-listener', 'kms-worker', 'tx-sender', '
 		assert.equal(program(name, '--no-such-option').status, 2);
 	});
 
+test('a command that there is not is told so', () => {
+	const { status, stderr } = program('kms-connector', 'foo');
+	assert.equal(status, 2);
+	assert.match(stderr, /^kms-connector: "foo" is no command, expected start, validate, .* or replay\n/);
+});
+
 // ---- the connector's configuration ----
 
 const scratch = mkdtempSync(join(tmpdir(), 'claviger-command-'));
@@ -155,8 +161,15 @@ test('a configuration error names file, line and key, and the process exits 1', 
 
 const validations = [
 	['a whole configuration', toml(), /valid for listener, worker and sender/, /^$/],
-	['a database of another kind', toml({ database_url: '"mysql://u:hush@h/d"' }), null, /database_url: expected sqlite:PATH or postgres:/],
-	['a log level', toml({ log_level: '"loud"' }), null, /log_level: expected error, warn, info or debug/],
+	['a database of another kind', toml({ database_url: '"mysql://u:hush@h/d"' }), null, /connector\.toml:\d+: database_url: found something else \(not shown.*expected sqlite:PATH or postgres:/],
+	['a log level', toml({ log_level: '"loud"' }), null, /connector\.toml:\d+: log_level: found "loud", expected error, warn, info or debug/],
+	['no endpoints of cores', toml({ kms_core_endpoints: '[]' }), null, /connector\.toml:\d+: kms_core_endpoints: found none, expected at least one/],
+	['a quorum of more than there are', toml({ gateway_quorum: '3' }), null, /connector\.toml:\d+: gateway_quorum: found 3, but there are only 1 endpoints/],
+	['a host chain that is the gateway', toml({ gateway_chain_id: '12345' }), null, /connector\.toml:13: host_chains\[0\]\.chain_id: found 12345, which is gateway_chain_id/],
+	['the address of an ACL', toml().replace(address(3), '0x33'), null, /connector\.toml:14: host_chains\[0\]\.acl_address: found "0x33", expected 0x and 40 hexadecimal digits/],
+	['the URL of a host chain', toml().replace(/\[\[host_chains\]\]\nurl = .*/, '[[host_chains]]\nurl = "ftp://hush@h"'), null, /connector\.toml:12: host_chains\[0\]\.url: found another text \(not shown: it may hold a key\), expected an http/],
+	['a misspelt key that is needed', toml({ gateway_chain_id: null, gateway_chian_id: '5' }), null, /connector\.toml:\d+: unknown key gateway_chian_id, did you mean gateway_chain_id\? .*gateway_chain_id is required/],
+	['a misspelt key beside another that is missing', toml({ gateway_url: null, task_limt: '5' }), null, /^kms-connector: [^ ]*connector\.toml: gateway_url is required/],
 	['a missing key', toml({ gateway_url: null }), null, /gateway_url is required: found nothing there nor in KMS_CONNECTOR_GATEWAY_URL/],
 	['no signer', toml({ private_key: null }), null, /private_key: the sender needs one/],
 	['a slip of the pen', toml({ task_limt: '5' }), /valid/, /:\d+: task_limt is not known and has no effect, did you mean task_limit\?/],
@@ -204,6 +217,9 @@ test('list, and bare names of its files', () => {
 	// One that the directory does not have, and without it.
 	writeFileSync(join(scratch, 'here.toml'), toml());
 	assert.equal(call('validate', '-c', 'here.toml').stdout, 'here.toml: valid for listener, worker and sender\n');
+	const nowhere = call('validate', '-c', 'nowhere.toml');
+	assert.equal(nowhere.status, 1);
+	assert.equal(nowhere.stderr, `kms-connector: nowhere.toml: found neither here nor in ${dir} (KMS_CONNECTOR_CONFIG_DIR names another directory)\n`);
 	const none = run(join(programs, 'kms-connector'), ['list'], { cwd: scratch, env: environment() });
 	assert.equal(none.status, 1);
 	assert.match(none.stderr, /config\/environments: No such file or directory \(KMS_CONNECTOR_CONFIG_DIR names another directory\)/);
@@ -284,6 +300,8 @@ test('health: what the service says, and exit 1 for anything but well', async ()
 		assert.deepEqual(await ask(['-e', `${url}/well`]), { status: 0, text: '{"healthy":true}\n' });
 		assert.deepEqual(await ask([], { KMS_CONNECTOR_MONITORING_ENDPOINT: '0.0.0.0:28094' }), { status: 0, text: '{"healthy":true}\n' });
 		assert.deepEqual(await ask([], { KMS_CONNECTOR_MONITORING_ENDPOINT: `${url}/well` }), { status: 0, text: '{"healthy":true}\n' });
+		assert.deepEqual(await ask(['-e', url]), { status: 0, text: '{"healthy":true}\n' });
+		assert.deepEqual(await ask(['-e', `${url}/`]), { status: 0, text: '{"healthy":true}\n' });
 		const ill = await ask(['--endpoint', `${url}/ill`]);
 		assert.equal(ill.status, 1);
 		assert.match(ill.text, /"healthy":false[^]*status 503/);
@@ -294,7 +312,7 @@ test('health: what the service says, and exit 1 for anything but well', async ()
 	const gone = await ask(['-e', 'http://127.0.0.1:28093/']);
 	assert.equal(gone.status, 1);
 	assert.match(gone.text, /28093/);
-	assert.equal((await ask(['-e', 'ftp://x'])).status, 1);
+	assert.deepEqual(await ask(['-e', 'ftp://x']), { status: 1, text: 'kms-connector: ftp://x: found ftp, expected http://HOST:PORT, https://HOST:PORT or HOST:PORT\n' });
 });
 
 test('inspect takes ids, handles and transaction hashes, and nothing else', () => {

@@ -327,17 +327,23 @@ static void test_host_chain_errors(void **state)
 	expect_error(f, "chainId = ", "quorum = 2\nchainId = 5", "host_chains[1].quorum");
 	expect_error(f, "chainId = ", "urls = [\"ftp://x\"]\nchainId = 5", "host_chains[1].urls");
 	expect_error(f, "gateway_chain_id", "gateway_quorum = 2\ngateway_chain_id = 1",
-		     "gateway_quorum: there are only 1 endpoints");
+		     "gateway_quorum: found 2, but there are only 1 endpoints");
 	expect_error(f, "gateway_chain_id", "gateway_urls = [\"x\"]\ngateway_chain_id = 1",
-		     "gateway_urls: expected http, https, ws or wss URLs");
+		     "gateway_urls: found another text at [0] (not shown");
 	expect_error(f, "gateway_chain_id", "gateway_finality = \"12x\"\ngateway_chain_id = 1",
-		     "gateway_finality: expected latest");
-	expect_error(f, "chainId = ", "chainId = \"12345\"", "there twice");
+		     "gateway_finality: found \"12x\", expected latest");
+	expect_error(f, "chainId = ", "chainId = \"12345\"",
+		     "host_chains[1].chain_id: found 12345, which is there twice");
+	expect_error(f, "chainId = ", "chainId = 54321",
+		     "host_chains[1].chain_id: found 54321, which is gateway_chain_id");
+	expect_error(f, "kms_core_endpoints = ", "kms_core_endpoints = []",
+		     "kms_core_endpoints: found none, expected at least one endpoint");
 	expect_error(f, "chainId = ", "chainId = \"0x3039\"", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "chainId = 0", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "chainId = -1", "host_chains[1].chain_id");
 	expect_error(f, "chainId = ", "", "host_chains[1].chain_id");
-	expect_error(f, "url = \"https://host-2", "url = \"ftp://host-2\"", "host_chains[1].url");
+	expect_error(f, "url = \"https://host-2", "url = \"ftp://host-2\"",
+		     "host_chains[1].url: found another text (not shown: it may hold a key)");
 	expect_error(f, "url = \"https://host-2", "url = \"http://\"", "host_chains[1].url");
 	expect_error(f, "aclAddress", "aclAddress = \"ac00000000000000000000000000000000000002\"",
 		     "host_chains[1].acl_address");

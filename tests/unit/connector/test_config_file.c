@@ -114,7 +114,7 @@ static void expect_path(const struct place *p, const char *name, const char *exp
 	CLEANUP(buf_free) struct buf path = buf_make(1000);
 	const char *text;
 
-	assert_int_equal(connector_config_path(&path, name, p->env), ERR_OK);
+	assert_int_equal(connector_config_path(&path, name, p->env, NULL), ERR_OK);
 	assert_int_equal(buf_cstr(&path, &text), ERR_OK);
 	assert_string_equal(text, expected);
 }
@@ -142,7 +142,10 @@ static void test_files(void **state)
 	(void)snprintf(expected, sizeof(expected), "%s/b.toml", p.dir);
 	expect_path(&p, "b.toml", expected);
 	expect_path(&p, "./b.toml", "./b.toml");
-	expect_path(&p, "c.toml", "c.toml");
+	buf_clear(&out);
+	assert_int_equal(connector_config_path(&out, "c.toml", p.env, &note), ERR_CONFIG_FILE);
+	assert_non_null(strstr(note.text, "c.toml: found neither here nor in "));
+	assert_non_null(strstr(note.text, p.dir));
 
 	assert_int_equal(connector_database_of(&url, expected, p.env, &note), ERR_OK);
 	assert_string_equal((const char *)url.p, "sqlite:b.db");
@@ -166,6 +169,11 @@ static void test_probe_urls(void **state)
 	} rows[] = {
 		{"http://h:1/x", "http://h:1/x"},
 		{"https://h/healthz", "https://h/healthz"},
+		{"http://h:1", "http://h:1/healthz"},
+		{"https://[::1]:1/", "https://[::1]:1/healthz"},
+		{"http://h?x", "http://h?x"},
+		{"ftp://h:1/x", NULL},
+		{"unix:///run/x", NULL},
 		{"127.0.0.1:9100", "http://127.0.0.1:9100/healthz"},
 		{"0.0.0.0:9100", "http://127.0.0.1:9100/healthz"},
 		{"[::]:9100", "http://[::1]:9100/healthz"},
@@ -177,7 +185,15 @@ static void test_probe_urls(void **state)
 		CLEANUP(buf_free) struct buf url = buf_make(1000);
 		const char *text;
 
-		assert_int_equal(probe_url(&url, rows[i].endpoint, "/healthz"), ERR_OK);
+		struct err_note note = {0};
+
+		if (!rows[i].url) {
+			assert_int_equal(probe_url(&url, rows[i].endpoint, "/healthz", &note),
+					 ERR_CONFIG_VALUE);
+			assert_non_null(strstr(note.text, "expected http://HOST:PORT"));
+			continue;
+		}
+		assert_int_equal(probe_url(&url, rows[i].endpoint, "/healthz", &note), ERR_OK);
 		assert_int_equal(buf_cstr(&url, &text), ERR_OK);
 		assert_string_equal(text, rows[i].url);
 	}

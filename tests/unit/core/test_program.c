@@ -283,6 +283,12 @@ static void test_refused_configurations(void **state)
 		 "core.toml:2: service.tls.cert: found no service.tls.allowed_peers beside it"},
 		{"[service.tls]\nallowed_peers = [\"a\"]\n",
 		 "core.toml:2: service.tls.allowed_peers: found no service.tls.cert beside it"},
+		{"[service.tls]\ncert = \"a\"\nkey = \"b\"\nca = \"c\"\nallowed_peers = [\"a\", "
+		 "\"*\"]\n",
+		 "core.toml:5: service.tls.allowed_peers: [1]: found \\\"*\\\", expected one name"},
+		{"[service.tls]\ncert = \"a\"\nkey = \"b\"\nca = \"c\"\nallowed_peers = [\"a "
+		 "b\"]\n",
+		 "core.toml:5: service.tls.allowed_peers: [0]: found \\\"a b\\\""},
 		{"[service.tls]\nallowed_peers = []\n", "core.toml:2: service.tls.allowed_peers"},
 		{"[service]\nplaintext_loopback = true\n" TLS_ROWS,
 		 "core.toml:2: service.plaintext_loopback: found true beside [service.tls]"},
