@@ -82,6 +82,8 @@
 	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                     \
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                  \
 	X(FHE_KEY_SET_SIZE_MAX, 1 << 30, "a serialised key set or server key")                     \
+	X(FHE_CRS_BITS_MAX, 4096, "bits of a list that a CRS is made for")                         \
+	X(FHE_CRS_SIZE_MAX, 16 << 20, "a serialised CompactPkeCrs")                                \
 	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                       \
 	X(FHE_METADATA_SIZE_MAX, 4096, "re-randomisation metadata of a TFHE ciphertext")           \
 	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")     \
