@@ -258,6 +258,13 @@ struct sim_core {
 	bool has_sync;
 	unsigned syncs;
 	unsigned sends, polls;
+	enum grpc_status other_status; /* to every call that is about no decryption */
+	unsigned others;
+	char other_path[96]; /* of the last one */
+	void (*spy)(void *ctx,
+		    const struct rpc_call *call); /* sees every call, before it is served */
+	void *spy_ctx;
+	unsigned spied;
 	int64_t last_timeout_ms;
 	struct buf last_request;
 };

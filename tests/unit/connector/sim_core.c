@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* A KMS core behind the channel seam: it keeps requests by id, decrypts everything to one value,
  * and signs. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hex.h"
@@ -348,7 +349,14 @@ static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
 		.next = c->running, .core = c, .id = ++c->next_id, .done = done, .ctx = ctx};
 	r->reply = buf_make(GRPC_MESSAGE_MAX);
 	c->last_timeout_ms = call->timeout_ms;
-	if (strstr(call->path, "DecryptSync")) {
+	if (c->spy)
+		c->spy(c->spy_ctx, call);
+	c->spied += c->spy ? 1 : 0;
+	if (!strstr(call->path, "Decrypt")) {
+		c->others++;
+		(void)snprintf(c->other_path, sizeof(c->other_path), "%s", call->path);
+		r->status = c->other_status;
+	} else if (strstr(call->path, "DecryptSync")) {
 		c->syncs++;
 		r->status = c->has_sync ? decrypt(c, call->message, user) : GRPC_UNIMPLEMENTED;
 		if (r->status == GRPC_OK) {

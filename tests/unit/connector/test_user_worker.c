@@ -85,6 +85,30 @@ static void test_unified_mixed(void **state)
 	assert_answered(f);
 }
 
+/* One signature is for one chain. */
+static void test_unified_of_two_chains(void **state)
+{
+	struct fixture *f = *state;
+	struct host_chain_config chains[2] = {f->w.host_config, f->w.host_config};
+	struct provider *hosts[2] = {f->w.host_provider, f->w.host_provider};
+	struct asked q;
+
+	chains[1].chain_id.v++;
+	f->w.config.host_chains = chains;
+	f->w.config.host_chains_n = f->w.env.hosts_n = ARRAY_LEN(hosts);
+	f->w.env.hosts = hosts;
+	ask_unified(f, &q);
+	q.handles[1] = world_handle(2, 5);
+	q.handles[1].b[29]++;
+	q.r.handles_n = 2;
+	sign(f, &q, &user_key);
+	grant_unified(f, &q);
+	insert_user(f, &q);
+	start(f);
+	assert_refused(f, "under one signature, which is for one chain");
+	stop(f); /* what it was configured with goes out of scope */
+}
+
 static void test_unified_without_named_contracts(void **state)
 {
 	struct fixture *f = *state;
@@ -467,6 +491,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_unified),
 		T(test_unified_mixed),
+		T(test_unified_of_two_chains),
 		T(test_unified_without_named_contracts),
 		T(test_unified_no_named_contract_is_allowed),
 		T(test_second_read_begins_anew),

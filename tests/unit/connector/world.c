@@ -321,6 +321,8 @@ void world_init(struct world *w, uint64_t seed)
 		.verifying_contract = w->decryption,
 	};
 	sim_core_init(&w->core, &w->sim, w->ecdsa, &w->domain);
+	w->core.spy = spy_on_core;
+	w->core.spy_ctx = w;
 	assert_int_equal(ecdsa_address(w->ecdsa, &w->kms_signer, &w->core.key), ERR_OK);
 	config_init(w);
 	env_init(w);

@@ -109,6 +109,10 @@ void world_grant(struct world *w, struct hash32 handle, struct address account);
 void world_delegate(struct world *w, struct hash32 handle, struct address delegator,
 		    struct address delegate, struct address contract);
 
+/* Of every call that the core gets (spy.c; `ctx` is a world): the row of what it is about has a
+ * proof that is complete and its own, and the bytes that go out are those that the proof names. */
+void spy_on_core(void *ctx, const struct rpc_call *call);
+
 /* State of the only row, or of request `id`. */
 const char *world_state(struct world *w, uint64_t id);
 const char *world_reason(struct world *w, uint64_t id);
