@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Rows of connector_config about all three services: a piece of the table in config_table.c, and no header. */
-	{.path = "database_url",
-	 .type = CONFIG_SECRET_TEXT,
-	 FIELD(database_url),
-	 .services = ALL,
-	 .doc = "Where state is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE. "
-		"Without it kms-connector.db in $STATE_DIRECTORY or the working directory."},
+/* Rows of connector_config about all three services: a piece of the table in config_table.c, and no
+ * header. */
+{.path = "database_url",
+ .type = CONFIG_SECRET_TEXT,
+ FIELD(database_url),
+ .services = ALL,
+ .doc = "Where state is kept: sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE. "
+	"Without it kms-connector.db in $STATE_DIRECTORY or the working directory."},
 	{.path = "gateway_url",
 	 .type = CONFIG_RPC_URL,
 	 FIELD(gateway_url),
@@ -186,7 +187,8 @@
 	 .min = 1,
 	 .max = 200,
 	 .services = ALL,
-	 .doc = "service.name of traces; without it OTEL_SERVICE_NAME, else kms-connector-… as "
+	 .doc = "Name in logs, where -n gives none, and service.name of traces; without it "
+		"OTEL_SERVICE_NAME, else kms-connector-… as "
 		"upstream's."},
 	{.path = "otlp_endpoint",
 	 .type = CONFIG_URL,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Rows of connector_config about the listener: a piece of the table in config_table.c, and no header. */
-	{.path = "decryption_polling",
-	 .type = CONFIG_DURATION,
-	 FIELD(decryption_polling_ms),
-	 .def = "500ms",
-	 .min = 10,
-	 .max = HOUR,
-	 .services = L,
-	 .doc = "Pause between two looks at the gateway's head."},
+/* Rows of connector_config about the listener: a piece of the table in config_table.c, and no
+ * header. */
+{.path = "decryption_polling",
+ .type = CONFIG_DURATION,
+ FIELD(decryption_polling_ms),
+ .def = "500ms",
+ .min = 10,
+ .max = HOUR,
+ .services = L,
+ .doc = "Pause between two looks at the gateway's head."},
 	{.path = "gateway_finality",
 	 .type = CONFIG_STRING,
 	 FIELD(gateway_finality),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Rows of connector_config with names that keys had in older versions of the other connector: a piece
- * of the table in config_table.c, and no header. Each is an alias of the row that it names. */
-	/* ---- the first generation, one process, until v0.9 ---- */
-	OLD("chain_id", CONFIG_U64, gateway_chain_id, ALL, 0, 1, UINT64_MAX, "gateway_chain_id"),
+/* Rows of connector_config with names that keys had in older versions of the other connector: a
+ * piece of the table in config_table.c, and no header. Each is an alias of the row that it names.
+ */
+/* ---- the first generation, one process, until v0.9 ---- */
+OLD("chain_id", CONFIG_U64, gateway_chain_id, ALL, 0, 1, UINT64_MAX, "gateway_chain_id"),
 	OLD("kms_core_endpoint", CONFIG_STRINGS, kms_core_endpoints, W, 1, 1, 1,
 	    "kms_core_endpoints"),
 	OLD("decryption_address", CONFIG_ADDRESS, decryption_contract.address, ALL, 1, 0, 0,
@@ -36,8 +37,8 @@
 	 .max = INT64_MAX,
 	 .services = L,
 	 .doc = "Older form."},
-	OLD("s3_ciphertext_retrieval_retries", CONFIG_U64, s3_ciphertext_retrieval_attempts, W, 0, 1,
-	    255, "s3_ciphertext_retrieval_attempts"),
+	OLD("s3_ciphertext_retrieval_retries", CONFIG_U64, s3_ciphertext_retrieval_attempts, W, 0,
+	    1, 255, "s3_ciphertext_retrieval_attempts"),
 	OLD_TIME("decryption_polling_ms", decryption_polling_ms, L, 0, MS, 10, HOUR,
 		 "decryption_polling"),
 	OLD_TIME("key_management_polling_ms", key_management_polling_ms, L, 0, MS, 10, HOUR,

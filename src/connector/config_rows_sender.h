@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Rows of connector_config about the sender: a piece of the table in config_table.c, and no header. */
-	{.path = "private_key",
-	 .type = CONFIG_SECRET32,
-	 FIELD_GIVEN(private_key, private_key_given),
-	 .services = S,
-	 .doc = "Key of the account that sends transactions: 32 bytes in hexadecimal."},
+/* Rows of connector_config about the sender: a piece of the table in config_table.c, and no header.
+ */
+{.path = "private_key",
+ .type = CONFIG_SECRET32,
+ FIELD_GIVEN(private_key, private_key_given),
+ .services = S,
+ .doc = "Key of the account that sends transactions: 32 bytes in hexadecimal."},
 	{.path = "aws_kms_config.key_id",
 	 .type = CONFIG_STRING,
 	 FIELD(aws_kms.key_id),

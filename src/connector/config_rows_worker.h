@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Rows of connector_config about the worker: a piece of the table in config_table.c, and no header. */
-	CONTRACT("gateway_config_contract", gateway_config_contract, "GatewayConfig", W, true,
-		 "the gateway's GatewayConfig contract"),
+/* Rows of connector_config about the worker: a piece of the table in config_table.c, and no header.
+ */
+CONTRACT("gateway_config_contract", gateway_config_contract, "GatewayConfig", W, true,
+	 "the gateway's GatewayConfig contract"),
 	{.path = "host_chains",
 	 .type = CONFIG_JSON,
 	 FIELD(host_chains_json),
