@@ -100,6 +100,8 @@
 	X(CORE_EXTRA_DATA_MAX, 4096, "extra_data of one request")                                  \
 	X(CORE_RUNNING_BYTES_MAX, 256 << 20, "request bytes being computed on")                    \
 	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")          \
+	X(CORE_KEY_REQUESTS_MAX, 4096,                                                             \
+	  "key generations, and preprocessings, that a node remembers")                            \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
 	X(HEALTH_SENDING_MAX_MS, 120000, "one answer on its way to the gateway, in good health")   \

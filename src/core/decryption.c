@@ -17,21 +17,13 @@ static enum err public_sign(struct buf *answer, const struct decryption_request 
 const struct decryption_kind decryption_kinds[REQUEST_KINDS] = {
 	[REQUEST_PUBLIC_DECRYPTION] =
 		{
-			.name = "public",
 			.answer_item_max = PUBLIC_DECRYPTION_ITEM_MAX,
 			.sign = public_sign,
-			.request = METRICS_PUBLIC_DECRYPT_REQUEST,
-			.result = METRICS_PUBLIC_DECRYPT_RESULT,
-			.inner = METRICS_PUBLIC_DECRYPT_INNER,
 		},
 	[REQUEST_USER_DECRYPTION] =
 		{
-			.name = "user",
 			.answer_item_max = USER_DECRYPTION_ITEM_MAX,
 			.sign = user_decryption_sign,
-			.request = METRICS_USER_DECRYPT_REQUEST,
-			.result = METRICS_USER_DECRYPT_RESULT,
-			.inner = METRICS_USER_DECRYPT_INNER,
 		},
 };
 

@@ -5,19 +5,16 @@
 #define CORE_DECRYPTION_H
 
 #include "core/decryption_request.h"
-#include "core/metrics.h"
 #include "core/signing_key.h"
 
 struct decryption_kind {
-	const char *name;       /* in logs */
 	size_t answer_item_max; /* bytes of the answer that one value takes */
 	enum err (*sign)(struct buf *answer, const struct decryption_request *r,
 			 const struct fhe_plaintext *values, const struct signing_key *signer,
 			 struct rng *rng);
-	enum metrics_operation request, result, inner;
 };
 
-/* By kind; entry 0 is empty. */
+/* By kind; empty for those that are no decryptions. */
 extern const struct decryption_kind decryption_kinds[REQUEST_KINDS];
 
 /*

@@ -3,18 +3,12 @@
 
 #include "base/limits.h"
 #include "codec/bincode.h"
+#include "core/request_fields.h"
 #include "core/request_id.h"
 #include "crypto/sha.h"
 #include "eth/text.h"
 #include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
-
-/* extra_data: a version byte, then the context, then the epoch. */
-enum {
-	EXTRA_V0_SIZE = 1,
-	EXTRA_V1_SIZE = 1 + 32,
-	EXTRA_V2_SIZE = 1 + 32 + 32,
-};
 
 /* What the digest is made over: at most 112 bytes for each ciphertext, and the rest. */
 enum {
@@ -92,58 +86,6 @@ static const struct form {
 
 /* ---- fields ---- */
 
-static enum err id_read(struct hash32 *ret_id, const Kms__V1__RequestId *id, const char *field,
-			struct err_note *note)
-{
-	if (!id)
-		return err_say(note, ERR_BAD_REQUEST, "%s is missing", field);
-	if (request_id_parse(ret_id, bytes_str(id->request_id)) != ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST,
-			       "%s is not an identifier of 64 hexadecimal digits", field);
-	return ERR_OK;
-}
-
-static enum err optional_id_read(struct hash32 *ret_id, const Kms__V1__RequestId *id,
-				 struct hash32 absent, const char *field, struct err_note *note)
-{
-	if (id)
-		return id_read(ret_id, id, field, note);
-	*ret_id = absent;
-	return ERR_OK;
-}
-
-static enum err domain_read(struct eip712_domain *ret_domain, const Kms__V1__Eip712DomainMsg *d,
-			    struct err_note *note)
-{
-	struct eip712_domain domain = {0};
-
-	if (!d)
-		return err_say(note, ERR_BAD_REQUEST, "domain is missing");
-	domain.name = bytes_str(d->name);
-	domain.version = bytes_str(d->version);
-	if (domain.name.n > CORE_DOMAIN_TEXT_MAX || domain.version.n > CORE_DOMAIN_TEXT_MAX)
-		return err_say(note, ERR_BAD_REQUEST,
-			       "domain.name or domain.version is longer than %d bytes",
-			       CORE_DOMAIN_TEXT_MAX);
-	if (d->chain_id.len == 0 ||
-	    u256_from_bytes_be(&domain.chain_id, protobuf_view(d->chain_id)) != ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST, "domain.chain_id has %zu bytes, not 1 to 32",
-			       d->chain_id.len);
-	if (address_parse_checksum(&domain.verifying_contract, bytes_str(d->verifying_contract)) !=
-	    ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST,
-			       "domain.verifying_contract is not an EIP-55 address");
-	if (d->salt_presence_case == KMS__V1__EIP712_DOMAIN_MSG__SALT_PRESENCE_SALT) {
-		if (d->salt.len != sizeof(domain.salt.b))
-			return err_say(note, ERR_BAD_REQUEST, "domain.salt has %zu bytes, not 32",
-				       d->salt.len);
-		memcpy(domain.salt.b, d->salt.data, sizeof(domain.salt.b));
-		domain.has_salt = true;
-	}
-	*ret_domain = domain;
-	return ERR_OK;
-}
-
 static enum err item_read(struct decryption_item *item, const Kms__V1__TypedCiphertext *c,
 			  struct err_note *note)
 {
@@ -198,16 +140,6 @@ static enum err items_read(struct decryption_request *r, const struct fields *f,
 	return ERR_OK;
 }
 
-static enum err schemes_check(const struct fields *f, struct err_note *note)
-{
-	for (size_t i = 0; i < f->schemes_n; i++)
-		if ((unsigned)f->schemes[i] > KMS__V1__SIGNING_SCHEME_TYPE__MLDSA87)
-			return err_say(note, ERR_BAD_REQUEST,
-				       "signing_schemes has the unknown number %d",
-				       (int)f->schemes[i]);
-	return ERR_OK;
-}
-
 /* For whom. That this user may is not asked here: the chain and the connector proved it. */
 static enum err user_read(struct decryption_request *r, const struct fields *f,
 			  struct err_note *note)
@@ -227,34 +159,6 @@ static enum err user_read(struct decryption_request *r, const struct fields *f,
 	return e;
 }
 
-/* Known to the protocol, not served by this node. */
-static enum err served_check(struct decryption_request *r, const struct fields *f,
-			     struct err_note *note)
-{
-	for (size_t i = 0; i < f->schemes_n; i++)
-		if (f->schemes[i] != KMS__V1__SIGNING_SCHEME_TYPE__ECDSA256K1)
-			return err_say(note, ERR_UNSUPPORTED,
-				       "this node signs with ECDSA256K1 only");
-	r->wants_ecdsa = f->schemes_n > 0;
-	return ERR_OK;
-}
-
-/* Upstream signs the bytes whatever they say, and so must we: the client's contract checks them. */
-static bool extra_data_fits(const struct decryption_request *r)
-{
-	struct reader in = reader_of(r->extra_data);
-	uint8_t version = reader_u8(&in);
-
-	if (r->extra_data.n == 0 || (version == 0 && r->extra_data.n == EXTRA_V0_SIZE))
-		return true;
-	if (!(version == 1 && r->extra_data.n == EXTRA_V1_SIZE) &&
-	    !(version == 2 && r->extra_data.n == EXTRA_V2_SIZE))
-		return false;
-	if (!bytes_eq_var(reader_bytes(&in, 32), BYTES_OF(r->context_id.b)))
-		return false;
-	return version == 1 || bytes_eq_var(reader_bytes(&in, 32), BYTES_OF(r->epoch_id.b));
-}
-
 /* ---- digest of the content ---- */
 
 /* Everything in a fixed order, each part with its length; ciphertexts by their digests. */
@@ -262,21 +166,14 @@ static enum err digest_make(struct decryption_request *r)
 {
 	CLEANUP(buf_free) struct buf text = buf_make(DIGEST_TEXT_MAX);
 	struct bincode_writer w = {.out = &text};
-	uint8_t chain_id[32];
 	struct hash32 digest;
 
-	u256_to_be(chain_id, r->domain.chain_id);
 	bincode_put_str(&w, forms[r->kind].name);
 	bincode_put_raw(&w, BYTES_OF(r->id.b));
 	bincode_put_raw(&w, BYTES_OF(r->key_id.b));
-	bincode_put_raw(&w, BYTES_OF(r->context_id.b));
-	bincode_put_raw(&w, BYTES_OF(r->epoch_id.b));
-	bincode_put_vec(&w, r->domain.name);
-	bincode_put_vec(&w, r->domain.version);
-	bincode_put_raw(&w, BYTES_OF(chain_id));
-	bincode_put_raw(&w, BYTES_OF(r->domain.verifying_contract.b));
-	bincode_put_u8(&w, r->domain.has_salt);
-	bincode_put_raw(&w, BYTES_OF(r->domain.salt.b));
+	bincode_put_raw(&w, BYTES_OF(r->where.context_id.b));
+	bincode_put_raw(&w, BYTES_OF(r->where.epoch_id.b));
+	field_domain_put(&w, &r->domain);
 	bincode_put_vec(&w, r->extra_data);
 	bincode_put_u8(&w, r->wants_ecdsa);
 	bincode_put_u64(&w, r->items_n);
@@ -305,11 +202,8 @@ static enum err digest_make(struct decryption_request *r)
 static enum err key_find(struct decryption_request *r, const struct key_ring *keys,
 			 struct err_note *note)
 {
-	if (!hash32_eq(r->context_id, request_id_default_context))
-		return err_say(note, ERR_NOT_FOUND, "context_id is not known to this node");
-	if (!key_ring_has_epoch(keys, r->epoch_id))
-		return err_say(note, ERR_NOT_FOUND, "epoch_id is not known to this node");
-	r->key = key_ring_find(keys, r->epoch_id, r->key_id);
+	TRY(field_where_known(&r->where, keys, note));
+	r->key = key_ring_find(keys, r->where.epoch_id, r->key_id);
 	if (!r->key)
 		return err_say(note, ERR_NOT_FOUND, "key_id is not known to this node");
 	return ERR_OK;
@@ -331,22 +225,16 @@ enum err decryption_request_read(struct decryption_request *ret_request, enum re
 
 	const struct fields f = form->fields(unpacked);
 
-	TRY(id_read(&r.id, f.id, "request_id", note));
+	TRY(field_id(&r.id, f.id, "request_id", note));
 	TRY(items_read(&r, &f, memory, note));
-	TRY(id_read(&r.key_id, f.key_id, "key_id", note));
-	TRY(domain_read(&r.domain, f.domain, note));
+	TRY(field_id(&r.key_id, f.key_id, "key_id", note));
+	TRY(field_domain(&r.domain, f.domain, note));
 	TRY(user_read(&r, &f, note));
-	r.extra_data = protobuf_view(f.extra_data);
-	if (r.extra_data.n > CORE_EXTRA_DATA_MAX)
-		return err_say(note, ERR_BAD_REQUEST, "extra_data has more than %d bytes",
-			       CORE_EXTRA_DATA_MAX);
-	TRY(optional_id_read(&r.context_id, f.context_id, request_id_default_context, "context_id",
-			     note));
-	TRY(optional_id_read(&r.epoch_id, f.epoch_id, request_id_default_epoch, "epoch_id", note));
-	TRY(schemes_check(&f, note));
-	TRY(served_check(&r, &f, note));
+	TRY(field_extra_data(&r.extra_data, f.extra_data, note));
+	TRY(field_where(&r.where, f.context_id, f.epoch_id, note));
+	TRY(field_schemes(&r.wants_ecdsa, f.schemes, f.schemes_n, note));
 	TRY(key_find(&r, keys, note));
-	r.extra_data_differs = !extra_data_fits(&r);
+	r.extra_data_differs = !extra_data_fits(r.extra_data, &r.where);
 	TRY(digest_make(&r));
 	*ret_request = r;
 	return ERR_OK;

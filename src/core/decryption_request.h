@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "core/key_ring.h"
+#include "core/request_fields.h"
 #include "core/request_kind.h"
 #include "core/signcrypt.h"
 #include "eth/eip712.h"
@@ -34,7 +35,8 @@ struct decryption_item {
 /* Views point into the arena that it was read with. */
 struct decryption_request {
 	enum request_kind kind;
-	struct hash32 id, key_id, context_id, epoch_id;
+	struct hash32 id, key_id;
+	struct request_where where;
 	struct eip712_domain domain;
 	struct bytes extra_data;
 	const struct decryption_item *items;

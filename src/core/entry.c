@@ -57,27 +57,54 @@ static void queue_push(struct core_service *s, struct entry *e)
 	s->queue_tail = e;
 }
 
+/* May it run beside what runs? */
+static bool entry_may_run(const struct entry *e)
+{
+	return !works[e->name.kind].alone || e->core->kinds[e->name.kind].running_n == 0;
+}
+
+/* Takes out the first that may run; NULL. */
 static struct entry *queue_pop(struct core_service *s)
 {
-	struct entry *e = s->queue_head;
+	struct entry *before = NULL, *e = s->queue_head;
 
-	s->queue_head = e->queue_next;
-	if (!s->queue_head)
-		s->queue_tail = NULL;
+	while (e && !entry_may_run(e)) {
+		before = e;
+		e = e->queue_next;
+	}
+	if (!e)
+		return NULL;
+	if (before)
+		before->queue_next = e->queue_next;
+	else
+		s->queue_head = e->queue_next;
+	if (s->queue_tail == e)
+		s->queue_tail = before;
 	return e;
 }
 
-struct entry *entry_add(struct core_service *s, struct request_name name, size_t message_n,
+struct entry *entry_find_preproc(const struct core_service *s, struct hash32 preproc_id)
+{
+	for (size_t i = 0; i < ENTRY_BUCKETS; i++)
+		for (struct entry *e = s->buckets[i]; e; e = e->bucket_next)
+			if (works[e->name.kind].key && hash32_eq(e->preproc_id, preproc_id))
+				return e;
+	return NULL;
+}
+
+struct entry *entry_add(struct core_service *s, const struct request_pending *p,
 			struct bytes message)
 {
 	struct entry *e = calloc(1, sizeof(*e));
-	size_t bucket = bucket_of(s, name);
+	size_t bucket = bucket_of(s, p->name);
 
 	if (!e)
 		return NULL;
 	e->core = s;
-	e->name = name;
-	e->message_n = message_n;
+	e->name = p->name;
+	e->message_n = p->message_n;
+	e->preproc_id = p->name.kind == REQUEST_KEYGEN ? p->preproc_id : p->name.id;
+	e->preproc_params = p->preproc_params;
 	e->message = buf_make(GRPC_MESSAGE_MAX);
 	e->accepted_ms = mono_ms(s);
 	/* Kept only if it can start at once: what waits, waits in the store. */
@@ -87,7 +114,7 @@ struct entry *entry_add(struct core_service *s, struct request_name name, size_t
 	e->bucket_next = s->buckets[bucket];
 	s->buckets[bucket] = e;
 	count_of(e)->entries_n++;
-	s->pending_bytes += message_n;
+	s->pending_bytes += p->message_n;
 	queue_push(s, e);
 	return e;
 }
@@ -106,6 +133,7 @@ static void entry_free(struct entry *e)
 		visit_drop(e->waiters);
 	buf_free(&e->message);
 	buf_wipe(&e->answer);
+	fhe_client_key_free(e->key);
 	free(e);
 }
 
@@ -131,6 +159,11 @@ bool entries_room(const struct core_service *s, enum request_kind kind, size_t m
 	const struct kind_count *k = &s->kinds[kind];
 	size_t held = k->entries_n + k->finished_n + k->reserved_n + 1;
 
+	if (works[kind].key && held > CORE_KEY_REQUESTS_MAX)
+		return false;
+	if (works[kind].key)
+		return kind != REQUEST_KEYGEN ||
+		       s->o.keys->n + k->entries_n + k->reserved_n < VAULT_KEYS_MAX;
 	return s->pending_bytes + message_n <= CORE_PENDING_BYTES_MAX &&
 	       held <= s->o.capacity + evictable(k);
 }
@@ -156,7 +189,7 @@ void entries_evict(struct kind_count *k)
 	const struct core_service_options *o = &k->core->o;
 	size_t held = k->entries_n + k->finished_n, may = evictable(k);
 
-	if (k->evicting || held <= o->capacity || may == 0)
+	if (works[k->kind].key || k->evicting || held <= o->capacity || may == 0)
 		return;
 
 	size_t n = held - o->capacity;
@@ -172,29 +205,47 @@ static void waiters_answer(struct entry *e)
 	while (e->waiters) {
 		struct visit *v = e->waiters;
 
-		if (e->err == ERR_OK)
+		if (v->abort && e->err == ERR_CANCELLED)
+			visit_reply(v, BYTES_NONE); /* Empty */
+		else if (v->abort)
+			visit_fail_status(v, GRPC_NOT_FOUND, "it had ended before");
+		else if (e->err == ERR_OK)
 			visit_reply(v, buf_view(&e->answer));
 		else
-			visit_fail_status(v, failure_status(e->err), "the decryption failed");
+			visit_fail_status(v, failure_status(e->err), works[v->kind].failure);
 	}
+}
+
+/* From now on it decrypts. There is room: entries_room saw to it. */
+static void key_adopt(struct entry *e)
+{
+	struct core_service *s = e->core;
+	enum err err = key_ring_add(s->o.keys, e->epoch_id, e->name.id, e->key);
+
+	e->key = NULL;
+	if (err != ERR_OK)
+		LOG_ERROR(s->o.log, "A new key is in the vault, and in use after a restart only",
+			  log_e(err));
 }
 
 static void entry_end(struct entry *e)
 {
 	struct core_service *s = e->core;
 	struct kind_count *count = count_of(e);
-	const struct decryption_kind *kind = &decryption_kinds[e->name.kind];
+	const struct work *kind = &works[e->name.kind];
 	char id[REQUEST_ID_TEXT_SIZE];
 
 	request_id_text(id, e->name.id);
 	if (e->err == ERR_OK) {
-		LOG_INFO(s->o.log, "Decryption answered", log_s("kind", kind->name),
+		LOG_INFO(s->o.log, kind->answered, log_s("kind", kind->name),
 			 log_s("request_id", id), log_i("ms", mono_ms(s) - e->accepted_ms));
 	} else {
-		s->metrics.errors[kind->inner][GRPC_INTERNAL]++;
-		LOG_ERROR(s->o.log, "Decryption failed", log_s("kind", kind->name),
-			  log_s("request_id", id), log_e(e->err), log_s("detail", e->note.text));
+		s->metrics.errors[kind->inner][failure_status(e->err)]++;
+		LOG_ERROR(s->o.log, kind->ended, log_s("kind", kind->name), log_s("request_id", id),
+			  log_e(e->err), log_s("detail", e->note.text));
 	}
+	if (e->key)
+		key_adopt(e);
 	waiters_answer(e);
 	count->finished_n++;
 	entry_free(e);
@@ -277,14 +328,10 @@ static void entry_save(struct entry *e)
 static void entry_compute(void *job)
 {
 	struct entry *e = job;
-	const struct core_service_options *o = &e->core->o;
 	struct bytes message = buf_view(&e->message);
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
-	struct decryption_request r;
 
-	e->err = decryption_request_read(&r, e->name.kind, o->keys, message, &memory, &e->note);
-	if (e->err == ERR_OK)
-		e->err = decryption_answer(&e->answer, &r, o->signer, o->rng, &e->note);
+	e->err = works[e->name.kind].compute(e, message, &memory);
 }
 
 static void run_end(struct entry *e)
@@ -301,7 +348,10 @@ static void entry_computed(void *job)
 
 	run_end(e);
 	buf_free(&e->message);
-	entry_save(e);
+	if (e->err == ERR_CANCELLED && !e->aborted)
+		queue_push(s, e); /* we stop: it is done after the next start */
+	else
+		entry_save(e);
 	entries_run(s);
 	entries_stop_check(s);
 }
@@ -311,7 +361,7 @@ static void entry_start(struct entry *e)
 	struct core_service *s = e->core;
 
 	e->stage = ENTRY_COMPUTING;
-	s->metrics.operations[decryption_kinds[e->name.kind].inner]++;
+	s->metrics.operations[works[e->name.kind].inner]++;
 	if (pool_submit(s->o.pool, entry_compute, entry_computed, e) == ERR_OK)
 		return;
 	run_end(e);
@@ -353,7 +403,9 @@ void entries_run(struct core_service *s)
 
 		if (s->running_n > 0 && e->message_n > CORE_RUNNING_BYTES_MAX - s->running_bytes)
 			return;
-		(void)queue_pop(s);
+		e = queue_pop(s);
+		if (!e)
+			return;
 		s->running_n++;
 		count_of(e)->running_n++;
 		s->running_bytes += e->message_n;
@@ -368,6 +420,14 @@ void entries_run(struct core_service *s)
 			retry_later(s);
 		}
 	}
+}
+
+/* ---- withdrawing ---- */
+
+void entry_abort(struct entry *e)
+{
+	e->aborted = true;
+	atomic_store(&e->stop, true); /* also of one that has not begun: it ends when it begins */
 }
 
 /* ---- stopping ---- */

@@ -6,19 +6,16 @@
 #include "base/limits.h"
 #include "core/request_id.h"
 
-static const char key_type[] = "FhePrivateKey";
-
-/* One object; its own metadata must say the id under which it lies. */
-static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v,
-			 struct hash32 epoch_id, struct hash32 key_id, struct err_note *note)
+enum err key_ring_read(struct fhe_key_handles *ret_handles, const struct vault *private_vault,
+		       struct hash32 epoch_id, struct hash32 key_id, struct err_note *note)
 {
-	const struct vault_name name = {.type = key_type, .epoch = &epoch_id, .id = key_id};
+	const struct vault_name name = {.type = KEY_RING_TYPE, .epoch = &epoch_id, .id = key_id};
 	CLEANUP(secret_free) struct secret object = {0};
 	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles handles = {0};
 	char text[REQUEST_ID_TEXT_SIZE];
 
 	request_id_text(text, key_id);
-	TRY(vault_read_secret(&object, v, &name, note));
+	TRY(vault_read_secret(&object, private_vault, &name, note));
 
 	enum err e = kms_fhe_key_handles_read(&handles, secret_view(&object), note);
 
@@ -26,10 +23,11 @@ static enum err key_load(struct fhe_client_key **ret_key, const struct vault *v,
 		return e;
 	if (e != ERR_OK)
 		return err_prefix(note, ERR_CORRUPT, "FHE key %s", text);
+	/* Its own metadata must say the id under which it lies. */
 	if (!hash32_eq(handles.metadata.key_id, key_id))
 		return err_say(note, ERR_CORRUPT,
 			       "FHE key %s: the object says that it is another key", text);
-	*ret_key = handles.client_key;
+	*ret_handles = handles;
 	handles.client_key = NULL;
 	return ERR_OK;
 }
@@ -39,18 +37,16 @@ static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct 
 {
 	CLEANUP(vault_ids_free) struct vault_ids keys = {0};
 
-	TRY(vault_list(&keys, v, key_type, &epoch_id, note));
+	TRY(vault_list(&keys, v, KEY_RING_TYPE, &epoch_id, note));
 	for (size_t i = 0; i < keys.n; i++) {
-		struct key_ring_entry *entry = &ring->v[ring->n];
+		struct fhe_key_handles handles;
 
 		if (ring->n == VAULT_KEYS_MAX)
 			return err_say(note, ERR_TOO_BIG,
 				       "the private vault holds more than %d FHE keys",
 				       VAULT_KEYS_MAX);
-		TRY(key_load(&entry->key, v, epoch_id, keys.v[i], note));
-		entry->epoch_id = epoch_id;
-		entry->key_id = keys.v[i];
-		ring->n++;
+		TRY(key_ring_read(&handles, v, epoch_id, keys.v[i], note));
+		TRY(key_ring_add(ring, epoch_id, keys.v[i], handles.client_key));
 	}
 	return ERR_OK;
 }
@@ -61,7 +57,7 @@ enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_va
 	CLEANUP(key_ring_free) struct key_ring ring = {0};
 	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
 
-	TRY(vault_list(&epochs, private_vault, key_type, NULL, note));
+	TRY(vault_list(&epochs, private_vault, KEY_RING_TYPE, NULL, note));
 	ring.v = calloc(VAULT_KEYS_MAX + 1, sizeof(*ring.v));
 	if (!ring.v)
 		return ERR_NOMEM;
@@ -82,11 +78,25 @@ void key_ring_free(struct key_ring *r)
 	*r = (struct key_ring){0};
 }
 
+enum err key_ring_add(struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id,
+		      struct fhe_client_key *key)
+{
+	size_t n = atomic_load_explicit(&r->n, memory_order_relaxed); /* only we write it */
+
+	if (n == VAULT_KEYS_MAX || key_ring_find(r, epoch_id, key_id)) {
+		fhe_client_key_free(key);
+		return n == VAULT_KEYS_MAX ? ERR_TOO_BIG : ERR_OK;
+	}
+	r->v[n] = (struct key_ring_entry){.epoch_id = epoch_id, .key_id = key_id, .key = key};
+	atomic_store_explicit(&r->n, n + 1, memory_order_release);
+	return ERR_OK;
+}
+
 bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id)
 {
 	if (hash32_eq(epoch_id, request_id_default_epoch))
 		return true;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0, n = atomic_load_explicit(&r->n, memory_order_acquire); i < n; i++)
 		if (hash32_eq(r->v[i].epoch_id, epoch_id))
 			return true;
 	return false;
@@ -95,7 +105,7 @@ bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id)
 const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id,
 					   struct hash32 key_id)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0, n = atomic_load_explicit(&r->n, memory_order_acquire); i < n; i++)
 		if (hash32_eq(r->v[i].epoch_id, epoch_id) && hash32_eq(r->v[i].key_id, key_id))
 			return r->v[i].key;
 	return NULL;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * The FHE keys of a centralised node: all that the private vault holds under
- * FhePrivateKey/<epoch>/<key id>, read at start and immutable after. Any thread may look up; the
- * keys live as long as the ring.
+ * FhePrivateKey/<epoch>/<key id>, read at start, and those generated since. Entries are added at
+ * the end and never change or go: any thread may look up while the loop thread adds. The keys live
+ * as long as the ring.
  */
 #ifndef CORE_KEY_RING_H
 #define CORE_KEY_RING_H
+
+#include <stdatomic.h>
 
 #include "core/vault.h"
 #include "fhe/key_handles.h"
@@ -17,8 +20,8 @@ struct key_ring_entry {
 };
 
 struct key_ring {
-	struct key_ring_entry *v;
-	size_t n;
+	struct key_ring_entry *v; /* room for VAULT_KEYS_MAX */
+	atomic_size_t n;          /* counts an entry when it is whole */
 };
 
 /*
@@ -29,6 +32,19 @@ struct key_ring {
 enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault,
 		       struct err_note *note) MUST_USE;
 void key_ring_free(struct key_ring *r);
+
+/* One object with its metadata, as key_ring_load reads them. ERR_NOT_FOUND. */
+enum err key_ring_read(struct fhe_key_handles *ret_handles, const struct vault *private_vault,
+		       struct hash32 epoch_id, struct hash32 key_id,
+		       struct err_note *note) MUST_USE;
+
+/* Takes the key over, whatever happens. A key that is there already is dropped. ERR_TOO_BIG:
+ * VAULT_KEYS_MAX. Loop thread. */
+enum err key_ring_add(struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id,
+		      struct fhe_client_key *key) MUST_USE;
+
+/* Where these keys lie. */
+#define KEY_RING_TYPE "FhePrivateKey"
 
 /* Is this the default epoch or one that has a key? */
 bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id);

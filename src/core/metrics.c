@@ -10,6 +10,13 @@ static const char *const operation_names[METRICS_OPERATIONS] = {
 	[METRICS_USER_DECRYPT_REQUEST] = "user_decrypt_request",
 	[METRICS_USER_DECRYPT_RESULT] = "user_decrypt_result",
 	[METRICS_USER_DECRYPT_INNER] = "user_decrypt_inner",
+	[METRICS_KEYGEN_PREPROC_REQUEST] = "keygen_preproc_request",
+	[METRICS_KEYGEN_PREPROC_RESULT] = "keygen_preproc_result",
+	[METRICS_KEYGEN_PREPROC_INNER] = "keygen_preproc_inner",
+	[METRICS_KEYGEN_REQUEST] = "keygen_request",
+	[METRICS_KEYGEN_RESULT] = "keygen_result",
+	[METRICS_KEYGEN_INNER] = "keygen_inner",
+	[METRICS_KEYGEN_ABORT] = "keygen_abort",
 };
 
 /* Statuses without a name of their own are "other". */
@@ -59,6 +66,7 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 {
 	const struct kind_gauges *public = &g->requests[REQUEST_PUBLIC_DECRYPTION];
 	const struct kind_gauges *user = &g->requests[REQUEST_USER_DECRYPTION];
+	const struct kind_gauges *keygen = &g->requests[REQUEST_KEYGEN];
 	const struct {
 		const char *name;
 		size_t value;
@@ -69,6 +77,9 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 		{"kms_meta_storage_user_decryptions", user->pending},
 		{"kms_meta_storage_user_decryptions_in_store", user->stored},
 		{"kms_user_decryptions_running", user->running},
+		{"kms_meta_storage_key_generations", keygen->pending},
+		{"kms_meta_storage_key_generations_in_store", keygen->stored},
+		{"kms_key_generations_running", keygen->running},
 		{"kms_calls_waiting", g->calls_waiting},
 		{"kms_fhe_key_cache_size", g->fhe_keys},
 		{"kms_serving", g->serving},

@@ -2,13 +2,16 @@
 #include "core/node.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/rng.h"
 #include "core/client_port.h"
+#include "core/key_publish.h"
 #include "core/monitoring.h"
 #include "core/request_store.h"
 #include "eth/text.h"
+#include "fhe/keygen/keygen.h"
 
 struct node {
 	struct node_options o;
@@ -69,6 +72,30 @@ static enum err keys_open(struct node *n, struct err_note *note)
 	return ERR_OK;
 }
 
+/* Generation has threads of its own beside the pool's, as many as that has. */
+static unsigned keygen_threads(const struct core_config *c)
+{
+	long n = c->compute_threads > 0 ? (long)c->compute_threads : sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (n < 1)
+		return 1;
+	return n < FHE_KEYGEN_THREADS_MAX ? (unsigned)n : FHE_KEYGEN_THREADS_MAX;
+}
+
+/* What killed processes left. The database is open: no other process of this node runs. */
+static enum err vaults_sweep(struct node *n, struct err_note *note)
+{
+	const struct vault public_vault = core_config_vault(&n->o.config->public_vault, false);
+	const struct vault private_vault = core_config_vault(&n->o.config->private_vault, true);
+	size_t removed;
+
+	TRY(key_publish_sweep(&public_vault, &private_vault, &removed, note));
+	if (removed > 0)
+		LOG_WARN(n->o.log, "Partial objects of an earlier run removed from the vaults",
+			 log_i("objects", (int64_t)removed));
+	return ERR_OK;
+}
+
 static enum err service_open(struct node *n, struct err_note *note)
 {
 	const struct core_config *c = n->o.config;
@@ -76,21 +103,26 @@ static enum err service_open(struct node *n, struct err_note *note)
 
 	rng_fill(rng_system(), (uint8_t *)&seed, sizeof(seed));
 	TRY(request_store_open(&n->store, n->o.loop, c->request_store_path, note));
+	TRY(vaults_sweep(n, note));
 	TRY(pool_new(&n->pool, n->o.loop, (unsigned)c->compute_threads));
-	return core_service_new(&n->service, &(struct core_service_options){
-						     .loop = n->o.loop,
-						     .pool = n->pool,
-						     .store = n->store,
-						     .log = n->o.log,
-						     .keys = &n->keys,
-						     .signer = &n->signer,
-						     .rng = rng_system(),
-						     .capacity = (size_t)c->dec_capacity,
-						     .finished_min = (size_t)c->min_dec_cache,
-						     .seed = seed,
-						     .broken = n->o.broken,
-						     .broken_ctx = n->o.broken_ctx,
-					     });
+	return core_service_new(&n->service,
+				&(struct core_service_options){
+					.loop = n->o.loop,
+					.pool = n->pool,
+					.store = n->store,
+					.log = n->o.log,
+					.keys = &n->keys,
+					.signer = &n->signer,
+					.public_vault = core_config_vault(&c->public_vault, false),
+					.private_vault = core_config_vault(&c->private_vault, true),
+					.keygen_threads = keygen_threads(c),
+					.rng = rng_system(),
+					.capacity = (size_t)c->dec_capacity,
+					.finished_min = (size_t)c->min_dec_cache,
+					.seed = seed,
+					.broken = n->o.broken,
+					.broken_ctx = n->o.broken_ctx,
+				});
 }
 
 static enum err ports_open(struct node *n, struct err_note *note)

@@ -6,6 +6,8 @@
 enum request_kind {
 	REQUEST_PUBLIC_DECRYPTION = 1,
 	REQUEST_USER_DECRYPTION = 2,
+	REQUEST_KEYGEN_PREPROC = 3,
+	REQUEST_KEYGEN = 4,
 	REQUEST_KINDS, /* size of a table by kind; its entry 0 is empty */
 };
 

@@ -30,6 +30,12 @@ static const char *const migrations[] = {
 	"NOT NULL;",
 	/* Of failed requests: the name of the error. NULL for those of before. */
 	"ALTER TABLE request ADD COLUMN cause TEXT;",
+	/* key_id is the key generation that used it up. */
+	"CREATE TABLE preprocessing ("
+	" id BLOB PRIMARY KEY CHECK (length(id) = 32),"
+	" params INTEGER NOT NULL,"
+	" key_id BLOB UNIQUE CHECK (key_id IS NULL OR length(key_id) = 32)"
+	");",
 };
 
 static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
@@ -94,7 +100,60 @@ static enum err cell_cause(const struct store_value *v)
 
 /* ---- admission ---- */
 
-static enum err admit_build(struct store_batch *b, const struct request_offer *o)
+/* Three statements, or with lookup_only the last. A key that fails stays failed: its id is on
+ * chain. */
+static enum err admit_preproc_build(struct store_batch *b, const struct request_offer *o)
+{
+	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
+
+	if (!o->lookup_only) {
+		TRY(STORE_ADD(
+			b, STORE_ANY,
+			"INSERT INTO request (kind, id, digest, state, message, accepted_at)"
+			" VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
+			kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			store_int(o->now_ms)));
+		TRY(STORE_ADD(b, STORE_ANY,
+			      "INSERT INTO preprocessing (id, params) VALUES ($1, $2)"
+			      " ON CONFLICT DO NOTHING",
+			      id, store_int(o->params)));
+	}
+	return STORE_ADD(b, STORE_ANY,
+			 "SELECT state, digest FROM request WHERE kind = $1 AND id = $2", kind, id);
+}
+
+static enum err admit_keygen_build(struct store_batch *b, const struct request_offer *o)
+{
+	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
+	struct store_value preproc = store_blob(BYTES_OF(o->preproc_id.b));
+	struct store_value prepared = store_int(REQUEST_KEYGEN_PREPROC);
+
+	if (!o->lookup_only) {
+		TRY(STORE_ADD(b, STORE_ANY,
+			      "INSERT INTO request (kind, id, digest, state, message, accepted_at)"
+			      " SELECT $1, $2, $3, 0, $4, $5 WHERE EXISTS (SELECT 1"
+			      " FROM preprocessing p JOIN request q ON q.kind = $7 AND q.id = p.id"
+			      " WHERE p.id = $6 AND p.key_id IS NULL AND q.state = 1)"
+			      " ON CONFLICT DO NOTHING RETURNING seq",
+			      kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			      store_int(o->now_ms), preproc, prepared));
+		/* Of a request that was there before, the key has its preprocessing already. */
+		TRY(STORE_ADD(
+			b, STORE_ANY,
+			"UPDATE preprocessing SET key_id = $2 WHERE id = $3 AND key_id IS NULL"
+			" AND EXISTS (SELECT 1 FROM request WHERE kind = $1 AND id = $2)"
+			" AND NOT EXISTS (SELECT 1 FROM preprocessing WHERE key_id = $2)",
+			kind, id, preproc));
+	}
+	return STORE_ADD(b, STORE_ANY,
+			 "SELECT r.state, r.digest, q.state, p.key_id IS NOT NULL, p.params"
+			 " FROM (SELECT 1) LEFT JOIN request r ON r.kind = $1 AND r.id = $2"
+			 " LEFT JOIN preprocessing p ON p.id = $3"
+			 " LEFT JOIN request q ON q.kind = $4 AND q.id = p.id",
+			 kind, id, preproc, prepared);
+}
+
+static enum err admit_decryption_build(struct store_batch *b, const struct request_offer *o)
 {
 	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
 	struct store_value digest = store_blob(BYTES_OF(o->digest.b)),
@@ -123,7 +182,39 @@ enum err request_store_admit(struct store *s, const struct request_offer *offer,
 	/* The message stands in two statements. */
 	struct store_batch b = store_batch_make(2 * offer->message.n + BATCH_EXTRA);
 
-	return submit(s, &b, admit_build(&b, offer), done, ctx);
+	switch (offer->name.kind) {
+	case REQUEST_KEYGEN_PREPROC:
+		return submit(s, &b, admit_preproc_build(&b, offer), done, ctx);
+	case REQUEST_KEYGEN:
+		return submit(s, &b, admit_keygen_build(&b, offer), done, ctx);
+	default:
+		return submit(s, &b, admit_decryption_build(&b, offer), done, ctx);
+	}
+}
+
+static enum err cell_params(uint32_t *ret_params, const struct store_value *v)
+{
+	if (v->type != STORE_INT || v->i < 0 || v->i > UINT32_MAX)
+		return ERR_CORRUPT;
+	*ret_params = (uint32_t)v->i;
+	return ERR_OK;
+}
+
+/* The last three cells of a key generation's row. */
+static enum err preproc_read(struct request_admission *a, const struct store_rows *now)
+{
+	const struct store_value *cell = store_cell(now, 0, 2);
+	enum request_state state;
+
+	if (cell->type == STORE_NULL)
+		return ERR_OK;
+	TRY(cell_state(&state, cell));
+	TRY(cell_params(&a->preproc_params, store_cell(now, 0, 4)));
+	if (state == REQUEST_PENDING)
+		a->preproc = PREPROC_PENDING;
+	else if (state == REQUEST_DONE && store_cell(now, 0, 3)->type == STORE_INT)
+		a->preproc = store_cell(now, 0, 3)->i != 0 ? PREPROC_USED : PREPROC_READY;
+	return ERR_OK;
 }
 
 enum err request_store_admitted(struct request_admission *ret, const struct store_result *result)
@@ -138,7 +229,9 @@ enum err request_store_admitted(struct request_admission *ret, const struct stor
 		a.inserted = result->rows[0].rows_n > 0;
 		a.restarted = result->rows[1].rows_n > 0;
 	}
-	a.known = now->rows_n > 0;
+	a.known = now->rows_n > 0 && store_cell(now, 0, 0)->type != STORE_NULL;
+	if (now->rows_n > 0 && now->columns_n > 2)
+		TRY(preproc_read(&a, now));
 	if (a.known) {
 		TRY(cell_state(&a.state, store_cell(now, 0, 0)));
 		TRY(cell_hash(&a.digest, store_cell(now, 0, 1)));
@@ -234,8 +327,10 @@ static enum err survey_build(struct store_batch *b)
 		      "SELECT kind, count(*) FROM request WHERE finished_at IS NOT NULL"
 		      " GROUP BY kind"));
 	return STORE_ADD(b, STORE_ANY,
-			 "SELECT kind, id, length(message) FROM request WHERE state = 0 "
-			 "ORDER BY seq");
+			 "SELECT r.kind, r.id, length(r.message), p.id, p.params FROM request r"
+			 " LEFT JOIN preprocessing p ON r.kind = $1 AND p.key_id = r.id"
+			 " WHERE r.state = 0 ORDER BY r.seq",
+			 store_int(REQUEST_KEYGEN));
 }
 
 enum err request_store_survey(struct store *s, store_done_fn *done, void *ctx)
@@ -281,11 +376,15 @@ enum err request_store_pending(struct request_pending *ret, const struct store_r
 			       size_t at)
 {
 	const struct store_rows *rows = &result->rows[1];
-	struct request_pending p;
+	struct request_pending p = {0};
 
 	TRY(cell_kind(&p.name.kind, store_cell(rows, at, 0)));
 	TRY(cell_hash(&p.name.id, store_cell(rows, at, 1)));
 	TRY(cell_size(&p.message_n, store_cell(rows, at, 2)));
+	if (p.name.kind == REQUEST_KEYGEN) {
+		TRY(cell_hash(&p.preproc_id, store_cell(rows, at, 3)));
+		TRY(cell_params(&p.preproc_params, store_cell(rows, at, 4)));
+	}
 	*ret = p;
 	return ERR_OK;
 }

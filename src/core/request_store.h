@@ -4,11 +4,13 @@
  *
  *   - pending -> done -> evicted
  *   - pending -> failed -> evicted
- *   - failed -> pending: the same id, asked for again
+ *   - failed -> pending: the same id, asked for again; of decryptions only
  *
  * A request is pending from the commit that lets PublicDecrypt answer; a result exists from the
  * commit that lets it be given out. Eviction drops message and result; id and digest of the content
  * stay for ever, so that no id is ever answered twice with different content.
+ *
+ * A key generation uses up a preprocessing: in the commit that accepts it.
  *
  * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop
  * thread. Errors of the submitting calls are those of store_submit, and ERR_NOMEM.
@@ -46,6 +48,18 @@ struct request_offer {
 	struct bytes message; /* copied */
 	int64_t now_ms;
 	bool lookup_only; /* the node is full: see what is known, add nothing */
+
+	/* Of a preprocessing: the parameters to remember. Of a key generation: which preprocessing
+	 * it uses up; nothing is added unless that one is done and not used. */
+	uint32_t params;
+	struct hash32 preproc_id;
+};
+
+enum preproc_state {
+	PREPROC_UNKNOWN, /* or failed */
+	PREPROC_PENDING,
+	PREPROC_READY,
+	PREPROC_USED,
 };
 
 struct request_admission {
@@ -54,6 +68,10 @@ struct request_admission {
 	bool known;     /* state and digest are set */
 	enum request_state state;
 	struct hash32 digest; /* of what is stored */
+
+	/* Of a key generation: its preprocessing, as it was before, or by now if `inserted`. */
+	enum preproc_state preproc;
+	uint32_t preproc_params;
 };
 
 enum err request_store_admit(struct store *s, const struct request_offer *offer,
@@ -103,6 +121,8 @@ enum err request_store_survey(struct store *s, store_done_fn *done, void *ctx) M
 struct request_pending {
 	struct request_name name;
 	size_t message_n;
+	struct hash32 preproc_id; /* of a key generation, as is the next */
+	uint32_t preproc_params;
 };
 enum err request_store_surveyed(size_t ret_finished[REQUEST_KINDS],
 				const struct store_result *result) MUST_USE;

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "core/decryption_request.h"
 #include "core/request_id.h"
 #include "core/service_internal.h"
 #include "kms.v1.pb-c.h"
@@ -12,7 +11,8 @@
 
 /* A RequestId is 66 bytes; some room for unknown fields. */
 enum {
-	SMALL_REQUEST_MAX = 4 << 10
+	SMALL_REQUEST_MAX = 4 << 10,
+	KEY_REQUEST_MAX = 64 << 10,
 };
 
 static struct request_name visit_name(const struct visit *v)
@@ -20,7 +20,15 @@ static struct request_name visit_name(const struct visit *v)
 	return (struct request_name){.kind = v->kind, .id = v->id};
 }
 
-/* ---- Get…DecryptionResult ---- */
+/* ---- Get…Result ---- */
+
+static void result_wait(struct visit *v, struct entry *entry)
+{
+	if (works[v->kind].no_wait)
+		visit_fail_status(v, GRPC_UNAVAILABLE, "the result is not there yet");
+	else
+		visit_wait(v, entry);
+}
 
 static void result_found(void *ctx, const struct store_result *result)
 {
@@ -45,7 +53,7 @@ static void result_found(void *ctx, const struct store_result *result)
 		visit_reply(v, found.answer);
 		return;
 	case REQUEST_FAILED:
-		visit_fail_status(v, failure_status(found.cause), "the decryption failed");
+		visit_fail_status(v, failure_status(found.cause), works[v->kind].failure);
 		return;
 	case REQUEST_PENDING:
 	case REQUEST_EVICTED:
@@ -53,7 +61,7 @@ static void result_found(void *ctx, const struct store_result *result)
 	}
 	entry = entry_find(v->core, visit_name(v));
 	if (entry)
-		visit_wait(v, entry);
+		result_wait(v, entry);
 	else
 		visit_fail(v, ERR_CORRUPT,
 			   &(struct err_note){"pending in the store, unknown in memory"});
@@ -65,7 +73,7 @@ static void visit_result(struct visit *v)
 	struct entry *entry = entry_find(v->core, visit_name(v));
 
 	if (entry) {
-		visit_wait(v, entry);
+		result_wait(v, entry);
 		return;
 	}
 
@@ -75,23 +83,9 @@ static void visit_result(struct visit *v)
 		visit_fail(v, e, &(struct err_note){"the database is busy"});
 }
 
-static enum err id_message_read(struct hash32 *ret_id, struct bytes message, struct err_note *note)
-{
-	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
-	ProtobufCMessage *m;
-
-	if (protobuf_unpack(&m, &kms__v1__request_id__descriptor, message, &memory) != ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST, "the message is not a RequestId");
-	if (request_id_parse(ret_id, bytes_str(((const Kms__V1__RequestId *)m)->request_id)) !=
-	    ERR_OK)
-		return err_say(note, ERR_BAD_REQUEST,
-			       "request_id is not an identifier of 64 hexadecimal digits");
-	return ERR_OK;
-}
-
 static void result_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind)
 {
-	struct visit *v = visit_new(s, call, kind, decryption_kinds[kind].result);
+	struct visit *v = visit_new(s, call, kind, works[kind].result);
 	enum err e;
 
 	if (!v)
@@ -107,17 +101,23 @@ static void result_handle(struct core_service *s, struct grpc_call *call, enum r
 		visit_result(v);
 }
 
-/* ---- …Decrypt, …DecryptSync ---- */
+/* ---- …Decrypt, …DecryptSync, KeyGen… ---- */
 
-static void visit_accepted(struct visit *v, bool restarted)
+static void visit_accepted(struct visit *v, const struct request_admission *a)
 {
 	struct core_service *s = v->core;
 	struct kind_count *count = &s->kinds[v->kind];
 	struct bytes message = grpc_call_request(v->call);
-	struct entry *entry = entry_add(s, visit_name(v), message.n, message);
+	const struct request_pending pending = {
+		.name = visit_name(v),
+		.message_n = message.n,
+		.preproc_id = v->preproc_id,
+		.preproc_params = a->preproc_params,
+	};
+	struct entry *entry = entry_add(s, &pending, message);
 	char id[REQUEST_ID_TEXT_SIZE];
 
-	if (restarted && count->finished_n > 0)
+	if (a->restarted && count->finished_n > 0)
 		count->finished_n--;
 	if (!entry) {
 		/* It is in the store, and will be done after the next start. */
@@ -125,7 +125,7 @@ static void visit_accepted(struct visit *v, bool restarted)
 		return;
 	}
 	request_id_text(id, v->id);
-	LOG_INFO(s->o.log, "Decryption accepted", log_s("kind", decryption_kinds[v->kind].name),
+	LOG_INFO(s->o.log, works[v->kind].accepted, log_s("kind", works[v->kind].name),
 		 log_s("request_id", id), log_i("handles", (int64_t)v->items_n),
 		 log_i("bytes", (int64_t)message.n));
 	if (v->extra_data_differs)
@@ -151,8 +151,10 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 	if (e != ERR_OK)
 		visit_fail(v, e, &note);
 	else if (a.inserted || a.restarted)
-		visit_accepted(v, a.restarted);
-	else if (!a.known || a.state == REQUEST_FAILED)
+		visit_accepted(v, &a);
+	else if (!a.known && v->kind == REQUEST_KEYGEN)
+		keygen_refuse(v, &a);
+	else if (!a.known || (a.state == REQUEST_FAILED && !works[v->kind].key))
 		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED,
 				  "the node holds as many requests as it may");
 	else if (!hash32_eq(a.digest, v->digest))
@@ -171,15 +173,8 @@ static void visit_check(void *job)
 	struct visit *v = job;
 	struct bytes message = grpc_call_request(v->call);
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
-	struct decryption_request r;
 
-	v->err = decryption_request_read(&r, v->kind, v->core->o.keys, message, &memory, &v->note);
-	if (v->err != ERR_OK)
-		return;
-	v->id = r.id;
-	v->digest = r.digest;
-	v->items_n = r.items_n;
-	v->extra_data_differs = r.extra_data_differs;
+	v->err = works[v->kind].check(v, message, &memory);
 }
 
 static void visit_checked(void *job)
@@ -202,7 +197,9 @@ static void visit_checked(void *job)
 		.digest = v->digest,
 		.message = message,
 		.now_ms = clock_wall_ms(loop_clock(s->o.loop)),
-		.lookup_only = !entries_room(s, v->kind, message.n),
+		.lookup_only = v->key_exists || !entries_room(s, v->kind, message.n),
+		.params = v->params,
+		.preproc_id = v->preproc_id,
 	};
 	enum err e = request_store_admit(s->o.store, &offer, visit_admitted, v);
 
@@ -214,10 +211,10 @@ static void visit_checked(void *job)
 	s->kinds[v->kind].reserved_n++;
 }
 
-static void decrypt_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
+static void request_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
 			   bool sync)
 {
-	struct visit *v = visit_new(s, call, kind, decryption_kinds[kind].request);
+	struct visit *v = visit_new(s, call, kind, works[kind].request);
 
 	if (!v)
 		return;
@@ -236,12 +233,12 @@ static void decrypt_handle(struct core_service *s, struct grpc_call *call, enum 
 
 static void public_decrypt_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, false);
+	request_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, false);
 }
 
 static void public_decrypt_sync_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, true);
+	request_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, true);
 }
 
 static void public_result_handle(void *ctx, struct grpc_call *call)
@@ -251,17 +248,37 @@ static void public_result_handle(void *ctx, struct grpc_call *call)
 
 static void user_decrypt_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, REQUEST_USER_DECRYPTION, false);
+	request_handle(ctx, call, REQUEST_USER_DECRYPTION, false);
 }
 
 static void user_decrypt_sync_handle(void *ctx, struct grpc_call *call)
 {
-	decrypt_handle(ctx, call, REQUEST_USER_DECRYPTION, true);
+	request_handle(ctx, call, REQUEST_USER_DECRYPTION, true);
 }
 
 static void user_result_handle(void *ctx, struct grpc_call *call)
 {
 	result_handle(ctx, call, REQUEST_USER_DECRYPTION);
+}
+
+static void keygen_preproc_handle(void *ctx, struct grpc_call *call)
+{
+	request_handle(ctx, call, REQUEST_KEYGEN_PREPROC, false);
+}
+
+static void keygen_preproc_result_handle(void *ctx, struct grpc_call *call)
+{
+	result_handle(ctx, call, REQUEST_KEYGEN_PREPROC);
+}
+
+static void keygen_handle(void *ctx, struct grpc_call *call)
+{
+	request_handle(ctx, call, REQUEST_KEYGEN, false);
+}
+
+static void keygen_result_handle(void *ctx, struct grpc_call *call)
+{
+	result_handle(ctx, call, REQUEST_KEYGEN);
 }
 
 /* Every other rpc of the service has no row, and the server says UNIMPLEMENTED. */
@@ -275,6 +292,21 @@ const struct grpc_method core_service_methods[] = {
 	{.path = "/" CORE_SERVICE_NAME "/UserDecryptSync", .handler = user_decrypt_sync_handle},
 	{.path = "/" CORE_SERVICE_NAME "/GetUserDecryptionResult",
 	 .handler = user_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/KeyGenPreproc",
+	 .handler = keygen_preproc_handle,
+	 .request_max = KEY_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetKeyGenPreprocResult",
+	 .handler = keygen_preproc_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/KeyGen",
+	 .handler = keygen_handle,
+	 .request_max = KEY_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetKeyGenResult",
+	 .handler = keygen_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/AbortKeyGen",
+	 .handler = keygen_abort_handle,
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,
@@ -299,7 +331,7 @@ static enum err unfinished_queue(struct core_service *s, const struct store_resu
 		struct request_pending p;
 
 		TRY(request_store_pending(&p, result, i));
-		if (!entry_add(s, p.name, p.message_n, BYTES_NONE))
+		if (!entry_add(s, &p, BYTES_NONE))
 			return ERR_NOMEM;
 	}
 	return ERR_OK;
@@ -368,7 +400,12 @@ void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx)
 	s->stopped_ctx = ctx;
 	for (size_t i = 0; i < ENTRY_BUCKETS; i++) {
 		for (struct entry *e = s->buckets[i]; e; e = e->bucket_next) {
-			bool ends = e->stage == ENTRY_COMPUTING || e->stage == ENTRY_SAVING;
+			bool interrupt = e->stage == ENTRY_COMPUTING && works[e->name.kind].alone;
+			bool ends = (e->stage == ENTRY_COMPUTING && !interrupt) ||
+				    e->stage == ENTRY_SAVING;
+
+			if (interrupt)
+				atomic_store(&e->stop, true);
 
 			while (!ends && e->waiters)
 				visit_fail_status(e->waiters, GRPC_UNAVAILABLE,

@@ -24,10 +24,12 @@ struct core_service_options {
 	struct pool *pool;
 	struct store *store; /* by request_store_open */
 	const struct log *log;
-	const struct key_ring *keys;
+	struct key_ring *keys; /* generated ones are added */
 	const struct signing_key *signer;
-	struct rng *rng;     /* for sealing; any thread, as rng_system() */
-	size_t capacity;     /* requests kept with their results, pending ones included */
+	struct vault public_vault, private_vault; /* where generated keys go */
+	unsigned keygen_threads;                  /* at least 1 */
+	struct rng *rng;     /* for sealing and for new keys; any thread, as rng_system() */
+	size_t capacity;     /* decryptions kept with their results, pending ones included */
 	size_t finished_min; /* of these, ended ones that are never evicted for a new request */
 	uint64_t seed;       /* of the table of requests */
 	loop_fn *broken;     /* CORE_BROKEN was entered; may be NULL */

@@ -14,7 +14,10 @@
 #ifndef CORE_SERVICE_INTERNAL_H
 #define CORE_SERVICE_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "core/decryption.h"
+#include "core/key_publish.h"
 #include "core/request_store.h"
 #include "core/service.h"
 
@@ -25,6 +28,23 @@ enum {
 };
 
 struct entry;
+struct visit;
+
+/* What the service does differently for each kind of request: one row. */
+struct work {
+	const char *name;                        /* in logs */
+	const char *accepted, *answered, *ended; /* events of the log; the last: it failed */
+	const char *failure;                     /* what clients read of it */
+	bool key;     /* ids that failed stay failed; results are never evicted */
+	bool alone;   /* one of the kind runs at a time, and it may be interrupted */
+	bool no_wait; /* who asks for the result is told at once that it is not there yet */
+	enum metrics_operation request, result, inner;
+	/* What is asked: id, digest, and what the log says of it. Any thread. */
+	enum err (*check)(struct visit *v, struct bytes message, struct arena *memory);
+	/* The answer. Pool thread: reads what is immutable, writes the entry's output. */
+	enum err (*compute)(struct entry *e, struct bytes message, struct arena *memory);
+};
+extern const struct work works[REQUEST_KINDS];
 
 struct visit {
 	struct core_service *core;
@@ -39,7 +59,11 @@ struct visit {
 	struct hash32 id, digest;
 	size_t items_n;
 	bool extra_data_differs;
+	bool key_exists; /* a key of this id is in the vault */
+	uint32_t params;
+	struct hash32 preproc_id;
 
+	bool abort;         /* waits for the end of what it withdrew */
 	bool reserved;      /* counts towards capacity until the store has answered */
 	struct timer timer; /* while waiting */
 	struct visit **list, *next, *prev;
@@ -61,10 +85,18 @@ struct entry {
 	struct buf message; /* may be empty: then it is only in the store */
 	int64_t accepted_ms;
 
+	/* Of a key generation. */
+	struct hash32 preproc_id;
+	uint32_t preproc_params;
+	atomic_bool stop; /* read by the computation */
+	bool aborted;     /* somebody withdrew it: it ends with ERR_CANCELLED */
+
 	/* Output of the computation. */
 	enum err err;
 	struct err_note note;
 	struct buf answer;
+	struct hash32 epoch_id;     /* with `key` */
+	struct fhe_client_key *key; /* a new one, for the ring; owned */
 
 	struct visit *waiters;
 	struct entry *bucket_next, *queue_next;
@@ -115,6 +147,9 @@ void visit_wait(struct visit *v, struct entry *e);
 /* The status of an accepted request that ended with `cause`: ABORTED if somebody withdrew it. */
 enum grpc_status failure_status(enum err cause);
 
+/* The id of a message that is a kms.v1.RequestId. */
+enum err id_message_read(struct hash32 *ret_id, struct bytes message, struct err_note *note);
+
 /* Which status an error is; one table. */
 enum grpc_status visit_status(enum err e);
 
@@ -122,8 +157,12 @@ enum grpc_status visit_status(enum err e);
 
 struct entry *entry_find(const struct core_service *s, struct request_name name);
 /* `message` empty: to be read from the store. NULL without memory. */
-struct entry *entry_add(struct core_service *s, struct request_name name, size_t message_n,
+struct entry *entry_add(struct core_service *s, const struct request_pending *p,
 			struct bytes message);
+/* The key generation, or the preprocessing, that works with this preprocessing id; NULL. */
+struct entry *entry_find_preproc(const struct core_service *s, struct hash32 preproc_id);
+/* Withdraw it; its waiters hear of it when that is recorded. */
+void entry_abort(struct entry *e);
 /* Give the pool as much as it may have. */
 void entries_run(struct core_service *s);
 /* Is there room for one more, with evicting what may be evicted? */
@@ -132,6 +171,12 @@ void entries_evict(struct kind_count *k);
 void entries_free(struct core_service *s);
 /* While stopping: is everything at rest? Then says so, once. */
 void entries_stop_check(struct core_service *s);
+
+/* ---- keys.c ---- */
+
+/* Why a key generation was not added, and was not known. */
+void keygen_refuse(struct visit *v, const struct request_admission *a);
+void keygen_abort_handle(void *ctx, struct grpc_call *call);
 
 /* ---- health.c ---- */
 

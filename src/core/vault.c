@@ -12,6 +12,8 @@
 #include "base/limits.h"
 #include "core/request_id.h"
 
+#define PARTIAL_END ".partial"
+
 enum {
 	VAULT_PATH_MAX = 4096
 };
@@ -198,51 +200,135 @@ static enum err folders_sync(const struct vault_path *folder, const struct vault
 	return ERR_OK;
 }
 
-static enum err file_write(const char *path, mode_t mode, struct bytes content,
-			   struct err_note *note)
+static enum err fd_fill(int fd, struct bytes content, struct err_note *note)
 {
-	CLEANUP(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	size_t at = 0;
 
-	if (fd < 0)
-		return err_say(note, ERR_CONFIG_FILE, "%s cannot be written: %s", path,
-			       strerror(errno));
 	while (at < content.n) {
 		ssize_t put = write(fd, &content.p[at], content.n - at);
 
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put <= 0)
-			return err_say(note, ERR_IO, "%s: %s", path, strerror(errno));
+			return err_say(note, ERR_IO, "an object of the vault: %s", strerror(errno));
 		at += (size_t)put;
 	}
-	if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
-		return err_say(note, ERR_IO, "%s: %s", path, strerror(errno));
 	return ERR_OK;
+}
+
+/* The name that an object has until it is whole. */
+struct partial_path {
+	char text[VAULT_PATH_MAX + 32];
+};
+
+static struct partial_path partial_of(const struct vault_path *path)
+{
+	struct partial_path p = {0};
+
+	(void)snprintf(p.text, sizeof(p.text), "%s.%ld" PARTIAL_END, path->text, (long)getpid());
+	return p;
+}
+
+enum err vault_begin(struct vault_writer *w, const struct vault *v, const struct vault_name *name,
+		     struct err_note *note)
+{
+	struct vault_path folder = {0}, path = {0};
+	struct partial_path partial;
+	mode_t mode = v->private ? 0600 : 0644;
+
+	*w = (struct vault_writer){.v = v, .name = *name, .fd = -1};
+	TRY(path_make(&folder, v, name->type, name->epoch, NULL, note));
+	TRY(path_make(&path, v, name->type, name->epoch, &name->id, note));
+	TRY(folder_make(&folder, v, note));
+	partial = partial_of(&path);
+	(void)unlink(partial.text); /* of a process that had our number and died */
+	w->fd = open(partial.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (w->fd < 0)
+		return err_say(note, ERR_CONFIG_FILE, "%s cannot be written: %s", partial.text,
+			       strerror(errno));
+	if (fchmod(w->fd, mode) != 0) {
+		vault_abandon(w);
+		return err_say(note, ERR_IO, "%s: %s", partial.text, strerror(errno));
+	}
+	return ERR_OK;
+}
+
+enum err vault_commit(struct vault_writer *w, struct err_note *note)
+{
+	struct vault_path folder = {0}, path = {0};
+	struct partial_path partial;
+	enum err e = path_make(&folder, w->v, w->name.type, w->name.epoch, NULL, note);
+
+	if (e == ERR_OK)
+		e = path_make(&path, w->v, w->name.type, w->name.epoch, &w->name.id, note);
+	if (e != ERR_OK) {
+		vault_abandon(w);
+		return e;
+	}
+	partial = partial_of(&path);
+	if (fsync(w->fd) != 0)
+		e = err_say(note, ERR_IO, "%s: %s", partial.text, strerror(errno));
+	/* link(2), unlike rename(2), refuses a name that is taken. */
+	else if (link(partial.text, path.text) != 0)
+		e = errno == EEXIST ? err_say(note, ERR_ALREADY_DONE, "%s exists", path.text)
+				    : err_say(note, ERR_IO, "%s: %s", path.text, strerror(errno));
+	vault_abandon(w);
+	if (e == ERR_OK)
+		e = folders_sync(&folder, w->v, note);
+	return e;
+}
+
+void vault_abandon(struct vault_writer *w)
+{
+	struct vault_path path = {0};
+
+	if (w->fd < 0)
+		return;
+	(void)close(w->fd);
+	w->fd = -1;
+	if (path_make(&path, w->v, w->name.type, w->name.epoch, &w->name.id, NULL) == ERR_OK) {
+		struct partial_path partial = partial_of(&path);
+
+		(void)unlink(partial.text);
+	}
 }
 
 enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object,
 		     struct err_note *note)
 {
-	struct vault_path folder = {0}, path = {0};
-	char partial[VAULT_PATH_MAX + 32];
+	struct vault_writer w;
 	enum err e;
+
+	TRY(vault_begin(&w, v, name, note));
+	e = fd_fill(w.fd, object, note);
+	if (e == ERR_OK)
+		return vault_commit(&w, note);
+	vault_abandon(&w);
+	return e;
+}
+
+/* ---- removing ---- */
+
+bool vault_exists(const struct vault *v, const struct vault_name *name)
+{
+	struct vault_path path = {0};
+	struct stat st;
+
+	return path_make(&path, v, name->type, name->epoch, &name->id, NULL) == ERR_OK &&
+	       lstat(path.text, &st) == 0;
+}
+
+enum err vault_remove(const struct vault *v, const struct vault_name *name, struct err_note *note)
+{
+	struct vault_path folder = {0}, path = {0};
 
 	TRY(path_make(&folder, v, name->type, name->epoch, NULL, note));
 	TRY(path_make(&path, v, name->type, name->epoch, &name->id, note));
-	(void)snprintf(partial, sizeof(partial), "%s.%ld.partial", path.text, (long)getpid());
-	TRY(folder_make(&folder, v, note));
-
-	(void)unlink(partial); /* of a process that had our number and died */
-	e = file_write(partial, v->private ? 0600 : 0644, object, note);
-	/* link(2), unlike rename(2), refuses a name that is taken. */
-	if (e == ERR_OK && link(partial, path.text) != 0)
-		e = errno == EEXIST ? err_say(note, ERR_ALREADY_DONE, "%s exists", path.text)
-				    : err_say(note, ERR_IO, "%s: %s", path.text, strerror(errno));
-	(void)unlink(partial);
-	if (e == ERR_OK)
-		e = folders_sync(&folder, v, note);
-	return e;
+	if (unlink(path.text) == 0)
+		return folder_sync(folder.text, note);
+	if (errno == ENOENT || errno == ENOTDIR)
+		return ERR_OK;
+	return err_say(note, ERR_IO, "%s cannot be removed: %s", path.text, strerror(errno));
 }
 
 /* ---- listing ---- */
@@ -292,6 +378,46 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 	qsort(ids.v, ids.n, sizeof(*ids.v), id_cmp);
 	*ret_ids = ids;
 	ids = (struct vault_ids){0};
+	return ERR_OK;
+}
+
+/* <id>.<number of a process>.partial */
+static bool is_partial(struct bytes name)
+{
+	const size_t id_n = REQUEST_ID_TEXT_SIZE - 1, end_n = sizeof(PARTIAL_END) - 1;
+	struct hash32 id;
+
+	if (name.n < id_n + 1 + end_n || name.p[id_n] != '.' ||
+	    request_id_parse(&id, bytes_sub(name, 0, id_n)) != ERR_OK)
+		return false;
+	for (size_t i = id_n + 1; i < name.n - end_n; i++)
+		if (name.p[i] < '0' || name.p[i] > '9')
+			return false;
+	return bytes_eq_var(bytes_sub(name, name.n - end_n, end_n), BYTES_LIT(PARTIAL_END));
+}
+
+enum err vault_sweep(const struct vault *v, const char *type, const struct hash32 *epoch,
+		     size_t *removed, struct err_note *note)
+{
+	struct vault_path path = {0};
+
+	TRY(path_make(&path, v, type, epoch, NULL, note));
+
+	CLEANUP(dir_close) DIR *d = opendir(path.text);
+
+	if (!d && errno == ENOENT)
+		return ERR_OK;
+	if (!d)
+		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be read: %s", path.text,
+			       strerror(errno));
+	for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+		if (!is_partial(bytes_str(entry->d_name)))
+			continue;
+		if (unlinkat(dirfd(d), entry->d_name, 0) != 0)
+			return err_say(note, ERR_IO, "%s/%s cannot be removed: %s", path.text,
+				       entry->d_name, strerror(errno));
+		(*removed)++;
+	}
 	return ERR_OK;
 }
 

@@ -8,8 +8,8 @@
  * An object is written whole or not at all (a file of another name, synced, linked into place,
  * folder synced) and never overwritten. A private object must belong to us and be closed to
  * everybody else, or belong to root and be open to one group at most; links are followed, and the
- * file at their end is judged. Synchronous: used at start and by command line programs, not on the
- * loop.
+ * file at their end is judged. Synchronous: used at start, by command line programs and on pool
+ * threads, not on the loop.
  */
 #ifndef CORE_VAULT_H
 #define CORE_VAULT_H
@@ -44,6 +44,34 @@ enum err vault_read_secret(struct secret *ret_object, const struct vault *v,
  * content; untouched. */
 enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object,
 		     struct err_note *note) MUST_USE;
+
+/* Is there anything of this name? Also if it could not be read. */
+bool vault_exists(const struct vault *v, const struct vault_name *name);
+
+/* No such object is no error. ERR_IO. */
+enum err vault_remove(const struct vault *v, const struct vault_name *name,
+		      struct err_note *note) MUST_USE;
+
+/*
+ * An object too large for memory: begun, filled through `fd`, and put into place or dropped. Until
+ * then it has another name, that no listing shows. Errors as vault_write.
+ */
+struct vault_writer {
+	const struct vault *v;
+	struct vault_name name;
+	int fd; /* the caller writes here; -1 when nothing is begun */
+};
+enum err vault_begin(struct vault_writer *w, const struct vault *v, const struct vault_name *name,
+		     struct err_note *note) MUST_USE;
+/* Sync and put into place. In any case the writer is at its end. */
+enum err vault_commit(struct vault_writer *w, struct err_note *note) MUST_USE;
+/* Drop what was begun; nothing if nothing was. */
+void vault_abandon(struct vault_writer *w);
+
+/* Remove what writers left in this folder that died, or were killed. How many it were is added to
+ * *removed. Only while no other process writes there. ERR_IO, ERR_CONFIG_FILE. */
+enum err vault_sweep(const struct vault *v, const char *type, const struct hash32 *epoch,
+		     size_t *removed, struct err_note *note) MUST_USE;
 
 /*
  * Ids found in the folder of `type` (and `epoch`), in ascending order; or, with epochs_of, the

@@ -4,6 +4,8 @@
 #include "base/limits.h"
 #include "core/request_id.h"
 #include "core/service_internal.h"
+#include "kms.v1.pb-c.h"
+#include "net/protobuf.h"
 
 enum {
 	/* Answered a little before the client's deadline, a wait ends with a status that says more.
@@ -39,6 +41,20 @@ enum grpc_status visit_status(enum err e)
 enum grpc_status failure_status(enum err cause)
 {
 	return cause == ERR_CANCELLED ? GRPC_ABORTED : GRPC_INTERNAL;
+}
+
+enum err id_message_read(struct hash32 *ret_id, struct bytes message, struct err_note *note)
+{
+	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
+	ProtobufCMessage *m;
+
+	if (protobuf_unpack(&m, &kms__v1__request_id__descriptor, message, &memory) != ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST, "the message is not a RequestId");
+	if (request_id_parse(ret_id, bytes_str(((const Kms__V1__RequestId *)m)->request_id)) !=
+	    ERR_OK)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "request_id is not an identifier of 64 hexadecimal digits");
+	return ERR_OK;
 }
 
 static void list_add(struct visit **list, struct visit *v)

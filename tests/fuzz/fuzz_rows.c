@@ -73,12 +73,13 @@ static void try_requests(const struct store_value *cells, size_t n)
 {
 	const struct store_rows five = {.cells = cells, .rows_n = n >= 5, .columns_n = 5};
 	const struct store_rows two = {.cells = cells, .rows_n = n / 2, .columns_n = 2};
-	const struct store_rows three = {.cells = cells, .rows_n = n / 3, .columns_n = 3};
+	const struct store_rows rows = {.cells = cells, .rows_n = n / 5, .columns_n = 5};
 	const struct store_rows admission[] = {{.rows_n = n > 8}, {.rows_n = n > 9}, two};
-	const struct store_rows survey[] = {two, three};
+	const struct store_rows survey[] = {two, rows};
 	const struct store_result found = {.rows = &five, .rows_n = 1};
 	const struct store_result admitted = {.rows = admission, .rows_n = 3};
 	const struct store_result looked_up = {.rows = &two, .rows_n = 1};
+	const struct store_result keygen = {.rows = &five, .rows_n = 1};
 	const struct store_result surveyed = {.rows = survey, .rows_n = 2};
 	size_t finished[REQUEST_KINDS];
 	struct request_admission a;
@@ -91,13 +92,15 @@ static void try_requests(const struct store_value *cells, size_t n)
 		CHECK((int64_t)a.state == cells[0].i &&
 		      bytes_eq_var(BYTES_OF(a.digest.b), cells[1].b));
 	FUZZ_SAME(request_store_admitted(&a, &admitted), request_store_admitted(&a, &looked_up));
+	if (request_store_admitted(&a, &keygen) == ERR_OK && a.known)
+		CHECK((int64_t)a.state == cells[0].i);
 	if (request_store_surveyed(finished, &surveyed) == ERR_OK)
 		for (size_t i = 0; i < two.rows_n; i++)
 			CHECK(cells[2 * i].i >= 1 && cells[2 * i].i < REQUEST_KINDS);
-	for (size_t i = 0; i < three.rows_n; i++)
+	for (size_t i = 0; i < rows.rows_n; i++)
 		if (request_store_pending(&p, &surveyed, i) == ERR_OK)
-			CHECK((int64_t)p.message_n == cells[3 * i + 2].i &&
-			      bytes_eq_var(BYTES_OF(p.name.id.b), cells[3 * i + 1].b));
+			CHECK((int64_t)p.message_n == cells[5 * i + 2].i &&
+			      bytes_eq_var(BYTES_OF(p.name.id.b), cells[5 * i + 1].b));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

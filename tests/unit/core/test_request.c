@@ -51,8 +51,8 @@ static void test_valid(void **state)
 	any_init(&q);
 	if (read_one(&r, &q, &note) != ERR_OK)
 		fail_msg("%s", note.text);
-	assert_memory_equal(r.context_id.b, request_id_default_context.b, 32);
-	assert_memory_equal(r.epoch_id.b, request_id_default_epoch.b, 32);
+	assert_memory_equal(r.where.context_id.b, request_id_default_context.b, 32);
+	assert_memory_equal(r.where.epoch_id.b, request_id_default_epoch.b, 32);
 	assert_int_equal(r.items_n, 1);
 	assert_false(r.wants_ecdsa);
 	assert_false(r.extra_data_differs);

@@ -196,8 +196,8 @@ static void test_restart_resumes(void **state)
 	store_free(store);
 	node_up(f);
 	for (unsigned i = LEFT; i >= 1; i--)
-		FOR_EACH_REQUEST_KIND(k)
-		{
+		for (enum request_kind k = REQUEST_PUBLIC_DECRYPTION; k <= REQUEST_USER_DECRYPTION;
+		     k++) {
 			struct buf id = id_pack(request_number(i));
 
 			call_start(&calls[i][k], f->loop, f->channel, paths[k], buf_view(&id),
@@ -228,8 +228,7 @@ static void test_restart_resumes(void **state)
 	const struct metrics_gauges g = core_service_gauges(node_service(f->node));
 
 	assert_int_equal(computed(f), LEFT);
-	FOR_EACH_REQUEST_KIND(k)
-	{
+	for (enum request_kind k = REQUEST_PUBLIC_DECRYPTION; k <= REQUEST_USER_DECRYPTION; k++) {
 		assert_int_equal(g.requests[k].pending, 0);
 		assert_int_equal(g.requests[k].running, 0);
 		assert_int_equal(g.requests[k].stored, LEFT);

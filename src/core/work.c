@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* The rows of the kinds of requests, and how each is checked and computed. */
+#include "core/service_internal.h"
+
+/* ---- decryptions ---- */
+
+static enum err decryption_check(struct visit *v, struct bytes message, struct arena *memory)
+{
+	struct decryption_request r;
+
+	TRY(decryption_request_read(&r, v->kind, v->core->o.keys, message, memory, &v->note));
+	v->id = r.id;
+	v->digest = r.digest;
+	v->items_n = r.items_n;
+	v->extra_data_differs = r.extra_data_differs;
+	return ERR_OK;
+}
+
+static enum err decryption_compute(struct entry *e, struct bytes message, struct arena *memory)
+{
+	const struct core_service_options *o = &e->core->o;
+	struct decryption_request r;
+
+	TRY(decryption_request_read(&r, e->name.kind, o->keys, message, memory, &e->note));
+	return decryption_answer(&e->answer, &r, o->signer, o->rng, &e->note);
+}
+
+/* ---- keys ---- */
+
+static enum err key_check(struct visit *v, struct bytes message, struct arena *memory)
+{
+	const struct core_service_options *o = &v->core->o;
+	struct key_request r;
+
+	TRY(key_request_read(&r, v->kind, o->keys, message, memory, &v->note));
+	v->id = r.id;
+	v->digest = r.digest;
+	v->extra_data_differs = r.extra_data_differs;
+	v->params = (uint32_t)r.params;
+	v->preproc_id = r.preproc_id;
+	/* Of what this node does not remember; what it does is found all the same. */
+	v->key_exists = v->kind == REQUEST_KEYGEN &&
+			key_published(&o->public_vault, &o->private_vault, r.where.epoch_id, r.id);
+	return ERR_OK;
+}
+
+/* A centralised node has nothing to prepare: what is asked for is the signature. */
+static enum err preproc_compute(struct entry *e, struct bytes message, struct arena *memory)
+{
+	const struct core_service_options *o = &e->core->o;
+	CLEANUP(buf_free) struct buf answer = buf_make(KEY_ANSWER_MAX);
+	struct key_request r;
+
+	TRY(key_request_read(&r, e->name.kind, o->keys, message, memory, &e->note));
+	if (atomic_load(&e->stop))
+		return err_say(&e->note, ERR_CANCELLED, "the preprocessing was withdrawn");
+	TRY(key_preproc_answer(&answer, &r, o->signer));
+	e->answer = buf_take(&answer);
+	return ERR_OK;
+}
+
+static enum err keygen_compute(struct entry *e, struct bytes message, struct arena *memory)
+{
+	const struct core_service_options *o = &e->core->o;
+	const struct key_publish p = {
+		.public_vault = &o->public_vault,
+		.private_vault = &o->private_vault,
+		.signer = o->signer,
+		.rng = o->rng,
+		.threads = o->keygen_threads,
+		.stop = &e->stop,
+	};
+	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles handles = {0};
+	CLEANUP(buf_free) struct buf answer = buf_make(KEY_ANSWER_MAX);
+	struct key_request r;
+
+	TRY(key_request_read(&r, e->name.kind, o->keys, message, memory, &e->note));
+	if (!r.has_params)
+		r.params =
+			e->preproc_params == KEY_PARAMS_TEST ? KEY_PARAMS_TEST : KEY_PARAMS_DEFAULT;
+	TRY(key_publish(&handles, &p, &r, r.params, &e->note));
+	TRY(key_generation_answer(&answer, &r, &handles.metadata));
+	e->answer = buf_take(&answer);
+	e->epoch_id = r.where.epoch_id;
+	e->key = handles.client_key;
+	handles.client_key = NULL;
+	return ERR_OK;
+}
+
+const struct work works[REQUEST_KINDS] = {
+	[REQUEST_PUBLIC_DECRYPTION] =
+		{
+			.name = "public",
+			.accepted = "Decryption accepted",
+			.answered = "Decryption answered",
+			.ended = "Decryption failed",
+			.failure = "the decryption failed",
+			.request = METRICS_PUBLIC_DECRYPT_REQUEST,
+			.result = METRICS_PUBLIC_DECRYPT_RESULT,
+			.inner = METRICS_PUBLIC_DECRYPT_INNER,
+			.check = decryption_check,
+			.compute = decryption_compute,
+		},
+	[REQUEST_USER_DECRYPTION] =
+		{
+			.name = "user",
+			.accepted = "Decryption accepted",
+			.answered = "Decryption answered",
+			.ended = "Decryption failed",
+			.failure = "the decryption failed",
+			.request = METRICS_USER_DECRYPT_REQUEST,
+			.result = METRICS_USER_DECRYPT_RESULT,
+			.inner = METRICS_USER_DECRYPT_INNER,
+			.check = decryption_check,
+			.compute = decryption_compute,
+		},
+	[REQUEST_KEYGEN_PREPROC] =
+		{
+			.name = "preprocessing",
+			.accepted = "Key generation accepted",
+			.answered = "Key generation answered",
+			.ended = "Key generation failed",
+			.failure = "the preprocessing failed",
+			.key = true,
+			.request = METRICS_KEYGEN_PREPROC_REQUEST,
+			.result = METRICS_KEYGEN_PREPROC_RESULT,
+			.inner = METRICS_KEYGEN_PREPROC_INNER,
+			.check = key_check,
+			.compute = preproc_compute,
+		},
+	[REQUEST_KEYGEN] =
+		{
+			.name = "key",
+			.accepted = "Key generation accepted",
+			.answered = "Key generation answered",
+			.ended = "Key generation failed",
+			.failure = "the key generation failed",
+			.key = true,
+			.alone = true,
+			.no_wait = true,
+			.request = METRICS_KEYGEN_REQUEST,
+			.result = METRICS_KEYGEN_RESULT,
+			.inner = METRICS_KEYGEN_INNER,
+			.check = key_check,
+			.compute = keygen_compute,
+		},
+};

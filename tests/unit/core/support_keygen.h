@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* What the tests of key generation share: requests, and a look into the vaults. */
+#ifndef TEST_CORE_SUPPORT_KEYGEN_H
+#define TEST_CORE_SUPPORT_KEYGEN_H
+
+#include "support.h"
+
+#define RPC_PREPROC        "/kms_service.v1.CoreServiceEndpoint/KeyGenPreproc"
+#define RPC_PREPROC_RESULT "/kms_service.v1.CoreServiceEndpoint/GetKeyGenPreprocResult"
+#define RPC_KEYGEN         "/kms_service.v1.CoreServiceEndpoint/KeyGen"
+#define RPC_KEYGEN_RESULT  "/kms_service.v1.CoreServiceEndpoint/GetKeyGenResult"
+#define RPC_KEYGEN_ABORT   "/kms_service.v1.CoreServiceEndpoint/AbortKeyGen"
+
+/* 02, default context, default epoch */
+struct bytes test_extra_data(void);
+
+/* Both requests for one key; all-valid, test parameters; a test changes what it is about. */
+struct key_call {
+	struct hash32 preproc_id, id;
+	struct bytes extra;
+	uint8_t epoch;                        /* 0: none named; else the last byte of one */
+	Kms__V1__FheParameter preproc_params; /* of the preprocessing */
+	Kms__V1__FheParameter params;         /* of the key generation, if has_params */
+	bool has_params, no_domain, added;
+	Kms__V1__KeySetType type;
+	Kms__V1__KeyGenSecretKeyConfig secret;
+	Kms__V1__CompressedKeyConfig compressed;
+	Kms__V1__SigningSchemeType scheme;
+	size_t schemes_n;
+};
+struct key_call key_call_make(unsigned number);
+struct buf key_call_pack_preproc(const struct key_call *c);
+struct buf key_call_pack_keygen(const struct key_call *c);
+
+enum grpc_status key_call_preproc(struct fixture *f, const struct key_call *c);
+enum grpc_status key_call_preproc_result(struct fixture *f, const struct key_call *c,
+					 struct buf *ret_reply);
+enum grpc_status key_call_keygen(struct fixture *f, const struct key_call *c);
+enum grpc_status key_call_abort(struct fixture *f, const struct key_call *c);
+enum grpc_status key_call_result(struct fixture *f, const struct key_call *c,
+				 struct buf *ret_reply);
+/* The result, once it is there. */
+enum grpc_status key_call_wait(struct fixture *f, const struct key_call *c, struct buf *ret_reply);
+
+/* ---- the vaults ---- */
+
+void object_path(char path[512], const struct fixture *f, const char *prefix, const char *type,
+		 struct hash32 id);
+/* How many objects of a key there are, public and private; how many partial ones at all. */
+unsigned objects_of(const struct fixture *f, struct hash32 id);
+unsigned objects_partial(const struct fixture *f);
+/* Until a partial key set has some bytes. */
+void long_run_wait(struct fixture *f);
+
+#endif

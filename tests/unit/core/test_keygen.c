@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-3-Clause-Clear */
+/* Key generation by a whole node: answers, objects in the vaults, ids, withdrawing, restarts. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "base/limits.h"
+#include "core/key_generation.h"
+#include "core/request_store.h"
+#include "crypto/keccak.h"
+#include "crypto/sha.h"
+#include "fhe/client_key.h"
+#include "fhe/dealer/dealer.h"
+#include "fhe/key_set.h"
+#include "net/protobuf.h"
+#include "support_keygen.h"
+
+static int setup(void **state)
+{
+	struct fixture *f = malloc(sizeof(*f));
+
+	fixture_make(f, KEY_TEST);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+/* ---- what is signed, by a path of its own ---- */
+
+static struct hash32 words_hash(const struct hash32 *words, size_t n)
+{
+	return keccak256(bytes_from(words->b, n * sizeof(*words)));
+}
+
+static struct hash32 text_hash(const char *text)
+{
+	return keccak256(bytes_str(text));
+}
+
+/* The domain of request_init: written down here as the EIP says. */
+static struct hash32 digest_of(struct hash32 struct_hash)
+{
+	struct hash32 words[5] = {
+		text_hash("EIP712Domain(string name,string version,uint256 chainId,"
+			  "address verifyingContract)"),
+		text_hash("Authorization token"),
+		text_hash("1"),
+		{{[30] = 8006 >> 8, [31] = 8006 & 0xff}},
+	};
+	uint8_t message[2 + 32 + 32] = {0x19, 0x01};
+	struct hash32 separator;
+
+	OK(hex_decode_fixed(&words[4].b[12], 20,
+			    bytes_str("66f9664f97F2b50F62D13eA064982f936dE76657")));
+	separator = words_hash(words, 5);
+	memcpy(&message[2], separator.b, 32);
+	memcpy(&message[34], struct_hash.b, 32);
+	return keccak256(BYTES_OF(message));
+}
+
+static struct hash32 preproc_digest(struct hash32 id, struct bytes extra)
+{
+	const struct hash32 words[] = {
+		text_hash("PrepKeygenVerification(uint256 prepKeygenId,bytes extraData)"),
+		id,
+		keccak256(extra),
+	};
+
+	return digest_of(words_hash(words, ARRAY_LEN(words)));
+}
+
+static struct hash32 key_digest_hash(uint8_t type, struct hash32 digest)
+{
+	const struct hash32 words[] = {
+		text_hash("KeyDigest(uint8 keyType,bytes digest)"),
+		{{[31] = type}},
+		keccak256(BYTES_OF(digest.b)),
+	};
+
+	return words_hash(words, ARRAY_LEN(words));
+}
+
+static struct hash32 keygen_digest(struct hash32 preproc, struct hash32 key,
+				   struct hash32 public_key, struct hash32 key_set,
+				   struct bytes extra)
+{
+	const struct hash32 list[] = {key_digest_hash(1, public_key), key_digest_hash(3, key_set)};
+	const struct hash32 words[] = {
+		text_hash("KeygenVerification(uint256 prepKeygenId,uint256 keyId,"
+			  "KeyDigest[] keyDigests,bytes extraData)"
+			  "KeyDigest(uint8 keyType,bytes digest)"),
+		preproc,
+		key,
+		words_hash(list, 2),
+		keccak256(extra),
+	};
+
+	return digest_of(words_hash(words, ARRAY_LEN(words)));
+}
+
+static void signature_check(ProtobufCBinaryData signature, struct hash32 digest)
+{
+	struct signing_key signer;
+	struct ecdsa *ecdsa;
+	struct address who;
+
+	OK(ecdsa_new(&ecdsa, (uint8_t[32]){1}));
+	test_signer(&signer, ecdsa);
+	OK(ecdsa_recover(ecdsa, &who, protobuf_view(signature), digest));
+	assert_memory_equal(who.b, signer.address.b, sizeof(who.b));
+	signing_key_free(&signer);
+	ecdsa_free(ecdsa);
+}
+
+/* The test vectors of the specification: ids 0x11 and 0x22, extra data of the default epoch. */
+static void test_known_digests(void **state)
+{
+	(void)state;
+	struct key_request r = {
+		.kind = REQUEST_KEYGEN_PREPROC,
+		.id = {{[31] = 0x11}},
+		.domain = {.name = BYTES_LIT("Authorization token"),
+			   .version = BYTES_LIT("1"),
+			   .chain_id = u256_from_u64(8006)},
+		.extra_data = test_extra_data(),
+	};
+	struct fhe_key_metadata m = {.digests = {{.pub_data = FHE_PUB_PUBLIC_KEY},
+						 {.pub_data = FHE_PUB_COMPRESSED_XOF_KEY_SET}},
+				     .digests_n = 2};
+	struct hash32 digest, want;
+
+	OK(hex_decode_fixed(r.domain.verifying_contract.b, 20,
+			    bytes_str("66f9664f97F2b50F62D13eA064982f936dE76657")));
+	OK(key_preproc_digest(&digest, &r));
+	OK(hex_decode_fixed(
+		want.b, 32,
+		bytes_str("d643f48086f34d13c61b1777ebd6b8f40bb8210a012a4772ed8bd8d6ec4e9a42")));
+	assert_memory_equal(digest.b, want.b, 32);
+
+	r.kind = REQUEST_KEYGEN;
+	r.preproc_id = r.id;
+	r.id = (struct hash32){{[31] = 0x22}};
+	memset(m.digests[0].digest.b, 0xaa, 32);
+	memset(m.digests[1].digest.b, 0xbb, 32);
+	OK(key_generation_digest(&digest, &r, &m));
+	OK(hex_decode_fixed(
+		want.b, 32,
+		bytes_str("aa556b0daaa69a3c3527d36089eb49ecee8163471b16d13e0936787fcceaae4a")));
+	assert_memory_equal(digest.b, want.b, 32);
+}
+
+/* ---- answers and objects ---- */
+
+static void preproc_check(struct bytes reply, struct hash32 id, struct bytes extra)
+{
+	struct arena memory = protobuf_arena(reply);
+	char text[REQUEST_ID_TEXT_SIZE];
+	ProtobufCMessage *unpacked;
+
+	OK(protobuf_unpack(&unpacked, &kms__v1__key_gen_preproc_result__descriptor, reply,
+			   &memory));
+
+	const Kms__V1__KeyGenPreprocResult *m = (const Kms__V1__KeyGenPreprocResult *)unpacked;
+
+	request_id_text(text, id);
+	assert_string_equal(m->preprocessing_id->request_id, text);
+	assert_int_equal(m->n_signatures, 0);
+	signature_check(m->external_signature, preproc_digest(id, extra));
+	arena_free(&memory);
+}
+
+static struct buf object_read(const struct fixture *f, const char *type, struct hash32 id)
+{
+	struct buf object = buf_make(FHE_KEY_SET_SIZE_MAX);
+	char path[512];
+
+	object_path(path, f, "PUB", type, id);
+	OK(config_read_file(&object, path, NULL));
+	return object;
+}
+
+/* The files against the answer, and against each other. */
+static void key_check(const struct fixture *f, struct bytes reply, const struct key_call *c)
+{
+	struct arena memory = protobuf_arena(reply);
+	struct buf set_file = object_read(f, "CompressedXofKeySet", c->id);
+	struct buf key_file = object_read(f, "PublicKey", c->id);
+	struct buf expanded = buf_make(CLIENT_KEY_SIZE_MAX);
+	struct hash32 set_digest, key_digest;
+	struct fhe_key_set set;
+	ProtobufCMessage *unpacked;
+	char text[REQUEST_ID_TEXT_SIZE];
+
+	OK(protobuf_unpack(&unpacked, &kms__v1__key_gen_result__descriptor, reply, &memory));
+
+	const Kms__V1__KeyGenResult *m = (const Kms__V1__KeyGenResult *)unpacked;
+
+	OK(shake256(set_digest.b, 32, (struct bytes[]){BYTES_LIT("PDAT_KEY"), buf_view(&set_file)},
+		    2));
+	OK(shake256(key_digest.b, 32, (struct bytes[]){BYTES_LIT("PDAT_KEY"), buf_view(&key_file)},
+		    2));
+	request_id_text(text, c->id);
+	assert_string_equal(m->request_id->request_id, text);
+	request_id_text(text, c->preproc_id);
+	assert_string_equal(m->preprocessing_id->request_id, text);
+	assert_int_equal(m->n_key_digests, 2);
+	assert_string_equal(m->key_digests[0]->key_type, "PublicKey");
+	assert_string_equal(m->key_digests[1]->key_type, "CompressedXofKeySet");
+	assert_int_equal(m->key_digests[0]->digest.len, 32);
+	assert_int_equal(m->key_digests[1]->digest.len, 32);
+	assert_memory_equal(m->key_digests[0]->digest.data, key_digest.b, 32);
+	assert_memory_equal(m->key_digests[1]->digest.data, set_digest.b, 32);
+	assert_int_equal(m->n_signatures, 1);
+	assert_true(bytes_eq_var(protobuf_view(m->signatures[0]->signature),
+				 protobuf_view(m->external_signature)));
+	signature_check(m->external_signature,
+			keygen_digest(c->preproc_id, c->id, key_digest, set_digest, c->extra));
+
+	OK(fhe_key_set_read(&set, FHE_OBJECT_KEY_SET, buf_view(&set_file), NULL));
+	OK(fhe_key_set_check(&set, FHE_OBJECT_KEY_SET, &fhe_params_test, NULL));
+	assert_true(bytes_eq_var(set.tag, BYTES_OF(c->id.b)));
+	OK(fhe_compact_public_key_expand(&set, &expanded));
+	assert_true(bytes_eq_var(buf_view(&expanded), buf_view(&key_file)));
+	buf_free(&expanded);
+	buf_free(&set_file);
+	buf_free(&key_file);
+	arena_free(&memory);
+}
+
+/* The private object; and what is encrypted under it, the node decrypts: now. */
+static void decryption_check(struct fixture *f, const struct key_call *c, unsigned number)
+{
+	const struct vault vault = {
+		.path = f->config.private_vault.path, .prefix = "PRIV", .private = true};
+	const uint64_t value = VALUE_U64;
+	struct fhe_plaintext plain = {.n = 8};
+	struct buf ciphertext = buf_make(1 << 20), reply = {0};
+	struct fhe_key_handles handles;
+	struct rng_seeded seeded;
+	struct request q;
+
+	OK(key_ring_read(&handles, &vault, request_id_default_epoch, c->id, NULL));
+	assert_true(bytes_eq_var(fhe_client_key_tag(handles.client_key), BYTES_OF(c->id.b)));
+	assert_true(hash32_eq(handles.metadata.preproc_id, c->preproc_id));
+	memcpy(plain.le, &value, sizeof(value));
+	OK(fhe_squashed_list_encrypt(handles.client_key, fhe_type_find(FHE_UINT64), &plain,
+				     rng_seeded_init(&seeded, number), &ciphertext));
+	kms_fhe_key_handles_free(&handles);
+	request_init(&q, number, buf_view(&ciphertext));
+	request_id_text(q.key_text, c->id);
+	assert_int_equal(call_request(f, RPC_DECRYPT, &q), GRPC_OK);
+	assert_int_equal(call_result(f, number, &reply), GRPC_OK);
+	assert_non_null(memmem(reply.p, reply.n, &value, sizeof(value)));
+	buf_free(&reply);
+	buf_free(&ciphertext);
+}
+
+static void test_whole_flow(void **state)
+{
+	struct fixture *f = *state;
+	struct buf reply = {0}, again = {0};
+	struct key_call c = key_call_make(1), other;
+
+	node_up(f);
+	assert_int_equal(key_call_preproc(f, &c), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &c, &reply), GRPC_OK);
+	preproc_check(buf_view(&reply), c.preproc_id, c.extra);
+	buf_free(&reply);
+	c.schemes_n = 1;
+	assert_int_equal(key_call_keygen(f, &c), GRPC_OK);
+	assert_int_equal(key_call_wait(f, &c, &reply), GRPC_OK);
+	key_check(f, buf_view(&reply), &c);
+	decryption_check(f, &c, 1);
+	for (unsigned restart = 0; restart < 2; restart++) {
+		assert_int_equal(key_call_keygen(f, &c), GRPC_ALREADY_EXISTS);
+		assert_int_equal(key_call_preproc(f, &c), GRPC_FAILED_PRECONDITION);
+		c.schemes_n = 0; /* as it was */
+		assert_int_equal(key_call_preproc(f, &c), GRPC_ALREADY_EXISTS);
+		assert_int_equal(key_call_keygen(f, &c), GRPC_FAILED_PRECONDITION);
+		c.schemes_n = 1;
+		other = c;
+		other.id.b[30] = 9; /* the preprocessing is used up */
+		assert_int_equal(key_call_keygen(f, &other), GRPC_NOT_FOUND);
+		assert_int_equal(key_call_abort(f, &c), GRPC_NOT_FOUND);
+		assert_int_equal(key_call_result(f, &c, &again), GRPC_OK);
+		assert_true(bytes_eq_var(buf_view(&reply), buf_view(&again)));
+		buf_free(&again);
+		node_down(f);
+		node_up(f);
+	}
+	key_check(f, buf_view(&reply), &c);
+	decryption_check(f, &c, 2);
+	assert_int_equal(objects_partial(f), 0);
+	buf_free(&reply);
+}
+
+/* Parameters of the preprocessing, or of the request; extra data of any form. */
+static void test_two_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call a = key_call_make(1), b = key_call_make(2);
+	struct buf reply = {0};
+
+	node_up(f);
+	a.extra = BYTES_NONE;
+	b.preproc_params = KMS__V1__FHE_PARAMETER__default; /* the key generation says "test" */
+	b.has_params = true;
+	a.schemes_n = b.schemes_n = 1;
+	assert_int_equal(key_call_preproc(f, &a), GRPC_OK);
+	assert_int_equal(key_call_preproc(f, &b), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &a, NULL), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &b, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, &a), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, &b), GRPC_OK);
+	assert_int_equal(key_call_wait(f, &b, &reply), GRPC_OK);
+	key_check(f, buf_view(&reply), &b);
+	buf_free(&reply);
+	assert_int_equal(key_call_wait(f, &a, &reply), GRPC_OK);
+	key_check(f, buf_view(&reply), &a);
+	buf_free(&reply);
+}
+
+/* ---- refusals ---- */
+
+static void test_refusals(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call c = key_call_make(1), bad;
+
+	node_up(f);
+#define REFUSED(change, status)                                                                    \
+	do {                                                                                       \
+		bad = c;                                                                           \
+		change;                                                                            \
+		assert_int_equal(key_call_preproc(f, &bad), status);                               \
+		assert_int_equal(key_call_keygen(f, &bad), status);                                \
+	} while (0)
+	REFUSED(bad.type = KMS__V1__KEY_SET_TYPE__DecompressionOnly, GRPC_UNIMPLEMENTED);
+	REFUSED(bad.type = 7, GRPC_INVALID_ARGUMENT);
+	REFUSED(bad.secret = KMS__V1__KEY_GEN_SECRET_KEY_CONFIG__UseExisting, GRPC_UNIMPLEMENTED);
+	REFUSED(bad.compressed = KMS__V1__COMPRESSED_KEY_CONFIG__CompressedNone,
+		GRPC_UNIMPLEMENTED);
+	REFUSED((bad.has_params = true, bad.preproc_params = bad.params = 2),
+		GRPC_INVALID_ARGUMENT);
+	REFUSED(bad.no_domain = true, GRPC_INVALID_ARGUMENT);
+	REFUSED(bad.epoch = 9, GRPC_NOT_FOUND);
+	REFUSED((bad.schemes_n = 1, bad.scheme = KMS__V1__SIGNING_SCHEME_TYPE__ED25519),
+		GRPC_UNIMPLEMENTED);
+	bad = c;
+	bad.added = true;
+	assert_int_equal(key_call_keygen(f, &bad), GRPC_INVALID_ARGUMENT);
+
+	/* Nothing of this was kept. */
+	assert_int_equal(key_call_preproc_result(f, &c, NULL), GRPC_NOT_FOUND);
+	assert_int_equal(key_call_result(f, &c, NULL), GRPC_NOT_FOUND);
+	assert_int_equal(key_call_keygen(f, &c), GRPC_NOT_FOUND);
+	assert_int_equal(key_call_abort(f, &c), GRPC_NOT_FOUND);
+	assert_int_equal(call_once(f, RPC_KEYGEN_ABORT, BYTES_NONE, NULL), GRPC_INVALID_ARGUMENT);
+	assert_int_equal(call_once(f, RPC_KEYGEN, BYTES_LIT("\x0a\x7f"), NULL),
+			 GRPC_INVALID_ARGUMENT);
+
+	/* A key that is in the vault, and that no request made. */
+	assert_int_equal(key_call_preproc(f, &c), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &c, NULL), GRPC_OK);
+	bad = c;
+	bad.id = test_key_id;
+	assert_int_equal(key_call_keygen(f, &bad), GRPC_ALREADY_EXISTS);
+	assert_int_equal(key_call_keygen(f, &c), GRPC_OK);
+	assert_int_equal(key_call_wait(f, &c, NULL), GRPC_OK);
+}
+
+/* ---- withdrawing ---- */
+
+/* A generation with parameters that take seconds; returns when it has begun to write. */
+static void long_run_begin(struct fixture *f, struct key_call *c)
+{
+	c->preproc_params = KMS__V1__FHE_PARAMETER__default;
+	assert_int_equal(key_call_preproc(f, c), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, c, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, c), GRPC_OK);
+	long_run_wait(f);
+}
+
+static void test_abort(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call c = key_call_make(1), next = key_call_make(2), same = c;
+
+	node_up(f);
+	long_run_begin(f, &c);
+	same.id.b[30] = 7;
+	same.preproc_params = c.preproc_params;
+	assert_int_equal(key_call_keygen(f, &same), GRPC_ALREADY_EXISTS);
+	assert_int_equal(key_call_result(f, &c, NULL), GRPC_UNAVAILABLE);
+	assert_int_equal(key_call_abort(f, &c), GRPC_OK);
+	for (unsigned restart = 0; restart < 2; restart++) {
+		assert_int_equal(key_call_result(f, &c, NULL), GRPC_ABORTED);
+		assert_int_equal(key_call_abort(f, &c), GRPC_NOT_FOUND);
+		assert_int_equal(key_call_keygen(f, &c), GRPC_ALREADY_EXISTS); /* burnt */
+		assert_int_equal(objects_of(f, c.id), 0);
+		assert_int_equal(objects_partial(f), 0);
+		node_down(f);
+		node_up(f);
+	}
+	assert_int_equal(key_call_preproc(f, &next), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &next, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, &next), GRPC_OK);
+	assert_int_equal(key_call_wait(f, &next, NULL), GRPC_OK);
+}
+
+/* One that waits for another is withdrawn as well; and decryptions go on beside. */
+static void test_abort_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call first = key_call_make(1), second = key_call_make(2);
+	struct buf ciphertext = vector_read("tfhe/nat_test_csq64.bin");
+	struct buf id = id_pack(second.preproc_id);
+	struct request q;
+	struct call abort;
+
+	node_up(f);
+	long_run_begin(f, &first);
+	assert_int_equal(key_call_preproc(f, &second), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &second, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, &second), GRPC_OK);
+	request_init(&q, 1, buf_view(&ciphertext));
+	assert_int_equal(call_request(f, RPC_DECRYPT, &q), GRPC_OK);
+	assert_int_equal(call_result(f, 1, NULL), GRPC_OK);
+	assert_int_equal(
+		core_service_gauges(node_service(f->node)).requests[REQUEST_KEYGEN].running, 1);
+	call_start(&abort, f->loop, f->channel, RPC_KEYGEN_ABORT, buf_view(&id), 20000);
+	assert_int_equal(key_call_abort(f, &first), GRPC_OK);
+	call_wait(&abort);
+	assert_int_equal(abort.status, GRPC_OK);
+	call_free(&abort);
+	assert_int_equal(key_call_result(f, &second, NULL), GRPC_ABORTED);
+	assert_int_equal(objects_of(f, first.id) + objects_of(f, second.id), 0);
+	buf_free(&id);
+	buf_free(&ciphertext);
+}
+
+/* A stop does not wait for a key; the next start begins anew. */
+static void test_stop_in_the_middle(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call c = key_call_make(1);
+
+	node_up(f);
+	long_run_begin(f, &c);
+	node_down(f);
+	assert_int_equal(objects_of(f, c.id), 0);
+	assert_int_equal(objects_partial(f), 0);
+	node_up(f);
+	assert_int_equal(key_call_keygen(f, &c), GRPC_ALREADY_EXISTS);
+	long_run_wait(f);
+	assert_int_equal(key_call_result(f, &c, NULL), GRPC_UNAVAILABLE);
+	assert_int_equal(key_call_abort(f, &c), GRPC_OK);
+	assert_int_equal(key_call_result(f, &c, NULL), GRPC_ABORTED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known_digests),
+		cmocka_unit_test_setup_teardown(test_whole_flow, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_abort_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stop_in_the_middle, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
