@@ -19,6 +19,8 @@
 #define ADDRESS(d) "0x" d d d d d d d d d d d d d d d d d d d d
 #define HOSTS      "[{\"url\":\"http://h\",\"chain_id\":5,\"acl_address\":\"" ADDRESS("ac") "\"}]"
 
+#define KEY "0x1111111111111111111111111111111111111111111111111111111111111111"
+
 /* What a configuration needs, as variables; a test may take one away. */
 static const char *const base[] = {
 	"KMS_CONNECTOR_GATEWAY_URL=http://gw",
@@ -29,8 +31,7 @@ static const char *const base[] = {
 	"KMS_CONNECTOR_GATEWAY_CONFIG_CONTRACT__ADDRESS=" ADDRESS("6c"),
 	"KMS_CONNECTOR_KMS_CORE_ENDPOINTS=http://a:1",
 	"KMS_CONNECTOR_HOST_CHAINS=" HOSTS,
-	"KMS_CONNECTOR_PRIVATE_KEY="
-	"0x1111111111111111111111111111111111111111111111111111111111111111",
+	"KMS_CONNECTOR_PRIVATE_KEY=" KEY,
 };
 
 enum {
