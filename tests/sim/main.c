@@ -7,10 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "sim.h"
+
+enum {
+	RUN_MAX_S = 120
+};
 
 struct command {
 	uint64_t first, count;
@@ -105,8 +110,10 @@ static struct sim_outcome run(const struct command *c, uint64_t seed, const stru
 
 static void run_one(const struct command *c, struct board *b, uint64_t seed)
 {
-	struct sim_outcome out = run(c, seed, c->plant);
+	struct sim_outcome out;
 
+	(void)alarm(c->trace ? 0 : RUN_MAX_S); /* it hangs: that counts as an abort */
+	out = run(c, seed, c->plant);
 	(void)__atomic_add_fetch(&b->runs, 1, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->steps, out.steps, __ATOMIC_RELAXED);
 	(void)__atomic_add_fetch(&b->requests, out.requests, __ATOMIC_RELAXED);
@@ -139,6 +146,7 @@ static void child_start(const struct command *c, struct board *b, unsigned index
 	CHECK(*ret_pid != -1);
 	if (*ret_pid != 0)
 		return;
+	(void)setrlimit(RLIMIT_CORE, &(const struct rlimit){0});
 	child_main(c, b, index);
 	(void)fflush(NULL);
 	_exit(0);

@@ -147,51 +147,55 @@ static const struct signer_ops signer_ops = {.sign = sign};
 
 /* ---- configuration ---- */
 
+/* Every key has its default from the product's table; then what the seed chooses. */
+static void config_make(struct process *p)
+{
+	static const char *const env[] = {
+		"KMS_CONNECTOR_DATABASE_URL=sqlite:/db",
+		"KMS_CONNECTOR_GATEWAY_URL=http://gateway0",
+		"KMS_CONNECTOR_GATEWAY_CHAIN_ID=54321",
+		"KMS_CONNECTOR_KMS_CORE_ENDPOINTS=http://core:50051",
+		"KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS="
+		"0xdededededededededededededededededededede",
+		"KMS_CONNECTOR_GATEWAY_CONFIG_CONTRACT__ADDRESS="
+		"0x6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c",
+		"KMS_CONNECTOR_HOST_CHAINS=[{\"url\":\"http://host0\",\"chain_id\":12345,"
+		"\"acl_address\":\"0xacacacacacacacacacacacacacacacacacacacac\"}]",
+		"KMS_CONNECTOR_ETHEREUM_URL=http://host0",
+		"KMS_CONNECTOR_ETHEREUM_CHAIN_ID=12345",
+		"KMS_CONNECTOR_PRIVATE_KEY="
+		"5151515151515151515151515151515151515151515151515151515151515151",
+		NULL,
+	};
+	const struct config_source source = {.env = env};
+	struct err_note note = {0};
+	enum err e = connector_config_load(&p->config, SERVICE_ALL, &source, &p->arena, &note);
+
+	if (e != ERR_OK)
+		(void)fprintf(stderr, "configuration: %s\n", note.text);
+	CHECK(e == ERR_OK);
+}
+
 static void config_init(struct process *p)
 {
 	struct sim *s = p->sim;
 	struct connector_config *c = &p->config;
-	bool lies = s->faults.on[FAULT_ENDPOINT_LIES];
 
-	p->host_config = (struct host_chain_config){
-		.url = s->host.endpoints[0].url, .chain_id = {HOST_CHAIN}, .acl = s->acl};
+	config_make(p);
 	for (size_t i = 1; i < s->gateway.endpoints_n; i++)
 		p->gateway_more[i - 1] = s->gateway.endpoints[i].url;
 	for (size_t i = 1; i < s->host.endpoints_n; i++)
 		p->host_more[i - 1] = s->host.endpoints[i].url;
-	*c = (struct connector_config){
-		.gateway_chain_id = GATEWAY_CHAIN,
-		.gateway_quorum = lies ? 2 : 0,
-		.decryption_contract = {s->decryption, "Decryption", "1"},
-		.gateway_config_contract = {s->gateway_config, "GatewayConfig", "1"},
-		.task_limit = 1000,
-		.decryption_polling_ms = sim_between(s, 1, 5) * SECOND,
-		.get_logs_batch_size = (uint64_t)sim_between(s, 5, 100),
-		.decryption_from_block_number_given = p->starts == 0 && s->kills == 0,
-		.decryption_from_block_number = 1,
-		.host_chains = &p->host_config,
-		.host_chains_n = 1,
-		.db_fast_event_polling_ms = 3000,
-		.events_batch_size = 50,
-		.max_decryption_attempts = 100000,
-		.s3_ciphertext_retrieval_attempts = 3,
-		.s3_connect_timeout_ms = 3000,
-		.s3_head_timeout_ms = 5000,
-		.s3_get_timeout_ms = 20000,
-		.s3_max_ciphertext_size = 1 << 20,
-		.s3_max_concurrent_heads_per_bucket = 64,
-		.s3_max_concurrent_gets = 16,
-		.copro_registry_refresh_ms = 60000,
-		.erc1271_gas_limit = 100000,
-		.acl_grace_ms = 10 * MINUTE,
-		.decryption_expiry_ms = INT64_C(24) * HOUR,
-		.responses_batch_size = 50,
-		.gas_multiplier_percent = 115,
-		.max_fee_per_gas_gwei = 500,
-		.tx_retry_interval_ms = 10,
-		.tx_replace_after_ms = sim_between(s, 20, 120) * SECOND,
-		.gateway_tx_required_confirmations = (uint64_t)sim_between(s, 1, 3),
-	};
+	c->gateway_quorum = s->faults.on[FAULT_ENDPOINT_LIES] ? 2 : 0;
+	c->decryption_polling_ms = sim_between(s, 1, 5) * SECOND;
+	c->get_logs_batch_size = (uint64_t)sim_between(s, 5, 100);
+	c->decryption_from_block_number = 1;
+	c->max_decryption_attempts = 100000;
+	c->s3_max_ciphertext_size = 1 << 20;
+	c->acl_grace_ms = 10 * MINUTE;
+	c->decryption_expiry_ms = INT64_C(24) * HOUR;
+	c->tx_replace_after_ms = sim_between(s, 20, 120) * SECOND;
+	c->gateway_tx_required_confirmations = (uint64_t)sim_between(s, 1, 3);
 	if (s->plant && s->plant->config)
 		s->plant->config(c);
 }
@@ -293,7 +297,8 @@ void process_start(struct process *p)
 	struct err_note note = {0};
 	enum err e;
 
-	p->starts++;
+	/* At every start it would read all again, and no cursor would matter. */
+	p->config.decryption_from_block_number_given = p->starts++ == 0;
 	p->disk_user.gone = false;
 	p->disk_user.changes = 0;
 	s->disk.user = &p->disk_user;
@@ -356,6 +361,8 @@ void process_stop(struct process *p)
 	loop_cancel(&p->sim->loop, &p->restart);
 	if (p->alive)
 		process_clear(p);
+	connector_config_free(&p->config);
+	arena_free(&p->arena);
 }
 
 void process_init(struct process *p, struct sim *s, size_t index)
@@ -363,6 +370,7 @@ void process_init(struct process *p, struct sim *s, size_t index)
 	*p = (struct process){.sim = s, .index = index, .plain = {&plain_ops}};
 	host_init(&p->host, &s->loop);
 	(void)rng_seeded_init(&p->rng, s->seed ^ (0x9e3779b97f4a7c15 * (index + 1)));
+	p->arena = arena_make(4 << 20);
 	net_init(p);
 	p->disk_user = (struct disk_user){.fails = disk_fails, .fails_ctx = p};
 	p->queue_home = (struct sim_queue_home){

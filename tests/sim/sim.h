@@ -245,7 +245,7 @@ struct process {
 	struct store plain, *store; /* what services see, what is under it */
 	struct provider *gateway, *hosts[1];
 	struct channel *cores[1];
-	struct host_chain_config host_config;
+	struct arena arena; /* of the configuration */
 	const char *gateway_more[ENDPOINTS_MAX], *host_more[ENDPOINTS_MAX];
 	struct connector_config config;
 	struct connector_metrics metrics;

@@ -12,7 +12,7 @@ enum {
 	WARM_UP_MS = 30 * SECOND, /* the listener has a cursor */
 	LOOK_EVERY_MS = 20 * SECOND,
 	REST_MAX_MS = 3 * HOUR,
-	STEPS_MAX = 100000000
+	STEPS_MAX = 10000000
 };
 
 /* ---- chance ---- */
