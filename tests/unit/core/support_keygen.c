@@ -7,6 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+#include "base/limits.h"
+#include "crypto/keccak.h"
+#include "crypto/sha.h"
+#include "fhe/client_key.h"
+#include "fhe/key_set.h"
 #include "net/protobuf.h"
 
 struct bytes test_extra_data(void)
@@ -228,4 +234,151 @@ void long_run_wait(struct fixture *f)
 		loop_pause(f->loop, 10);
 	}
 	fail_msg("the generation does not begin");
+}
+
+/* ---- what is signed, by a path of its own ---- */
+
+static struct hash32 words_hash(const struct hash32 *words, size_t n)
+{
+	return keccak256(bytes_from(words->b, n * sizeof(*words)));
+}
+
+static struct hash32 text_hash(const char *text)
+{
+	return keccak256(bytes_str(text));
+}
+
+/* The domain of request_init: written down here as the EIP says. */
+static struct hash32 digest_of(struct hash32 struct_hash)
+{
+	struct hash32 words[5] = {
+		text_hash("EIP712Domain(string name,string version,uint256 chainId,"
+			  "address verifyingContract)"),
+		text_hash("Authorization token"),
+		text_hash("1"),
+		{{[30] = 8006 >> 8, [31] = 8006 & 0xff}},
+	};
+	uint8_t message[2 + 32 + 32] = {0x19, 0x01};
+	struct hash32 separator;
+
+	OK(hex_decode_fixed(&words[4].b[12], 20,
+			    bytes_str("66f9664f97F2b50F62D13eA064982f936dE76657")));
+	separator = words_hash(words, 5);
+	memcpy(&message[2], separator.b, 32);
+	memcpy(&message[34], struct_hash.b, 32);
+	return keccak256(BYTES_OF(message));
+}
+
+struct hash32 key_test_preproc_digest(struct hash32 id, struct bytes extra)
+{
+	const struct hash32 words[] = {
+		text_hash("PrepKeygenVerification(uint256 prepKeygenId,bytes extraData)"),
+		id,
+		keccak256(extra),
+	};
+
+	return digest_of(words_hash(words, ARRAY_LEN(words)));
+}
+
+static struct hash32 key_digest_hash(uint8_t type, struct hash32 digest)
+{
+	const struct hash32 words[] = {
+		text_hash("KeyDigest(uint8 keyType,bytes digest)"),
+		{{[31] = type}},
+		keccak256(BYTES_OF(digest.b)),
+	};
+
+	return words_hash(words, ARRAY_LEN(words));
+}
+
+static struct hash32 keygen_digest(struct hash32 preproc, struct hash32 key,
+				   struct hash32 public_key, struct hash32 key_set,
+				   struct bytes extra)
+{
+	const struct hash32 list[] = {key_digest_hash(1, public_key), key_digest_hash(3, key_set)};
+	const struct hash32 words[] = {
+		text_hash("KeygenVerification(uint256 prepKeygenId,uint256 keyId,"
+			  "KeyDigest[] keyDigests,bytes extraData)"
+			  "KeyDigest(uint8 keyType,bytes digest)"),
+		preproc,
+		key,
+		words_hash(list, 2),
+		keccak256(extra),
+	};
+
+	return digest_of(words_hash(words, ARRAY_LEN(words)));
+}
+
+void key_test_signature(ProtobufCBinaryData signature, struct hash32 digest)
+{
+	struct signing_key signer;
+	struct ecdsa *ecdsa;
+	struct address who;
+
+	OK(ecdsa_new(&ecdsa, (uint8_t[32]){1}));
+	test_signer(&signer, ecdsa);
+	OK(ecdsa_recover(ecdsa, &who, protobuf_view(signature), digest));
+	assert_memory_equal(who.b, signer.address.b, sizeof(who.b));
+	signing_key_free(&signer);
+	ecdsa_free(ecdsa);
+}
+
+/* ---- a whole key ---- */
+
+static struct buf object_read(const struct fixture *f, const char *type, struct hash32 id)
+{
+	struct buf object = buf_make(FHE_KEY_SET_SIZE_MAX);
+	char path[512];
+
+	object_path(path, f, "PUB", type, id);
+	OK(config_read_file(&object, path, NULL));
+	return object;
+}
+
+/* The files against the answer, and against each other. */
+void key_test_check(const struct fixture *f, struct bytes reply, const struct key_call *c)
+{
+	struct arena memory = protobuf_arena(reply);
+	struct buf set_file = object_read(f, "CompressedXofKeySet", c->id);
+	struct buf key_file = object_read(f, "PublicKey", c->id);
+	struct buf expanded = buf_make(CLIENT_KEY_SIZE_MAX);
+	struct hash32 set_digest, key_digest;
+	struct fhe_key_set set;
+	ProtobufCMessage *unpacked;
+	char text[REQUEST_ID_TEXT_SIZE];
+
+	OK(protobuf_unpack(&unpacked, &kms__v1__key_gen_result__descriptor, reply, &memory));
+
+	const Kms__V1__KeyGenResult *m = (const Kms__V1__KeyGenResult *)unpacked;
+
+	OK(shake256(set_digest.b, 32, (struct bytes[]){BYTES_LIT("PDAT_KEY"), buf_view(&set_file)},
+		    2));
+	OK(shake256(key_digest.b, 32, (struct bytes[]){BYTES_LIT("PDAT_KEY"), buf_view(&key_file)},
+		    2));
+	request_id_text(text, c->id);
+	assert_string_equal(m->request_id->request_id, text);
+	request_id_text(text, c->preproc_id);
+	assert_string_equal(m->preprocessing_id->request_id, text);
+	assert_int_equal(m->n_key_digests, 2);
+	assert_string_equal(m->key_digests[0]->key_type, "PublicKey");
+	assert_string_equal(m->key_digests[1]->key_type, "CompressedXofKeySet");
+	assert_int_equal(m->key_digests[0]->digest.len, 32);
+	assert_int_equal(m->key_digests[1]->digest.len, 32);
+	assert_memory_equal(m->key_digests[0]->digest.data, key_digest.b, 32);
+	assert_memory_equal(m->key_digests[1]->digest.data, set_digest.b, 32);
+	assert_int_equal(m->n_signatures, 1);
+	assert_true(bytes_eq_var(protobuf_view(m->signatures[0]->signature),
+				 protobuf_view(m->external_signature)));
+	key_test_signature(m->external_signature,
+			   keygen_digest(c->preproc_id, c->id, key_digest, set_digest, c->extra));
+
+	OK(fhe_key_set_read(&set, FHE_OBJECT_KEY_SET, buf_view(&set_file), NULL));
+	OK(fhe_key_set_check(&set, FHE_OBJECT_KEY_SET, &fhe_params_test, NULL));
+	assert_true(bytes_eq_var(set.tag, BYTES_OF(c->id.b)));
+	OK(fhe_compact_public_key_expand(&set, &expanded));
+	assert_true(bytes_eq_var(buf_view(&expanded), buf_view(&key_file)));
+	buf_free(&expanded);
+	buf_free(&set_file);
+	buf_free(&key_file);
+	arena_free(&memory);
 }

@@ -52,4 +52,13 @@ unsigned objects_partial(const struct fixture *f);
 /* Until a partial key set has some bytes. */
 void long_run_wait(struct fixture *f);
 
+/* ---- answers ---- */
+
+/* EIP-712 PrepKeygenVerification in the domain of these requests, by a path of its own. */
+struct hash32 key_test_preproc_digest(struct hash32 id, struct bytes extra);
+/* Is it the node's? */
+void key_test_signature(ProtobufCBinaryData signature, struct hash32 digest);
+/* A KeyGenResult against its request, the files against it, and against each other. */
+void key_test_check(const struct fixture *f, struct bytes reply, const struct key_call *c);
+
 #endif
