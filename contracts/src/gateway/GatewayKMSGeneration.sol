@@ -71,7 +71,8 @@ contract KMSGeneration is FromEmptyProxy, UUPSUpgradeable, GatewayKMSGenerationB
 
         _count(prepKeygenId, nodeKey, digest);
         emit PrepKeygenResponse(prepKeygenId, signature, msg.sender);
-        if (_decides(prepKeygenId, digest)) {
+        // Only asks for the key, which is decided by itself.
+        if (_decides(prepKeygenId, digest, false)) {
             emit KeygenRequest(prepKeygenId, $.keygenIdPairs[prepKeygenId]);
         }
     }
@@ -99,7 +100,7 @@ contract KMSGeneration is FromEmptyProxy, UUPSUpgradeable, GatewayKMSGenerationB
 
         _count(keyId, nodeKey, digest);
         emit KeygenResponse(keyId, keyDigests, signature, msg.sender);
-        if (_decides(keyId, digest)) {
+        if (_decides(keyId, digest, true)) {
             for (uint256 i = 0; i < keyDigests.length; i++) {
                 $.keyDigests[keyId].push(keyDigests[i]);
             }
@@ -143,7 +144,7 @@ contract KMSGeneration is FromEmptyProxy, UUPSUpgradeable, GatewayKMSGenerationB
 
         _count(crsId, nodeKey, digest);
         emit CrsgenResponse(crsId, crsDigest, signature, msg.sender);
-        if (_decides(crsId, digest)) {
+        if (_decides(crsId, digest, true)) {
             $.crsDigests[crsId] = crsDigest;
             $.activeCrsId = crsId;
             emit ActivateCrs(crsId, _storageUrls(crsId), crsDigest);

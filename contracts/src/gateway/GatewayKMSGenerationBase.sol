@@ -80,18 +80,34 @@ abstract contract GatewayKMSGenerationBase is GatewayKMSGenerationEvents, Gatewa
         $.consensusTxSenderAddresses[requestId][digest].push(msg.sender);
     }
 
-    /// @dev Whether this answer decides; true at most once per request. Later ones are listed and change nothing.
-    function _decides(uint256 requestId, bytes32 digest) internal returns (bool) {
+    /// @dev Whether this answer decides; true at most once per request. Later ones are listed and change nothing. With
+    /// `byAccounts` an account counts once that answered twice, because its key was changed in between.
+    function _decides(uint256 requestId, bytes32 digest, bool byAccounts) internal returns (bool) {
         KMSGenerationStorage storage $ = _storage();
         if ($.isRequestDone[requestId]) {
             return false;
         }
-        if ($.consensusTxSenderAddresses[requestId][digest].length < GATEWAY_CONFIG.getKmsGenThreshold()) {
+        uint256 threshold = GATEWAY_CONFIG.getKmsGenThreshold();
+        address[] storage txSenders = $.consensusTxSenderAddresses[requestId][digest];
+        if (txSenders.length < threshold || (byAccounts && _countDistinct(txSenders) < threshold)) {
             return false;
         }
         $.isRequestDone[requestId] = true;
         $.consensusDigest[requestId] = digest;
         return true;
+    }
+
+    /// @dev How many accounts are in a list. It is as long as there are nodes, and one more for each changed key.
+    function _countDistinct(address[] memory accounts) private pure returns (uint256 count) {
+        for (uint256 i = 0; i < accounts.length; i++) {
+            uint256 j = 0;
+            while (j < i && accounts[j] != accounts[i]) {
+                j++;
+            }
+            if (j == i) {
+                count++;
+            }
+        }
     }
 
     /// @dev The accounts that gave the agreed answer so far.

@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {GatewayChecks} from "../../src/gateway/GatewayChecks.sol";
 import {GatewayKMSGenerationEvents as Events} from "../../src/gateway/GatewayKMSGenerationEvents.sol";
 import {KeyDigest, KeyType, ParamsType} from "../../src/gateway/GatewayKMSGenerationTypes.sol";
+import {KmsNode} from "../../src/gateway/GatewayTypes.sol";
 import {KMSGenerationFixture} from "../helpers/KMSGenerationFixture.sol";
 import {Vm} from "../helpers/Vm.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
@@ -317,6 +318,40 @@ contract GatewayKMSGenerationKeyTest is KMSGenerationFixture {
     }
 
     // contexts
+
+    /// The same nodes with the same accounts, of which the first has another key: whose number is `keyNumber`.
+    function rotateKeyOfFirst(uint256 keyNumber) private {
+        KmsNode[] memory list = nodes(0, N);
+        list[0].signerAddress = vm.addr(kmsKey(keyNumber));
+        vm.prank(OWNER);
+        config.updateKmsContext(CONTEXT + 1, list, 0, 1, 1, THRESHOLD);
+    }
+
+    function test_anAccountWhoseKeyWasRotatedCountsOnce() public {
+        keygen();
+        answerKey(0, keyIdOf(1), digestsOf(1));
+        answerKey(1, keyIdOf(1), digestsOf(1));
+        rotateKeyOfFirst(9);
+        bytes memory sig = keySignature(9, keyIdOf(1), digestsOf(1));
+        vm.prank(kmsSender(0));
+        generation.keygenResponse(keyIdOf(1), digestsOf(1), sig);
+        vm.assertEq(generation.getActiveKeyId(), 0, "three answers of two nodes");
+        answerKey(2, keyIdOf(1), digestsOf(1));
+        vm.assertEq(generation.getActiveKeyId(), keyIdOf(1), "the third node");
+    }
+
+    function test_anAccountWhoseKeyWasRotatedCountsOnce_alsoForACrs() public {
+        crsgen();
+        answerCrs(0, crsIdOf(1), crsDigestOf(1));
+        answerCrs(1, crsIdOf(1), crsDigestOf(1));
+        rotateKeyOfFirst(9);
+        bytes memory sig = crsSignature(9, crsIdOf(1), crsDigestOf(1));
+        vm.prank(kmsSender(0));
+        generation.crsgenResponse(crsIdOf(1), crsDigestOf(1), sig);
+        vm.assertEq(generation.getActiveCrsId(), 0, "three answers of two nodes");
+        answerCrs(2, crsIdOf(1), crsDigestOf(1));
+        vm.assertEq(generation.getActiveCrsId(), crsIdOf(1), "the third node");
+    }
 
     function test_currentContextAnswers_signersThresholdAndStorage() public {
         keygen();
