@@ -15,8 +15,10 @@ void keygen_refuse(struct visit *v, const struct request_admission *a)
 		[PREPROC_USED] = {GRPC_NOT_FOUND, "preproc_id is used up by another key"},
 	};
 
+	/* Not ALREADY_EXISTS: who reads that asks for a result, and there is none to be had. */
 	if (v->key_exists)
-		visit_fail_status(v, GRPC_ALREADY_EXISTS, "there is a key of this id");
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
+				  "the vault holds a key of this id that no known request made");
 	else if (a->preproc == PREPROC_USED && entry_find_preproc(v->core, v->preproc_id))
 		visit_fail_status(v, GRPC_ALREADY_EXISTS,
 				  "another key is being generated from preproc_id");

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // Keys, CRSs, contexts and epochs: real chains, contracts and connector; the core is scripted, so that every step of it
-// can be seen and held. Against the real core, which serves none of it, the operation ends and says why.
+// can be seen and held. Last, keys from the real core.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +11,8 @@ import { Contract, JsonRpcProvider, NonceManager, Wallet } from 'ethers';
 import { artifact } from '../../tools/deploy/set.mjs';
 import { Network } from '../../tools/devnet/network.mjs';
 import { waitFor } from '../../tools/devnet/processes.mjs';
-import { query } from './harness.mjs';
+import { verify } from '../../tools/devnet/verify.mjs';
+import { query, withNetwork } from './harness.mjs';
 import { ScriptedCore, digestOf, extraOf, hex64 } from './scripted_core.mjs';
 
 const test_params = 1;
@@ -217,17 +219,102 @@ test('keys of a gateway of v0.12', { timeout: 180000 }, async () => {
 });
 
 test('a core that serves no key generation', { timeout: 120000 }, async () => {
-	const dir = mkdtempSync(join(tmpdir(), 'claviger-e2e-'));
-	const network = new Network({ dir, portBase: 29520, automine: false, relayer: false });
-	try {
-		const devnet = await network.start();
-		await sent(chainsOf(network).host().keygen(test_params));
+	await withScriptedCore(29520, {}, async ({ devnet, core, chains }) => {
+		core.refuse.KeyGenPreproc = 12; // UNIMPLEMENTED
+		await sent(chains.host().keygen(test_params));
 		await ended(devnet, 'prep_keygen_request', 'failed');
 		const [{ reason, attempts, deferrals }] = rowsOf(devnet, 'prep_keygen_request');
 		assert.match(reason, /the core refused request: UNIMPLEMENTED/);
 		assert.deepEqual([attempts, deferrals], [0, 0]);
-	} finally {
-		await network.stop();
-		rmSync(dir, { recursive: true, force: true });
-	}
+	});
+});
+
+// ---- the real core ----
+
+const keyIdOf = (n) => (4n << 248n) + BigInt(n);
+const prepIdOf = (n) => (3n << 248n) + BigInt(n);
+
+// What a node has of a key, public and private, and what is only begun.
+function objectsIn(devnet, id) {
+	const names = readdirSync(join(devnet.nodes[0].data, 'keys'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+	return {
+		whole: names.filter(({ name }) => name === hex64(id)).map(({ parentPath }) => parentPath.split('/keys/')[1]).sort(),
+		partial: names.filter(({ name }) => name.endsWith('.partial')).length,
+	};
+}
+const everyObject = ['PRIV/FhePrivateKey/' + hex64((8n << 248n) + 1n), 'PUB/CompressedXofKeySet', 'PUB/PublicKey'];
+const publicFile = (devnet, type, id) => join(devnet.nodes[0].data, 'keys/PUB', type, hex64(id));
+
+// The digest of a stored object, by another implementation of SHAKE-256 than ours.
+async function storedDigest(devnet, type, id) {
+	const hash = createHash('shake256', { outputLength: 32 }).update('PDAT_KEY');
+	for await (const piece of createReadStream(publicFile(devnet, type, id))) hash.update(piece);
+	return `0x${hash.digest('hex')}`;
+}
+
+async function checkActive(devnet, generation, id) {
+	assert.equal(await generation.getActiveKeyId(), id);
+	const [, digests] = await generation.getKeyMaterials(id);
+	assert.deepEqual(digests.map(({ keyType, digest }) => [keyType, digest]), [[1n, await storedDigest(devnet, 'PublicKey', id)], [3n, await storedDigest(devnet, 'CompressedXofKeySet', id)]]);
+	assert.deepEqual(objectsIn(devnet, id), { whole: everyObject, partial: 0 });
+}
+
+// The ClientKey inside a KmsFheKeyHandles: what the coprocessor stand-in computes with.
+function clientKeyOf(devnet, id) {
+	const object = readFileSync(join(devnet.nodes[0].data, 'keys', everyObject[0], hex64(id)));
+	const text = (s) => Buffer.concat([Buffer.from(new BigUint64Array([BigInt(s.length)]).buffer), Buffer.from(s)]);
+	const header = (name) => Buffer.concat([text('0.5'), Buffer.alloc(4), text('0.1'), text(name)]);
+	const before = header('KmsFheKeyHandles').length + 4;
+	const digests = 2 * (4 + 4 + 8 + 32);
+	const after = 1 + 12 + 64 + 8 + digests + 1 + (8 + 65) + (8 + 65) + 8; // as stored: metadata with extra data and signature
+	return Buffer.concat([header('high_level_api::ClientKey'), object.subarray(before, object.length - after)]);
+}
+
+test('keys from the real core', { timeout: 400000 }, async (t) => {
+	await withNetwork({ portBase: 30600, connector: { key_management_polling: '100ms' } }, async ({ network, devnet, relayer, publish }) => {
+		const generation = chainsOf(network).host();
+		const partial = () => waitFor('a generation under way', () => objectsIn(devnet, 0n).partial > 0, { timeoutMs: 60000 });
+
+		await t.test('a key of which the vault has one already is not made', async () => {
+			await sent(generation.keygen(test_params));
+			await ended(devnet, 'prep_keygen_request', 'done');
+			await waitFor('the reason', () => /FAILED_PRECONDITION the vault holds a key of this id/.test(rowsOf(devnet, 'keygen_request')[0]?.reason), { timeoutMs: 60000 });
+			assert.deepEqual(objectsIn(devnet, keyIdOf(1)).whole, [everyObject[0], 'PUB/PublicKey']);
+			await sent(generation.abortKeygen(prepIdOf(1)));
+			await ended(devnet, 'abort_keygen_request', 'done');
+			await ended(devnet, 'keygen_request', 'aborted');
+		});
+
+		await t.test('from the chain to the vaults and back, and what users encrypt with it is decrypted', async () => {
+			await sent(generation.keygen(test_params));
+			await ended(devnet, 'keygen_request', 'done');
+			await checkActive(devnet, generation, keyIdOf(2));
+			devnet.keys.keyId = hex64(keyIdOf(2));
+			devnet.keys.publicKey = publicFile(devnet, 'PublicKey', keyIdOf(2));
+			devnet.coprocessor.clientKey = join(devnet.nodes[0].data, 'client_key_2.bin');
+			writeFileSync(devnet.coprocessor.clientKey, clientKeyOf(devnet, keyIdOf(2)));
+			const [{ handle }] = await publish([['uint64', '81985529216486895']]);
+			const request = await relayer.request([handle]);
+			await relayer.response(request);
+			assert.deepEqual((await verify(devnet, request.idHex)).values.map(({ type, value }) => [type, value]), [['uint64', '81985529216486895']]);
+		});
+
+		await t.test('production parameters, the core killed in the middle', async () => {
+			await sent(generation.keygen(0));
+			await partial();
+			await network.restartCore('SIGKILL');
+			await ended(devnet, 'keygen_request', 'done', 2);
+			await checkActive(devnet, generation, keyIdOf(3));
+		});
+
+		await t.test('given up in the middle', async () => {
+			await sent(generation.keygen(0));
+			await partial();
+			await sent(generation.abortKeygen(prepIdOf(4)));
+			await ended(devnet, 'abort_keygen_request', 'done', 2);
+			await ended(devnet, 'keygen_request', 'aborted', 2);
+			assert.deepEqual(objectsIn(devnet, keyIdOf(4)), { whole: [], partial: 0 });
+			assert.equal(await generation.getActiveKeyId(), keyIdOf(3));
+		});
+	});
 });
