@@ -89,13 +89,16 @@ static void test_unified_mixed(void **state)
 static void test_unified_of_two_chains(void **state)
 {
 	struct fixture *f = *state;
-	struct host_chain_config chains[2] = {f->w.host_config, f->w.host_config};
-	struct provider *hosts[2] = {f->w.host_provider, f->w.host_provider};
+	struct host_chain_config *chains = arena_alloc_array(&f->w.kept, 2, sizeof(*chains));
+	struct provider **hosts = arena_alloc_array(&f->w.kept, 2, sizeof(struct provider *));
 	struct asked q;
 
+	assert_true(chains && hosts);
+	chains[0] = chains[1] = f->w.host_config;
 	chains[1].chain_id.v++;
+	hosts[0] = hosts[1] = f->w.host_provider;
 	f->w.config.host_chains = chains;
-	f->w.config.host_chains_n = f->w.env.hosts_n = ARRAY_LEN(hosts);
+	f->w.config.host_chains_n = f->w.env.hosts_n = 2;
 	f->w.env.hosts = hosts;
 	ask_unified(f, &q);
 	q.handles[1] = world_handle(2, 5);
@@ -106,7 +109,6 @@ static void test_unified_of_two_chains(void **state)
 	insert_user(f, &q);
 	start(f);
 	assert_refused(f, "under one signature, which is for one chain");
-	stop(f); /* what it was configured with goes out of scope */
 }
 
 static void test_unified_without_named_contracts(void **state)
