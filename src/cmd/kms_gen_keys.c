@@ -48,7 +48,8 @@ static int help_print(void)
 /* ---- show_existing ---- */
 
 /* "<type>, <id>[, <value>]": the value only of public text objects. */
-static enum err type_show(const struct vault *v, const char *type, bool text, struct err_note *note)
+static enum err type_show(size_t *shown, const struct vault *v, const char *type, bool text,
+			  struct err_note *note)
 {
 	CLEANUP(vault_ids_free) struct vault_ids ids = {0};
 
@@ -64,17 +65,23 @@ static enum err type_show(const struct vault *v, const char *type, bool text, st
 		(void)printf("%s, %s%s%.*s\n", type, id, text ? ", " : "", (int)value.n,
 			     (const char *)value.p);
 	}
+	*shown += ids.n;
 	return ERR_OK;
 }
 
 static enum err existing_show(const struct keygen *k, struct err_note *note)
 {
-	TRY(type_show(&k->private_vault, "SigningKey", false, note));
+	size_t shown = 0;
+
+	TRY(type_show(&shown, &k->private_vault, "SigningKey", false, note));
 	for (size_t i = 0; signing_key_public_types[i]; i++) {
 		const char *type = signing_key_public_types[i];
 
-		TRY(type_show(&k->public_vault, type, strstr(type, "Address") != NULL, note));
+		TRY(type_show(&shown, &k->public_vault, type, strstr(type, "Address") != NULL,
+			      note));
 	}
+	if (shown == 0)
+		(void)puts("no keys yet");
 	return ERR_OK;
 }
 
