@@ -245,7 +245,6 @@ static void test_what_is_given_up_is_not_asked(void **state)
 	assert_int_equal(f->w.core.others, 0);
 }
 
-<<<<<<< HEAD
 /* The ceilings are of decryptions: this may take days, and only its age ends it. */
 static void test_attempts_do_not_end_it(void **state)
 {
@@ -267,8 +266,6 @@ static void test_attempts_do_not_end_it(void **state)
 	assert_string_equal(world_state(&f->w, 1), "expired");
 }
 
-=======
->>>>>>> origin/main
 /* ---- the chain's state ---- */
 
 static void test_an_abort_that_the_chain_does_not_know_waits(void **state)
@@ -385,10 +382,7 @@ int main(void)
 		T(test_another_chain_is_refused),
 		T(test_an_id_is_given_once),
 		T(test_what_is_given_up_is_not_asked),
-<<<<<<< HEAD
 		T(test_attempts_do_not_end_it),
-=======
->>>>>>> origin/main
 		T(test_an_abort_that_the_chain_does_not_know_waits),
 		T(test_a_live_context_is_not_destroyed),
 		T(test_the_current_epoch_is_not_destroyed),
