@@ -132,13 +132,12 @@ static size_t audit_old(const struct collector *c, const struct store_rows *r)
 static enum err add_audit(struct store_batch *b, const struct store_rows *first,
 			  const struct store_rows *r, size_t n)
 {
-	const struct store_value *last;
-
 	if (n == 0 || first->rows_n != 1)
 		return ERR_OK;
-	last = store_cell(r, n - 1, 0);
-	TRY(STORE_ADD(b, STORE_ONE, audit_head_sql, last[0], last[1], *store_cell(first, 0, 0)));
-	return STORE_ADD(b, STORE_ANY, audit_delete_sql, last[0]);
+	const struct store_value last = *store_cell(r, n - 1, 0);
+	TRY(STORE_ADD(b, STORE_ONE, audit_head_sql, last, *store_cell(r, n - 1, 1),
+		      *store_cell(first, 0, 0)));
+	return STORE_ADD(b, STORE_ANY, audit_delete_sql, last);
 }
 
 /* How many of the oldest go for the number of all. */

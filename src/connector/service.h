@@ -69,7 +69,7 @@ struct connector_env {
 	const struct connector_config *config;
 	const struct log *log;
 	struct connector_metrics *metrics; /* shared by the three; never NULL */
-	struct tracer *tracer;     /* shared; NULL: no traces */
+	struct tracer *tracer;             /* shared; NULL: no traces */
 	struct inflight *inflight; /* shared by the three; freed after store and providers */
 	const char *owner;         /* unique per process start: the lease owner */
 	bool store_shared; /* other processes work on the same rows: a lease of another owner may

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * /healthz, /liveness, /version, /metrics, /status on monitoring_endpoint. A health check asks database,
- * gateway, ethereum and cores at the same time (service_health.h); callers that come meanwhile
- * share its result.
+ * /healthz, /liveness, /version, /metrics, /status on monitoring_endpoint. A health check asks
+ * database, gateway, ethereum and cores at the same time (service_health.h); callers that come
+ * meanwhile share its result.
  */
 #ifndef CONNECTOR_SERVICE_MONITORING_H
 #define CONNECTOR_SERVICE_MONITORING_H

@@ -54,7 +54,7 @@ check "libraries do not print or exit" "$(grep -nE '\b(printf|puts|putchar|fprin
 check "every folder of src/ has a README" "$(for d in src/*/; do [ -f "$d/README.md" ] || printf '%s\n' "$d"; done)"
 check "no path of one machine" "$(git grep -nIE '/(w[o]rk|h[o]me/[a-z]+)/' -- . || true)"
 check "commit form: type(scope): what changed" "$(git log --format='%h %s' -n 200 |
-	grep -vE '^[0-9a-f]+ (feat|fix|test|docs|perf|refactor|chore|ci)(\([a-z0-9-]+\))?!?: .+' || true)"
+	grep -vE '^[0-9a-f]+ (feat|fix|test|docs|perf|refactor|chore|ci)(\([a-z0-9,-]+\))?!?: .+' || true)"
 check "shellcheck" "$(shellcheck -x -S style -e SC2317 "${sh_files[@]}" 2>&1 || true)"
 check "cppcheck" "$(cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr \
 	--suppressions-list="$here/cppcheck-suppressions" --error-exitcode=1 -I src -j "$(nproc)" "${src_c_files[@]}" 2>&1 || true)"

@@ -97,7 +97,7 @@ struct harvest {
 	size_t rows;                    /* operations, new or not */
 	struct block_number fresh_from; /* set by the caller: older blocks were counted before */
 	size_t operations[OP_KINDS], quarantined; /* in fresh blocks */
-	struct tracer *tracer; /* set by the caller; NULL: no traces */
+	struct tracer *tracer;                    /* set by the caller; NULL: no traces */
 	bool settle; /* set by the caller: what decodes now is taken out of quarantine */
 	struct block_number doubtful[DOUBTS_MAX]; /* blocks with logs that did not decode */
 	size_t doubtful_n;

@@ -158,8 +158,8 @@ static void on_signed(void *ctx, enum err err, const struct signature65 *sig)
 		return;
 	}
 	LOG_ERROR(j->s->env.log, "A transaction could not be signed again, trying again", log_e(e),
-		  log_s("detail", j->s->env.signer->note.text),
-		  log_u256("request", j->request_id), log_i("nonce", (int64_t)j->nonce));
+		  log_s("detail", j->s->env.signer->note.text), log_u256("request", j->request_id),
+		  log_i("nonce", (int64_t)j->nonce));
 	buf_clear(&j->next_raw);
 	again(j);
 }

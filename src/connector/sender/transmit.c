@@ -135,8 +135,7 @@ static struct tx tx_of(const struct job *j)
 static void sign_failed(struct job *j, enum err e)
 {
 	LOG_ERROR(j->s->env.log, "A transaction could not be signed, trying again", log_e(e),
-		  log_s("detail", j->s->env.signer->note.text),
-		  log_u256("request", j->request_id));
+		  log_s("detail", j->s->env.signer->note.text), log_u256("request", j->request_id));
 	job_end(j, TX_FREE, (struct block_number){0}, j->hash);
 }
 

@@ -73,6 +73,27 @@ static void copy_value(char *to, size_t size, const char *text, const char *key)
 	to[strcspn(to, "\n")] = '\0';
 }
 
+/* By the hash of a version that another one has replaced. */
+static void finds_replaced(struct sender_fixture *f, struct buf *out)
+{
+	static const char old_tx[] =
+		"abababababababababababababababababababababababababababababababab";
+	struct store_batch b = store_batch_make(1 << 16);
+	struct err_note note = {0};
+
+	assert_int_equal(look_for(f, old_tx, out, &note), ERR_NOT_FOUND);
+	assert_int_equal(
+		STORE_ADD(&b, STORE_ONE,
+			  "INSERT INTO tx_version (chain, account, nonce, version, raw, hash,"
+			  " created_ms) SELECT chain, account, nonce, 1, raw, x'abababababababab"
+			  "abababababababababababababababababababababababab', 1 FROM tx"),
+		ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	store_batch_free(&b);
+	sim_run(&f->w.sim, 100);
+	assert_non_null(strstr(inspect(f, old_tx, out), "\ndecimal id    17\n"));
+}
+
 static void test_a_life(void **state)
 {
 	CLEANUP(buf_free) struct buf out = buf_make(1 << 20);
@@ -115,19 +136,7 @@ static void test_a_life(void **state)
 	assert_non_null(strstr(inspect(f, handle, &out), "\ndecimal id    17\n"));
 	assert_non_null(strstr(inspect(f, event_tx, &out), "\ndecimal id    17\n"));
 	assert_non_null(strstr(inspect(f, own_tx, &out), "\ndecimal id    17\n"));
-	/* By the hash of a version that another one has replaced. */
-	static const char old_tx[] =
-		"abababababababababababababababababababababababababababababababab";
-	assert_int_equal(look_for(f, old_tx, &out, &note), ERR_NOT_FOUND);
-	assert_int_equal(
-		STORE_ADD(&b, STORE_ONE,
-			  "INSERT INTO tx_version (chain, account, nonce, version, raw, hash,"
-			  " created_ms) SELECT chain, account, nonce, 1, raw, x'abababababababab"
-			  "abababababababababababababababababababababababab', 1 FROM tx"),
-		ERR_OK);
-	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
-	sim_run(&f->w.sim, 100);
-	assert_non_null(strstr(inspect(f, old_tx, &out), "\ndecimal id    17\n"));
+	finds_replaced(f, &out);
 	sender_answers(f, 19, 1);
 	sim_run(&f->w.sim, 100);
 	text = inspect(f, handle, &out);
