@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Key generation by a whole node: answers, objects in the vaults, ids, withdrawing, restarts. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/hex.h"
@@ -314,6 +315,48 @@ static void test_stop_in_the_middle(void **state)
 	assert_int_equal(key_call_result(f, &c, NULL), GRPC_ABORTED);
 }
 
+/* ---- failing ---- */
+
+/* A file where a folder must be: the key set cannot be written, or only the public key cannot. */
+static void test_failure_leaves_nothing(void **state)
+{
+	static const char *const types[] = {"CompressedXofKeySet", "PublicKey"};
+	struct fixture *f = *state;
+
+	node_up(f);
+	for (unsigned i = 0; i < ARRAY_LEN(types); i++) {
+		struct key_call c = key_call_make(1 + i), next = key_call_make(11 + i);
+		char path[512], path_of_next[512];
+		FILE *file;
+
+		(void)snprintf(path, sizeof(path), "%s/PUB/%s", f->config.public_vault.path,
+			       types[i]);
+		(void)remove(path);
+		file = fopen(path, "we");
+		assert_non_null(file);
+		assert_int_equal(fclose(file), 0);
+		assert_int_equal(key_call_preproc(f, &c), GRPC_OK);
+		assert_int_equal(key_call_preproc_result(f, &c, NULL), GRPC_OK);
+		assert_int_equal(key_call_keygen(f, &c), GRPC_OK);
+		assert_int_equal(key_call_wait(f, &c, NULL), GRPC_INTERNAL);
+		assert_int_equal(objects_of(f, c.id), 0);
+		assert_int_equal(objects_partial(f), 0);
+		assert_int_equal(remove(path), 0);
+		assert_int_equal(key_call_keygen(f, &c), GRPC_ALREADY_EXISTS); /* burnt */
+		assert_int_equal(key_call_result(f, &c, NULL), GRPC_INTERNAL);
+
+		assert_int_equal(key_call_preproc(f, &next), GRPC_OK);
+		assert_int_equal(key_call_preproc_result(f, &next, NULL), GRPC_OK);
+		assert_int_equal(key_call_keygen(f, &next), GRPC_OK);
+		assert_int_equal(key_call_wait(f, &next, NULL), GRPC_OK);
+		/* so that its folder makes room for a file */
+		if (i == 0) {
+			object_path(path_of_next, f, "PUB", "PublicKey", next.id);
+			assert_int_equal(remove(path_of_next), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_abort_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_in_the_middle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
