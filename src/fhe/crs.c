@@ -209,6 +209,21 @@ void crs_element_take(struct reader *r, enum bls12_446_group group,
 
 /* ---- reading and writing ---- */
 
+/* What is wrong with an element. */
+static const char *fault_of(enum err e)
+{
+	switch (e) {
+	case ERR_TRUNCATED:
+		return "is cut off";
+	case ERR_MALFORMED:
+		return "has a coordinate that is not below the prime";
+	case ERR_MISMATCH:
+		return "is not on the curve";
+	default:
+		return "is not in the form that we read";
+	}
+}
+
 /* The elements of one list, as a view; entry `infinity` (from 1; 0 for none) is at infinity. */
 static struct bytes list_read(struct reader *r, enum bls12_446_group group, uint64_t count,
 			      uint64_t infinity, struct err_note *note)
@@ -230,9 +245,8 @@ static struct bytes list_read(struct reader *r, enum bls12_446_group group, uint
 		}
 		if (r->err != ERR_OK)
 			(void)err_say(note, r->err,
-				      "CompactPkeCrs: element %llu of G%d at byte %zu is no such "
-				      "point",
-				      (unsigned long long)i, (int)group, at);
+				      "CompactPkeCrs: element %llu of G%d at byte %zu %s",
+				      (unsigned long long)i, (int)group, at, fault_of(r->err));
 	}
 	return r->err == ERR_OK ? bytes_sub(rest, 0, reader_offset(r) - begun) : BYTES_NONE;
 }
