@@ -87,6 +87,11 @@ for (const [command, args, expected] of [
 	['bench', ['crypo'], /no benchmark "crypo": crypto fhe/],
 	['fuzz', ['--seconds', 'x'], /--seconds wants a number/],
 	['build', ['x'], /"x" is one argument too many/],
+	['demo', ['--json'], /^dev: demo: --json wants a word behind it: --json FILE \(/],
+	['encrypt', ['--type', 'uint8', '--value', '-1'], /--value wants a word behind it: --value V, or --value=-1/],
+	['up', ['--hosts', '9'], /--hosts wants a number from 1 to 3, not "9"/],
+	['up', ['--hosts=0'], /--hosts wants a number from 1 to 3, not "0"/],
+	['demo', ['--port-base', '80'], /--port-base wants a number from 1024 to 65500, not "80"/],
 	['lint', ['x'], /"x" is one argument too many/],
 ])
 	test(`./dev ${command} ${args.join(' ')} is refused at once`, () => {

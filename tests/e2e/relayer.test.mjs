@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Contract, TypedDataEncoder, Wallet, hexlify, recoverAddress, toBeHex } from 'ethers';
 import { FIRST_CONTEXT_ID } from '../../tools/devnet/deploy.mjs';
 import { PrivateClient, exampleContract } from '../../tools/devnet/private.mjs';
+import { Jobs } from '../../tools/devnet/relayer/jobs.mjs';
 import { connect } from '../../tools/devnet/request.mjs';
 import { withNetwork } from './harness.mjs';
 
@@ -22,6 +23,19 @@ const responseTypes = {
 const day = 86400;
 const now = () => Math.floor(Date.now() / 1000);
 const plain = (hex) => hex.slice(2);
+
+test('no kind of request keeps the others out', async () => {
+	const jobs = new Jobs({ runningMax: 2 });
+	const ends = [];
+	const work = () => new Promise((resolve) => ends.push(resolve));
+	const [first] = [jobs.start('inputProof', work), jobs.start('inputProof', work)];
+	assert.throws(() => jobs.start('inputProof', work), /2 requests of this kind are being worked on/);
+	jobs.start('publicDecrypt', work);
+	ends[0]({});
+	await first.done;
+	jobs.start('inputProof', work);
+	assert.throws(() => jobs.start('inputProof', work), /of this kind/);
+});
 
 test('relayer', { timeout: 240000 }, (t) =>
 	withNetwork({ portBase: 28200, hosts: 2, relayer: { readinessMs: 1500 } }, async ({ network, devnet, publish, coprocessor }) => {
@@ -191,6 +205,9 @@ test('relayer', { timeout: 240000 }, (t) =>
 			refused(await send('/v2/nothing', '{}'), 404, 'not_found', /no such path/);
 			const get = async (path) => ({ ...(({ status }) => ({ status }))(await fetch(devnet.relayer + path)), body: await (await fetch(devnet.relayer + path)).json() });
 			refused(await get('/v2/public-decrypt/1234'), 404, 'not_found', /no job 1234/);
+			for (const path of ['//', '//x', '/?x', '/%']) refused(await get(path), 404, 'not_found', /no such path/);
+			for (const startTimestamp of [{ toString: 1 }, [1], true, 1.5])
+				refused(await send('/v2/user-decrypt', await asked(handles, { requestValidity: { startTimestamp, durationDays: '1' } })), 400, 'validation_failed', /startTimestamp: is not a non-negative whole number/);
 		});
 
 		await t.test('probes, and a page of another origin', async () => {

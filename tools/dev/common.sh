@@ -21,6 +21,24 @@ misuse() {
 }
 no_arguments() { [ $# -eq 0 ] || misuse "\"$1\" is one argument too many"; }
 
+# wants_number OPTION MIN MAX ARGUMENT…: if the option is among the arguments, its value is a number from MIN to MAX.
+wants_number() {
+	local option=$1 min=$2 max=$3 value
+	shift 3
+	while [ $# -gt 0 ]; do
+		case $1 in
+		"$option") value=${2-} ;;
+		"$option"=*) value=${1#*=} ;;
+		*)
+			shift
+			continue
+			;;
+		esac
+		[[ $value =~ ^[0-9]{1,5}$ && $((10#$value)) -ge $min && $((10#$value)) -le $max ]] || misuse "$option wants a number from $min to $max, not \"$value\""
+		shift
+	done
+}
+
 # step "what" command…: runs it with its output in a log, shows the time, shows the log's end if it failed.
 step() {
 	local what=$1 log status=0 begun=$SECONDS

@@ -35,7 +35,8 @@ export function bytes(value, field, { size, max = bytesMax } = {}) {
 
 // Decimal, 0x… or a JSON number.
 export function number(value, field) {
-	if (!/^(0x[0-9a-f]{1,64}|[0-9]{1,78})$/i.test(String(value)) || (typeof value === 'number' && !Number.isSafeInteger(value)))
+	const written = typeof value === 'string' || Number.isSafeInteger(value);
+	if (!written || !/^(0x[0-9a-f]{1,64}|[0-9]{1,78})$/i.test(String(value)))
 		throw invalid(field, 'is not a non-negative whole number');
 	return BigInt(value);
 }

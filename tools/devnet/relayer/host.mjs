@@ -20,7 +20,7 @@ const protocolAbi = [
 ];
 const walletAbi = ['function isValidSignature(bytes32 hash, bytes signature) view returns (bytes4)'];
 const walletMagic = '0x1626ba7e'; // ERC-1271
-const walletGasMax = 1_000_000;
+const walletGasMax = 100_000; // of nodes, whose erc1271_gas_limit it is: more here would only promise what they refuse
 
 export class Hosts {
 	constructor({ gateway, hosts }) {

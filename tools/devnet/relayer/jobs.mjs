@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// What the relayer is working on and what came of it. Bounded: so many at a time, so many results, each kept so long.
+// What the relayer is working on and what came of it. Bounded: so many of a kind at a time, so many results, each kept so
+// long. Kinds have limits of their own, so that none can keep the others out.
 import { randomUUID } from 'node:crypto';
 import { RelayerError, chainError } from './errors.mjs';
 
 export class Jobs {
 	#jobs = new Map();
-	#running = 0;
+	#running = new Map();
 
 	constructor({ runningMax = 64, keptMax = 1024, keepMs = 600_000, report = () => {} } = {}) {
 		Object.assign(this, { runningMax, keptMax, keepMs, report });
@@ -14,9 +15,10 @@ export class Jobs {
 	// Starts work() as a job of this kind; its outcome is {result} or {error}, never a rejection.
 	start(kind, work) {
 		this.#forget();
-		if (this.#running >= this.runningMax) throw new RelayerError('protocol_overload', `${this.runningMax} requests are being worked on: try again`);
+		const running = this.#running.get(kind) ?? 0;
+		if (running >= this.runningMax) throw new RelayerError('protocol_overload', `${this.runningMax} requests of this kind are being worked on: try again`);
 		const job = { id: randomUUID(), kind, begun: Date.now() };
-		this.#running++;
+		this.#running.set(kind, running + 1);
 		this.#jobs.set(job.id, job);
 		job.done = this.#run(job, work);
 		return job;
@@ -34,7 +36,7 @@ export class Jobs {
 		} catch (error) {
 			job.error = this.#toError(job, error);
 		}
-		this.#running--;
+		this.#running.set(job.kind, this.#running.get(job.kind) - 1);
 		job.ended = Date.now();
 		this.report(`${job.kind} ${job.id}: ${job.error ? `${job.error.label}: ${job.error.message}` : 'succeeded'} (${job.ended - job.begun} ms)`);
 	}

@@ -100,8 +100,8 @@ const plain = {
 };
 
 async function handle(request, response, requestId) {
-	const path = new URL(request.url, base).pathname;
 	const { method } = request;
+	const [path] = request.url.split('?');
 	if (method === 'OPTIONS') return reply(response, 200, {});
 	if (method === 'GET' && Object.hasOwn(plain, path)) return plain[path](response);
 	if (method === 'GET' && keys.files.has(path)) {
