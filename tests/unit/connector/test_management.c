@@ -253,13 +253,14 @@ static void test_attempts_do_not_end_it(void **state)
 
 	configure(f, &s);
 	f->w.config.max_decryption_attempts = 2;
+	f->w.config.key_management_expiry_ms = 3600 * 1000;
 	f->w.core.other_status = GRPC_INTERNAL;
 	ask(f, &(struct asked){.kind = OP_KIND_PREP_KEYGEN,
 			       .contract = generation,
 			       .id = 1,
 			       .content = key_content(f, 0)});
 	start(f);
-	sim_run(&f->w.sim, 3600 * 1000);
+	sim_run(&f->w.sim, 1800 * 1000);
 	assert_string_equal(world_state(&f->w, 1), "computing");
 	assert_true(sim_sql_int(&f->w.sim, "SELECT attempts FROM operation") > 10);
 	sim_run(&f->w.sim, f->w.config.key_management_expiry_ms);
