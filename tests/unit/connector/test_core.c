@@ -240,9 +240,11 @@ static void test_signer_of_a_context(void **state)
 	world_insert(&f->w, 1, &f->handle, 1, BYTES_OF(extra), 0, BYTES_OF(body));
 	start(f);
 	assert_true(world_wait_state(&f->w, 1, "answered", 1000));
+	assert_int_equal(f->w.context_signer_calls, 1);
 	insert(f, 2);
 	assert_true(world_wait_state(&f->w, 2, "answered", 1000));
 	assert_int_equal(f->w.signer_calls, 2);
+	assert_int_equal(f->w.context_signer_calls, 1);
 }
 
 /* One good key says nothing about the next. */

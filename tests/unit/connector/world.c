@@ -80,6 +80,7 @@ static bool give_is_signer(struct world *w, struct bytes data, size_t at, struct
 	bool context = at == 0 || u256_eq(u256_from_be(word_at(data, 0).b), w->valid_context);
 
 	w->signer_calls++;
+	w->context_signer_calls += at == 1 ? 1 : 0;
 	if (w->kms_signers_unknown || !context)
 		return false;
 	give_word(out, memcmp(&word.b[12], w->kms_signer.b, 20) == 0 ? 1 : 0);

@@ -53,7 +53,7 @@ struct world {
 	struct u256 valid_context;
 	struct address kms_signer; /* the core's, in the valid context */
 	bool kms_signers_unknown;  /* a GatewayConfig that has no such view */
-	unsigned signer_calls;
+	unsigned signer_calls, context_signer_calls;
 	unsigned acl_calls;
 
 	/* env */
