@@ -4,9 +4,11 @@
  * takes its child process along; the parent says which seed it was and goes on.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,6 +148,7 @@ static void child_start(const struct command *c, struct board *b, unsigned index
 	CHECK(*ret_pid != -1);
 	if (*ret_pid != 0)
 		return;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setrlimit(RLIMIT_CORE, &(const struct rlimit){0});
 	child_main(c, b, index);
 	(void)fflush(NULL);
