@@ -98,6 +98,17 @@ static void check_proof(const struct job *j, const struct proof *proof)
 	CHECK(proof_complete(proof, &j->op.key.content_digest, j->request.handles_n));
 }
 
+/*
+ * A core that generates a key says UNAVAILABLE at once, again and again, for hours: to the breaker
+ * it would look like one that cannot be reached, and keep decryptions from it. So these polls, of
+ * which there are few, go past the breaker, and only what a living core alone can say is told to
+ * it.
+ */
+static bool is_slow_poll(const struct job *j, const struct rpc_call *rpc)
+{
+	return op_kind_is_slow(j->op.key.kind) && rpc->path == j->kind->poll_path;
+}
+
 static enum err call(struct job *j, const struct rpc_call *rpc, rpc_done_fn *done)
 {
 	struct channel *c = j->worker->env.cores[shard(j)];
@@ -108,7 +119,8 @@ static enum err call(struct job *j, const struct rpc_call *rpc, rpc_done_fn *don
 		traceparent_text(text, &j->stage.self);
 		traced.traceparent = text;
 	}
-	enum err e = breaker_admits(&core_of(j)->breaker, clock_mono_ms(j->worker->env.clock))
+	enum err e = is_slow_poll(j, rpc) || breaker_admits(&core_of(j)->breaker,
+							    clock_mono_ms(j->worker->env.clock))
 			     ? channel_call(c, &j->rpc, &traced, done, j)
 			     : ERR_UNAVAILABLE;
 
@@ -270,9 +282,12 @@ static void on_polled(void *ctx, const struct rpc_reply *r)
 
 	j->rpc_channel = NULL;
 	/* Unavailable after a while is a result that is not there yet. */
-	core_answered(j, (r->status == GRPC_UNAVAILABLE && !waited(j)) ||
-				 (r->status == GRPC_DEADLINE_EXCEEDED &&
-				  deadline_ms(j, POLL_TIMEOUT_MS) >= POLL_TIMEOUT_MS));
+	bool unclear = op_kind_is_slow(j->op.key.kind) &&
+		       (r->status == GRPC_UNAVAILABLE || r->status == GRPC_DEADLINE_EXCEEDED);
+	if (!unclear)
+		core_answered(j, (r->status == GRPC_UNAVAILABLE && !waited(j)) ||
+					 (r->status == GRPC_DEADLINE_EXCEEDED &&
+					  deadline_ms(j, POLL_TIMEOUT_MS) >= POLL_TIMEOUT_MS));
 	if (e == ERR_OK) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_GRPC_POLLED,
 			    metric_of_kind(j->op.key.kind));

@@ -9,6 +9,7 @@
 
 enum {
 	RETRY_CAP_MS = 60000,
+	POLL_CAP_MS = 5000, /* of a result that takes long, where the core does not wait itself */
 	SOON_MS = 100,
 	ACL_CAP_MIN_MS = 250,
 	ACL_CAP_MAX_MS = 30000,
@@ -217,10 +218,13 @@ static void retry_in(struct job *j, enum err e, int64_t delay_ms)
 void work_retry(struct job *j, enum err e, const char *fmt, ...)
 {
 	bool counts = err_class(e) != ERR_CLASS_TRANSIENT;
+	bool polls = e == ERR_NOT_READY && j->op.state == OP_COMPUTING &&
+		     op_kind_is_slow(j->op.key.kind);
 	int64_t first_ms = j->worker->env.config->retry_interval_ms;
+	int64_t cap_ms = polls ? POLL_CAP_MS : RETRY_CAP_MS;
 	const struct retry_policy policy = {
 		.first_ms = first_ms,
-		.cap_ms = first_ms > RETRY_CAP_MS ? first_ms : RETRY_CAP_MS,
+		.cap_ms = first_ms > cap_ms ? first_ms : cap_ms,
 		.attempts_max = counts && !op_kind_is_slow(j->op.key.kind)
 					? (int64_t)j->worker->env.config->max_decryption_attempts
 					: 0,

@@ -257,6 +257,11 @@ struct sim_core {
 
 	bool has_sync;
 	unsigned syncs;
+	/* every other method; without it they are a failure of the test */
+	enum grpc_status (*script)(void *ctx, const char *method, struct bytes message,
+				   struct buf *reply);
+	void *script_ctx;
+
 	unsigned sends, polls;
 	enum grpc_status other_status; /* to every call that is about no decryption */
 	unsigned others;

@@ -352,7 +352,10 @@ static enum err core_call(struct channel *base, struct rpc_ticket *ret_ticket,
 	if (c->spy)
 		c->spy(c->spy_ctx, call);
 	c->spied += c->spy ? 1 : 0;
-	if (!strstr(call->path, "Decrypt")) {
+	if (c->script && !strstr(call->path, "Decrypt")) {
+		r->status = c->script(c->script_ctx, strrchr(call->path, '/') + 1, call->message,
+				      &r->reply);
+	} else if (!strstr(call->path, "Decrypt")) {
 		c->others++;
 		(void)snprintf(c->other_path, sizeof(c->other_path), "%s", call->path);
 		r->status = c->other_status;
