@@ -178,7 +178,7 @@ int command_inspect(const struct personality *who, const struct command *self, i
 	struct bytes what = bytes_str(argv[optind]);
 	struct u256 number;
 
-	if (request_id_parse(&number, what) != ERR_OK) {
+	if (inspect_id_parse(&number, what) != ERR_OK) {
 		(void)fprintf(stderr, "%s: \"%s\" is no request id, handle or transaction hash\n",
 			      who->program, argv[optind]);
 		return command_misused(who, self);

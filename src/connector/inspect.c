@@ -16,7 +16,7 @@ enum {
 	RESULTS_MAX = 1000 /* by one handle: the newest */
 };
 
-enum err request_id_parse(struct u256 *ret_id, struct bytes text)
+enum err inspect_id_parse(struct u256 *ret_id, struct bytes text)
 {
 	char hex[2 + 64 + 1] = "0x";
 	bool letter = false;
@@ -276,7 +276,7 @@ enum err inspect_operations(struct buf *out, const char *database, struct bytes 
 	char shown[HASH_TEXT_SIZE];
 	struct hash32 be;
 
-	TRY(request_id_parse(&number, text));
+	TRY(inspect_id_parse(&number, text));
 	u256_to_be(be.b, number);
 	const struct store_value arg = store_blob(BYTES_OF(be.b));
 

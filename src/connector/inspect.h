@@ -9,7 +9,7 @@
  * A request id as people have it: 64 or fewer hexadecimal digits after "0x", 64 of them without it,
  * or with a letter among them; else decimal. ERR_MALFORMED, ERR_TOO_BIG.
  */
-enum err request_id_parse(struct u256 *ret_id, struct bytes text) MUST_USE;
+enum err inspect_id_parse(struct u256 *ret_id, struct bytes text) MUST_USE;
 
 /*
  * Every operation that `text` names: a request id as above, or 32 bytes in hexadecimal that are the

@@ -82,7 +82,7 @@ static void on_window_end(void *ctx)
 	struct client_port *p = ctx;
 
 	if (p->refused_untold > 0)
-		LOG_WARN(p->log, "More connections were refused",
+		LOG_WARN(p->log, "More connections ended",
 			 log_i("connections", (int64_t)p->refused_untold));
 	p->refused_untold = 0;
 	p->refused_lines = 0;

@@ -44,7 +44,8 @@ static const struct config_row core_rows[] = {
 	 .def = "127.0.0.1",
 	 .min = 1,
 	 .max = PATH_TEXT_MAX,
-	 .doc = "Where clients connect: unix:PATH, or an address that [service.tls] protects."},
+	 .doc = "Where clients connect: unix:PATH, or an address that [service.tls] protects. The "
+		"default needs that, or plaintext_loopback."},
 	{.path = "service.listen_port",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, listen_port),

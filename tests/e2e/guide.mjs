@@ -34,7 +34,7 @@ function makeTree(portBase) {
 // Runs a script; gives what it printed, standard error among it, and how it ended.
 function shell(tree, script) {
 	return new Promise((resolve) => {
-		const child = spawn('bash', ['-eu', '-o', 'pipefail', '-c', `exec 2>&1\n${script}`], { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'] });
+		const child = spawn('bash', ['-eu', '-o', 'pipefail', '-c', `exec 2>&1\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n${script}`], { cwd: tree, stdio: ['ignore', 'pipe', 'pipe'] });
 		const timer = setTimeout(() => child.kill('SIGTERM'), limitMs);
 		let output = '';
 		for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -326,11 +327,26 @@ test('mutual TLS between connector and core', { timeout: 600000 }, async (t) => 
 		await t.test('who knocks without end does not fill the log', async () => {
 			const { 'kms-server': from } = marks(network);
 			for (let i = 0; i < 25; i++) await assert.rejects(ask(Health, 'Check', {}, credentials(ours.cert)));
-			const rest = await logLine(network, 'kms-server', /More connections were refused/, from);
+			const rest = await logLine(network, 'kms-server', /More connections ended/, from);
 			assert.ok(Number(/connections=(\d+)/.exec(rest)[1]) >= 10, rest);
 			const lines = readFileSync(logOf(network, 'kms-server')).subarray(from).toString().split('\n');
 			assert.ok(lines.filter((line) => line.includes('Connection ended')).length <= 4);
 			await decrypts();
+		});
+
+		await t.test('nor do many who knock once each', async () => {
+			await sleep(10500); // the window of the knocks before
+			const { 'kms-server': from } = marks(network);
+			const knock = (n) =>
+				new Promise((resolve) => {
+					const socket = connect({ host: '127.0.0.1', port: corePort, localAddress: `127.0.1.${n}` }, () => socket.end('knock knock\r\n'));
+					socket.on('error', resolve).on('close', resolve).resume();
+				});
+			for (let n = 1; n <= 60; n++) await knock(n);
+			const rest = await logLine(network, 'kms-server', /More connections ended/, from);
+			assert.match(rest, /connections=10\b/);
+			const lines = readFileSync(logOf(network, 'kms-server')).subarray(from).toString().split('\n');
+			assert.equal(lines.filter((line) => line.includes('Connection ended')).length, 50);
 		});
 
 		await t.test('validate and a start look at the files', () => {

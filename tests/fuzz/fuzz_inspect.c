@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	bool decimal = !prefixed && text.n != 64 && all_of(digits, "0123456789");
 	struct u256 id;
 
-	if (request_id_parse(&id, text) == ERR_OK) {
+	if (inspect_id_parse(&id, text) == ERR_OK) {
 		char dec[U256_DEC_SIZE], hex[65];
 		uint8_t be[32];
 

@@ -33,7 +33,7 @@ static void test_ids(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct u256 id = U256_ZERO;
-		enum err e = request_id_parse(&id, bytes_str(rows[i].text));
+		enum err e = inspect_id_parse(&id, bytes_str(rows[i].text));
 
 		assert_int_equal(e, rows[i].err);
 		if (e == ERR_OK) {
