@@ -4,7 +4,7 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-names=(crypto fhe listener net store connector build)
+names=(crypto fhe crs listener net store connector build)
 for name; do
 	[[ " ${names[*]} " == *" $name "* ]] || misuse "no benchmark \"$name\": ${names[*]}"
 done
@@ -23,6 +23,11 @@ for name in crypto fhe listener net store; do
 	"$build/bench/tests/bench/bench_$name"
 	[ "$name" != fhe ] || "$build/bench/tests/bench/bench_keygen"
 done
+if wanted crs; then
+	printf '\n== crs\n'
+	"$build/bench/tests/bench/bench_crs" "$build/bench/crs.bin"
+	node "$root/tests/bench/crs.mjs" "$build/bench/crs.bin"
+fi
 if wanted connector; then
 	build_contracts
 	printf '\n== connector\n'
