@@ -183,7 +183,7 @@ static void test_prefix(void **state)
 		{URL_LINE "polling = \"1s\"\n", "kms_connector_POLLING=2s", "polling",
 		 "environment: kms_connector_POLLING: odd"},
 		{URL_LINE, NULL, "polling", "default of polling: odd"},
-		{URL_LINE, NULL, "gateway_url", "gateway_url: odd"},
+		{URL_LINE, NULL, "gateway_url", "k.toml: gateway_url: odd"},
 	};
 
 	(void)state;
