@@ -164,6 +164,8 @@ static void coord_negate_if(enum bls12_446_group g, struct bls_coord *a, uint64_
 	coord_or_masked(g, &r, a, ~mask);
 	coord_or_masked(g, &r, &opposite, mask);
 	*a = r;
+	secret_wipe(&r, sizeof(r));
+	secret_wipe(&opposite, sizeof(opposite));
 }
 
 /* The whole row is read; `digit` is from 0 for -63 to 63 for 63. */
@@ -182,6 +184,7 @@ static void row_choose(enum bls12_446_group g, struct bls_affine *ret_point,
 	}
 	coord_negate_if(g, &r.y, negative);
 	*ret_point = r;
+	secret_wipe(&r, sizeof(r));
 }
 
 /* ---- steps ---- */
@@ -218,6 +221,10 @@ static void batch_step(const struct bls12_446_base *b, struct slot *slots, size_
 		bls_coord_subtract(g, &s->sum.y, &slope, &s->sum.y);
 		s->sum.x = x;
 	}
+	secret_wipe(&product, sizeof(product));
+	secret_wipe(&inverse, sizeof(inverse));
+	secret_wipe(&slope, sizeof(slope));
+	secret_wipe(&x, sizeof(x));
 }
 
 static uint8_t *coord_write(enum bls12_446_group g, const struct bls_coord *a, uint8_t *out)

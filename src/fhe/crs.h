@@ -80,7 +80,7 @@ enum err fhe_crs_write(const struct fhe_crs *c, struct buf *out) MUST_USE;
  * the session as the caller wants it. `out` needs room for FHE_CRS_SIZE_MAX at most. ERR_RANGE for
  * the threads, ERR_NOMEM, ERR_TOO_BIG for the room.
  */
-enum err fhe_crs_generate(const struct fhe_crs *c, struct rng *rng, unsigned threads,
-			  struct buf *out) MUST_USE;
+enum err fhe_crs_make(const struct fhe_crs *c, struct rng *rng, unsigned threads,
+		      struct buf *out) MUST_USE;
 
 #endif

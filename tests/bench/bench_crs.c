@@ -58,7 +58,7 @@ static void bench_generate(struct buf *out, unsigned threads)
 		buf_clear(out);
 		begin(&t);
 		CHECK(fhe_crs_describe(&c, &fhe_params_v1_7.pke, BITS, NULL) == ERR_OK);
-		CHECK(fhe_crs_generate(&c, rng_system(), threads, out) == ERR_OK);
+		CHECK(fhe_crs_make(&c, rng_system(), threads, out) == ERR_OK);
 		CHECK(kms_digest(&digest, FHE_CRS_DSEP, buf_view(out)) == ERR_OK);
 		end(&t);
 	}

@@ -49,7 +49,7 @@ static void good(void)
 	pke.dimension = 1;
 	pke.noise = 0;
 	CHECK(fhe_crs_describe(&c, &pke, 1, NULL) == ERR_OK);
-	CHECK(fhe_crs_generate(&c, secret_rng(), 2, &out) == ERR_OK);
+	CHECK(fhe_crs_make(&c, secret_rng(), 2, &out) == ERR_OK);
 	undefined = 0;
 	CHECK(VALGRIND_GET_VBITS(&out.p[COORDINATE], &undefined, 1) == 1 && undefined != 0);
 	CT_PUBLIC(out.p, out.n);

@@ -28,7 +28,7 @@ static struct bytes base_make(bool has_sid)
 	pke.noise = 0;
 	FUZZ_OK(fhe_crs_describe(&c, &pke, 1, NULL));
 	c.has_sid = has_sid;
-	FUZZ_OK(fhe_crs_generate(&c, rng_seeded_init(&rng, 1), 1, &out));
+	FUZZ_OK(fhe_crs_make(&c, rng_seeded_init(&rng, 1), 1, &out));
 	return buf_view(&out); /* kept for ever */
 }
 

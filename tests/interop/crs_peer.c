@@ -50,7 +50,7 @@ static int make(const char *set, const char *bits, const char *path)
 	c.has_sid = true;
 	rng_fill(rng_system(), (uint8_t *)&c.sid_low, sizeof(c.sid_low));
 	rng_fill(rng_system(), (uint8_t *)&c.sid_high, sizeof(c.sid_high));
-	CHECK(fhe_crs_generate(&c, rng_system(), THREADS, &out) == ERR_OK);
+	CHECK(fhe_crs_make(&c, rng_system(), THREADS, &out) == ERR_OK);
 	CHECK(kms_digest(&digest, FHE_CRS_DSEP, buf_view(&out)) == ERR_OK);
 	store(path, &out);
 	for (size_t i = 0; i < sizeof(digest.b); i++)

@@ -35,7 +35,7 @@ static struct buf made(const struct fhe_crs *c, uint64_t seed, unsigned threads)
 	struct buf out = buf_make(FHE_CRS_SIZE_MAX);
 	struct rng_seeded rng;
 
-	assert_ok(fhe_crs_generate(c, rng_seeded_init(&rng, seed), threads, &out));
+	assert_ok(fhe_crs_make(c, rng_seeded_init(&rng, seed), threads, &out));
 	return out;
 }
 
@@ -214,10 +214,9 @@ static void no_room_no_threads(void **state)
 	(void)state;
 	rng_seeded_init(&rng, 1);
 	assert_ok(buf_add_str(&out, "x"));
-	assert_int_equal(fhe_crs_generate(&c, &rng.base, 1, &out), ERR_TOO_BIG);
-	assert_int_equal(fhe_crs_generate(&c, &rng.base, 0, &out), ERR_RANGE);
-	assert_int_equal(fhe_crs_generate(&c, &rng.base, FHE_TEAM_THREADS_MAX + 1, &out),
-			 ERR_RANGE);
+	assert_int_equal(fhe_crs_make(&c, &rng.base, 1, &out), ERR_TOO_BIG);
+	assert_int_equal(fhe_crs_make(&c, &rng.base, 0, &out), ERR_RANGE);
+	assert_int_equal(fhe_crs_make(&c, &rng.base, FHE_TEAM_THREADS_MAX + 1, &out), ERR_RANGE);
 	assert_bytes_equal(buf_view(&out), BYTES_LIT("x"));
 	assert_int_equal(fhe_crs_check(&c, 0, NULL), ERR_RANGE);
 	buf_free(&out);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * After key generation nothing secret is left in the process: all its writable memory, stacks of
- * finished threads and freed heap included, is searched for the seed, for key bits in memory and as
- * written, for raw noise and for transformed keys. Each is found while the key is there, and a
- * planted copy is found as well. Not under sanitizers, whose shadows are larger than any machine.
+ * After key generation, and after that of a CRS, nothing secret is left in the process: all its
+ * writable memory, stacks of finished threads and freed heap included, is searched for the seed,
+ * for key bits in memory and as written, for raw noise and for transformed keys. Each is found
+ * while the key is there, and a planted copy is found as well. Not under sanitizers, whose shadows
+ * are larger than any machine.
  */
 #include <unistd.h>
 
+#include "crypto/bls12_446_internal.h"
+#include "fhe/crs.h"
 #include "fhe/keygen/keygen_internal.h"
 #include "fhe_test.h"
 
@@ -156,6 +159,7 @@ static void nothing_is_left(void **state)
 
 	(void)state;
 	assert_ok(fhe_keygen_new(&g, &fhe_params_test, BYTES_LIT("wipe"), rng_system(), NULL));
+	patterns_n = 0;
 	patterns_collect(g);
 	assert_true(count(&patterns[0]) >= 1);
 	assert_true(count(&patterns[1]) >= 1);
@@ -168,9 +172,65 @@ static void nothing_is_left(void **state)
 	buf_free(&out);
 }
 
+/* ---- the number behind a CRS ---- */
+
+static struct secret drawn;
+
+static void drawn_fill(struct rng *r, uint8_t *out, size_t n)
+{
+	(void)r;
+	assert_int_equal(n, drawn.n);
+	memcpy(out, drawn.p, n);
+}
+
+/* The number, its square and what their digits are taken from, as the generation has them. */
+static void patterns_of_number(struct rng *rng)
+{
+	struct bls12_446_scalar *number, *square;
+	struct secret memory;
+
+	assert_ok(secret_alloc(&memory, 4 * sizeof(*number)));
+	number = (struct bls12_446_scalar *)(void *)memory.p;
+	square = &number[1];
+	bls12_446_scalar_draw(number, rng);
+	bls12_446_scalar_multiply(square, number, number);
+	bls_scalar_value(number[2].l, number);
+	bls_scalar_value(number[3].l, square);
+	pattern_add("random bytes", secret_view(&drawn));
+	pattern_add("number", bytes_from(number, sizeof(*number)));
+	pattern_add("square", bytes_from(square, sizeof(*square)));
+	pattern_add("number's value", bytes_from(&number[2], sizeof(*number)));
+	pattern_add("square's value", bytes_from(&number[3], sizeof(*number)));
+	for (size_t i = 0; i < patterns_n; i++)
+		assert_true(count(&patterns[i]) >= 1);
+	secret_free(&memory);
+}
+
+static void nothing_is_left_of_a_crs(void **state)
+{
+	static const struct rng_ops ops = {.fill = drawn_fill};
+	struct rng rng = {.ops = &ops};
+	struct buf out = buf_make(4 << 20);
+	struct fhe_crs c;
+
+	(void)state;
+	patterns_n = 0;
+	assert_ok(secret_alloc(&drawn, 56));
+	rng_fill(rng_system(), drawn.p, drawn.n);
+	patterns_of_number(&rng);
+	assert_ok(fhe_crs_describe(&c, &fhe_params_test.pke, 16, NULL));
+	assert_ok(fhe_crs_make(&c, &rng, 3, &out));
+	secret_free(&drawn);
+	for (size_t i = 0; i < patterns_n; i++)
+		if (count(&patterns[i]) != 0)
+			fail_msg("%s is still there", patterns[i].name);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_left_of_a_crs),
 		cmocka_unit_test(planted),
 		cmocka_unit_test(nothing_is_left),
 	};

@@ -91,8 +91,7 @@ static void making_clear(struct making *m)
 	}
 }
 
-enum err fhe_crs_generate(const struct fhe_crs *c, struct rng *rng, unsigned threads,
-			  struct buf *out)
+enum err fhe_crs_make(const struct fhe_crs *c, struct rng *rng, unsigned threads, struct buf *out)
 {
 	CLEANUP(making_clear) struct making m = {0};
 	struct crs_places places;
