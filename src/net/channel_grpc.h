@@ -8,10 +8,10 @@
 #define NET_CHANNEL_GRPC_H
 
 #include "net/channel.h"
-#include "net/trace.h"
 #include "net/dial.h"
 #include "net/h2.h"
 #include "net/tls_internal.h"
+#include "net/trace.h"
 
 struct channel_grpc;
 
@@ -26,8 +26,8 @@ struct channel_conn {
 	bool draining;      /* no new calls */
 	struct timer timer; /* handshake, then keepalive */
 	struct tls_expiry expiry;
-	int64_t active_ms;  /* something came */
-	int64_t pinged_ms;  /* our PING is unanswered since then; 0 = there is none */
+	int64_t active_ms; /* something came */
+	int64_t pinged_ms; /* our PING is unanswered since then; 0 = there is none */
 };
 
 struct channel_call {

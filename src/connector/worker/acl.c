@@ -13,7 +13,7 @@ enum {
 };
 _Static_assert((int)MANY_AT_ONCE <= (int)ACL_MANY_MAX, "room for the answers");
 _Static_assert((int)ACL_MANY_BYTES_MAX >= (int)ACL_MANY_CODE_SIZE + 20 +
-					     (int)MANY_AT_ONCE * (int)ACL_QUESTION_BYTES_MAX,
+						  (int)MANY_AT_ONCE * (int)ACL_QUESTION_BYTES_MAX,
 	       "a constructor of no chain may be larger");
 
 /* ---- rules ---- */

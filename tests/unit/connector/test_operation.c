@@ -147,8 +147,7 @@ static void test_moves(void **state)
 			bool stay = to == from;
 			bool end = to > OP_DONE;
 			bool back = from == OP_SENDING && to == OP_ANSWERED;
-			bool done =
-				(from == OP_ANSWERED || from == OP_COMPUTING) && to == OP_DONE;
+			bool done = (from == OP_ANSWERED || from == OP_COMPUTING) && to == OP_DONE;
 			bool want = from < OP_DONE && (next || stay || end || back || done);
 
 			assert_int_equal(op_may_move(from, to), want);
