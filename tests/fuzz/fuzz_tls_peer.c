@@ -43,15 +43,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	const char *const list[] = {"unmatched.example", text};
 	const struct tls_names wanted = {list, 2}, none = {NULL, 0};
 	X509 *cert = certificate(in);
-	bool has_any = tls_peer_name(cert, none, any, why);
+	bool has_any = tls_peer_name(cert, none, false, any, why);
 
 	CHECK(has_any == (any[0] != 0) && has_any == (why[0] == 0));
 	for (const char *c = any; *c; c++)
 		CHECK(*c > ' ' && *c < 0x7f);
 	CHECK(is_ip(any) || fuzz_holds(in, bytes_str(any)));
 
-	bool found = tls_peer_name(cert, wanted, name, why);
+	bool exactly = tls_peer_name(cert, wanted, false, name, why);
+	bool found = tls_peer_name(cert, wanted, true, name, why);
 
+	CHECK(!exactly || found); /* a wildcard only adds */
 	CHECK(!found || (has_any && (strcmp(name, list[0]) == 0 || strcmp(name, list[1]) == 0)));
 	CHECK(found || why[0]);
 	if (found && strstr(name, "://"))
