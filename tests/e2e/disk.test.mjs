@@ -19,6 +19,8 @@ import { Requester } from './load.mjs';
 const portBase = Number(process.env.DISK_PORT_BASE ?? 27440);
 const perRound = 5; // a ciphertext is 100 KB, and stands in the core's database and in its log until it is answered
 
+const names = ['kms-server', 'kms-connector']; // whose disks they are
+
 // Takes all the room there is; free() gives it back.
 function fill(dir) {
 	const file = join(dir, 'filler');
@@ -35,7 +37,6 @@ function fill(dir) {
 }
 
 async function onSmallDisk(dir, report) {
-	const names = ['kms-server', 'kms-connector'];
 	const [coreDisk, connectorDisk] = names.map((name) => join(dir, name));
 	for (const disk of [coreDisk, connectorDisk]) {
 		mkdirSync(disk, { mode: 0o700 });
@@ -94,13 +95,20 @@ async function onSmallDisk(dir, report) {
 const inside = 'CLAVIGER_SMALL_DISK';
 
 if (process.env[inside]) {
-	await onSmallDisk(process.env[inside], (text) => console.log(`# ${text}`));
+	const dir = process.env[inside];
+	try {
+		await onSmallDisk(dir, (text) => console.log(`# ${text}`));
+	} finally {
+		for (const name of names) spawnSync('umount', ['-l', join(dir, name)]);
+	}
 	process.exit(0);
 }
 
 test('a full disk of 4 MiB loses nothing', { timeout: 240000 }, async (t) => {
-	const ways = [...(process.getuid() === 0 ? [['-m']] : []), ['-r', '-m']];
-	const way = ways.find((flags) => spawnSync('unshare', [...flags, 'mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', '/mnt']).status === 0);
+	// Under chroot nothing about the root can be changed, so mounts go where they would have gone: they are taken back below.
+	const asRoot = process.getuid() === 0 ? [['-m'], ['-m', '--propagation', 'unchanged']] : [];
+	const ways = [...asRoot, ['-r', '-m']];
+	const way = ways.find((flags) => spawnSync('unshare', [...flags, 'sh', '-c', 'mount -t tmpfs -o size=4m tmpfs /mnt && umount /mnt']).status === 0);
 	assert.ok(way, 'no file system of 4 MiB can be mounted: this test needs root, or user namespaces (unshare -rm)');
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-disk-'));
 	try {

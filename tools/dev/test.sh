@@ -45,6 +45,7 @@ tally() {
 	say "$(printf '  %-12s %5d passed, %d failed' "$1" "$p" "$f")"
 	passed=$((passed + p))
 	failed=$((failed + f))
+	status=0
 }
 
 suite_unit() {
@@ -105,8 +106,10 @@ suite_fuzz() {
 # Seeds are the same each time: what fails here fails everywhere.
 suite_sim() {
 	say "the connector in a simulated world: 1000 seeds, then every planted bug …"
-	bash "$root/tools/dev/sim.sh" --seeds 1000 >"$results/sim.out" || true
-	bash "$root/tools/dev/sim.sh" --plants >>"$results/sim.out" || true
+	run bash "$root/tools/dev/sim.sh" --seeds 1000 >"$results/sim.out"
+	local seeds=$status
+	run bash "$root/tools/dev/sim.sh" --plants >>"$results/sim.out"
+	status=$((status | seeds))
 	grep -E '^(not )?ok ' "$results/sim.out" >"$results/sim.tap" || true
 	tally sim "$results/sim.tap" tap
 }
