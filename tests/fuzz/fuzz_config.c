@@ -14,7 +14,7 @@
 #include "fuzz.h"
 
 struct target {
-	char *text, *url, *endpoint;
+	char *text, *url, *rpc, *endpoint;
 	uint64_t number;
 	bool flag, number_given, secret_given;
 	int64_t duration_ms;
@@ -42,6 +42,7 @@ static const struct config_row rows[] = {
 	{"list", CONFIG_STRINGS, AT(list), .max = 4, .services = 1},
 	{"t.u.json", CONFIG_JSON, AT(json), .max = 4, .services = 1},
 	{"must", CONFIG_BOOL, AT(flag), .services = 2, .required = true},
+	{"rpc", CONFIG_RPC_URL, AT(rpc), .services = 1},
 };
 static const struct config_table table = {"F_", rows, ARRAY_LEN(rows)};
 
@@ -76,6 +77,7 @@ static void check_bounds(const struct target *t)
 	CHECK(t->number >= 3 && t->number <= 9999 && t->duration_ms >= 1);
 	CHECK(!t->text || (strlen(t->text) >= 1 && strlen(t->text) <= 20));
 	CHECK(!t->url || strncasecmp(t->url, "http", 4) == 0);
+	CHECK(!t->rpc || strncasecmp(t->rpc, "http", 4) == 0 || strncasecmp(t->rpc, "ws", 2) == 0);
 	CHECK(t->list.n <= 4);
 	for (size_t i = 0; i < t->list.n; i++)
 		CHECK(t->list.v[i][0]);
@@ -133,6 +135,18 @@ static void check_one(const struct config_row *row, struct bytes value)
 		check_same(&a, &b);
 }
 
+/* Where a value came from can be said of every row, whatever the file is. */
+static void check_places(const struct config_source *src)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err_note note = {"odd"};
+
+		CHECK(config_prefix_part(&note, ERR_CONFIG_VALUE, &table, src, rows[i].path,
+					 "[0].x") == ERR_CONFIG_VALUE);
+		CHECK(strstr(note.text, rows[i].path) || strstr(note.text, "environment: "));
+	}
+}
+
 static void unknown(void *ctx, const char *where, const char *key)
 {
 	(void)ctx;
@@ -163,6 +177,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	} else {
 		(void)config_unknown(&table, &src, unknown, NULL);
 	}
+	check_places(&src);
 	free(variable);
 	check_one(row, value);
 	return 0;
