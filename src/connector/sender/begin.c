@@ -171,7 +171,8 @@ static void place(struct sender *s, uint64_t count)
 	nonces_raise(&s->nonces, count);
 	s->placed = true;
 	s->begin_failures = 0;
-	LOG_INFO(s->env.log, "Started sending answers", log_hex("account", BYTES_OF(s->account.b)),
+	LOG_INFO(s->env.log, "Started sending answers", log_s("chain", s->env.chain.name),
+		 log_hex("account", BYTES_OF(s->account.b)),
 		 log_i("next_nonce", (int64_t)s->nonces.next),
 		 log_i("free_nonces", (int64_t)s->nonces.back_n));
 	sender_probe_sync(s);

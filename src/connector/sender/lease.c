@@ -44,7 +44,7 @@ static void on_renewed(void *ctx, const struct store_result *r)
 	s->renewing = false;
 	if (r->err == ERR_STATE_MOVED) {
 		LOG_ERROR(s->env.log, "Another sender has taken over, nothing is sent from here",
-			  log_i("token", s->lease_token));
+			  log_s("chain", s->env.chain.name), log_i("token", s->lease_token));
 		sender_reset(s);
 		clock_timer_set(s->env.clock, &s->begin_timer, LEASE_AGAIN_MS, sender_prepare, s);
 		return;
