@@ -314,7 +314,8 @@ test('mutual TLS between connector and core', { timeout: 600000 }, async (t) => 
 				const flags = own ? ['--cert', file('peer.pem'), '--key', file('peer.key')] : [];
 				const { code, err } = await bufCurl('grpc.health.v1.Health/Check', {}, '--cacert', file('peer-ca.pem'), ...flags);
 				assert.notEqual(code, 0);
-				assert.match(err, alert);
+				// With TLS 1.3 the alert comes when the client thinks that it is connected: it may meet the closed connection first.
+				assert.match(err, new RegExp(`${alert.source}|could not be established`));
 				await waitFor('it to be counted', async () => (await refused()) > after);
 			});
 
