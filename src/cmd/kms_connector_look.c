@@ -17,52 +17,86 @@ enum {
 	HEALTH_TIMEOUT_MS = 10000
 };
 
-/* ---- health ---- */
+/* ---- the monitoring port: health, status ---- */
 
-int command_health(const struct personality *who, const struct command *self, int argc, char **argv)
+static const struct option port_options[] = {
+	{"json", no_argument, NULL, 'j'}, /* of status alone */
+	{"endpoint", required_argument, NULL, 'e'}, {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},        {0},
+};
+
+struct question {
+	const char *endpoint, *path;
+	bool as_json;
+};
+
+/* False: the command ends with *ret_status. */
+static bool question_read(struct question *q, int *ret_status, const struct personality *who,
+			  const struct command *self, int argc, char **argv,
+			  const struct option *options)
 {
-	static const struct option long_options[] = {
-		{"endpoint", required_argument, NULL, 'e'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
-	CLEANUP(buf_free) struct buf url = buf_make(PATH_TEXT_MAX);
-	CLEANUP(buf_free) struct buf out = buf_make(1 << 20);
-	const char *endpoint =
+	const char *given =
 		connector_env_get(command_environment(), "KMS_CONNECTOR_MONITORING_ENDPOINT");
-	struct err_note note = {0};
-	const char *text = NULL;
 
-	for (int c; (c = getopt_long(argc, argv, "e:hV", long_options, NULL)) != -1;) {
-		if (c == 'e')
-			endpoint = optarg;
-		else if (c == 'V')
-			return command_version(who);
-		else
-			return c == 'h' ? command_help(who, self) : command_misused(who, self);
+	q->endpoint = given ? given : "127.0.0.1:9100";
+	for (int c; (c = getopt_long(argc, argv, "e:hV", options, NULL)) != -1;) {
+		if (c == 'e') {
+			q->endpoint = optarg;
+		} else if (c == 'j') {
+			q->as_json = true;
+		} else {
+			*ret_status = c == 'V'   ? command_version(who)
+				      : c == 'h' ? command_help(who, self)
+						 : command_misused(who, self);
+			return false;
+		}
 	}
-	if (optind != argc)
-		return command_misused(who, self);
-	if (!endpoint)
-		endpoint = "127.0.0.1:9100";
+	if (optind == argc)
+		return true;
+	*ret_status = command_misused(who, self);
+	return false;
+}
 
-	enum err e = probe_url(&url, endpoint, "/healthz", &note);
+/* What the port says, also beside an error; `url` is for a person, empty if there is none. */
+static enum err question_ask(const struct question *q, struct buf *answer, struct buf *url,
+			     struct err_note *note)
+{
+	const char *text;
 
-	if (e == ERR_OK)
-		e = buf_cstr(&url, &text);
-	if (e == ERR_OK)
-		e = probe_health(&out, text, HEALTH_TIMEOUT_MS, &note);
-	if (out.n > 0 && buf_add_u8(&out, '\n') == ERR_OK && command_print(&out) != OK)
-		return FAILED;
-	if (e == ERR_OK)
-		return OK;
-	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : endpoint,
-		      note.text[0] ? note.text : err_name(e));
+	TRY(probe_url(url, q->endpoint, q->path, note));
+	TRY(buf_cstr(url, &text));
+	return probe_health(answer, text, HEALTH_TIMEOUT_MS, note);
+}
+
+static int question_failed(const struct personality *who, const struct question *q, struct buf *url,
+			   enum err e, const struct err_note *note)
+{
+	const char *text;
+
+	if (url->n == 0 || buf_cstr(url, &text) != ERR_OK)
+		text = q->endpoint;
+	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text,
+		      note->text[0] ? note->text : err_name(e));
 	return FAILED;
 }
 
-/* ---- status ---- */
+int command_health(const struct personality *who, const struct command *self, int argc, char **argv)
+{
+	CLEANUP(buf_free) struct buf url = buf_make(PATH_TEXT_MAX);
+	CLEANUP(buf_free) struct buf answer = buf_make(1 << 20);
+	struct question q = {.path = "/healthz"};
+	struct err_note note = {0};
+	int status;
+
+	if (!question_read(&q, &status, who, self, argc, argv, &port_options[1]))
+		return status;
+
+	enum err e = question_ask(&q, &answer, &url, &note);
+
+	if (answer.n > 0 && buf_add_u8(&answer, '\n') == ERR_OK && command_print(&answer) != OK)
+		return FAILED;
+	return e == ERR_OK ? OK : question_failed(who, &q, &url, e, &note);
+}
 
 static enum err status_show(const struct buf *answer, bool as_json)
 {
@@ -81,49 +115,20 @@ static enum err status_show(const struct buf *answer, bool as_json)
 
 int command_status(const struct personality *who, const struct command *self, int argc, char **argv)
 {
-	static const struct option long_options[] = {
-		{"endpoint", required_argument, NULL, 'e'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
 	CLEANUP(buf_free) struct buf url = buf_make(PATH_TEXT_MAX);
 	CLEANUP(buf_free) struct buf answer = buf_make(1 << 20);
-	const char *endpoint =
-		connector_env_get(command_environment(), "KMS_CONNECTOR_MONITORING_ENDPOINT");
+	struct question q = {.path = "/status"};
 	struct err_note note = {0};
-	const char *text = NULL;
-	bool as_json = false;
+	int status;
 
-	for (int c; (c = getopt_long(argc, argv, "e:hV", long_options, NULL)) != -1;) {
-		if (c == 'e')
-			endpoint = optarg;
-		else if (c == 'j')
-			as_json = true;
-		else if (c == 'V')
-			return command_version(who);
-		else
-			return c == 'h' ? command_help(who, self) : command_misused(who, self);
-	}
-	if (optind != argc)
-		return command_misused(who, self);
-	if (!endpoint)
-		endpoint = "127.0.0.1:9100";
+	if (!question_read(&q, &status, who, self, argc, argv, port_options))
+		return status;
 
-	enum err e = probe_url(&url, endpoint, "/status", &note);
+	enum err e = question_ask(&q, &answer, &url, &note);
 
 	if (e == ERR_OK)
-		e = buf_cstr(&url, &text);
-	if (e == ERR_OK)
-		e = probe_health(&answer, text, HEALTH_TIMEOUT_MS, &note);
-	if (e == ERR_OK)
-		e = status_show(&answer, as_json);
-	if (e == ERR_OK)
-		return OK;
-	(void)fprintf(stderr, "%s: %s: %s\n", who->program, text ? text : endpoint,
-		      note.text[0] ? note.text : err_name(e));
-	return FAILED;
+		e = status_show(&answer, q.as_json);
+	return e == ERR_OK ? OK : question_failed(who, &q, &url, e, &note);
 }
 
 /* ---- inspect ---- */
