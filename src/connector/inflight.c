@@ -35,11 +35,6 @@ struct ticket *scope_open(struct scope *s, struct inflight *table, void *owner, 
 	return t;
 }
 
-bool scope_empty(const struct scope *s)
-{
-	return !s->first;
-}
-
 static void leave_scope(struct ticket *t)
 {
 	if (!t->scope_link)

@@ -40,7 +40,6 @@ struct scope {
 
 /* NULL when memory is out. */
 struct ticket *scope_open(struct scope *s, struct inflight *table, void *owner, size_t index);
-bool scope_empty(const struct scope *s);
 
 /* Nothing opened in this scope reaches its owner any more. */
 void scope_cancel(struct scope *s);

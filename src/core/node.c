@@ -222,8 +222,3 @@ const struct core_service *node_service(const struct node *n)
 {
 	return n->service;
 }
-
-const struct signing_key *node_signer(const struct node *n)
-{
-	return &n->signer;
-}

@@ -43,6 +43,5 @@ void node_free(struct node *n);
 unsigned node_port(const struct node *n); /* of the client service; 0 for a Unix socket */
 unsigned node_monitoring_port(const struct node *n);
 const struct core_service *node_service(const struct node *n);
-const struct signing_key *node_signer(const struct node *n);
 
 #endif

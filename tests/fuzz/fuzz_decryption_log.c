@@ -25,10 +25,11 @@ static enum err decode(struct arena *a, struct operation *op, size_t row, unsign
 				.block = {7},
 				.log_index = 9};
 
-	log.topics[0] = row < decryption_events_n ? abi_topic(decryption_events[row].signature)
+	log.topics[0] = row < DECRYPTION_EVENTS_N ? abi_topic(decryption_events[row].signature)
 						  : (struct hash32){{1}};
 	log.topics[1] = (struct hash32){{[31] = 5}};
-	return decryption_decode_log(a, op, (struct chain_id){3}, &log, note);
+	return event_table_decode(&event_tables[EVENTS_DECRYPTION], a, op, (struct chain_id){3},
+				  &log, note);
 }
 
 /* The arguments that carry the handles: bytes32[], or a list of tuples that begin with one. */
@@ -146,16 +147,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	CLEANUP(arena_free) struct arena arena = arena_make(MEMORY_MAX);
 	struct bytes in = bytes_from(p, n < 4096 ? n : 4096);
-	size_t row = fuzz_u8(&in) % (decryption_events_n + 1);
+	size_t row = fuzz_u8(&in) % (DECRYPTION_EVENTS_N + 1);
 	unsigned topics_n = 4 - (2 + fuzz_u8(&in)) % 5; /* 2 where nothing is said */
 	struct bytes data = fuzz_abi_data(
-		row < decryption_events_n ? decryption_events[row].data_type : "()", in);
+		row < DECRYPTION_EVENTS_N ? decryption_events[row].data_type : "()", in);
 	struct operation op;
 	struct err_note note = {0};
 	enum err e = decode(&arena, &op, row, topics_n, data, &note);
 
 	if (e == ERR_OK) {
-		CHECK(row < decryption_events_n && topics_n == 2);
+		CHECK(row < DECRYPTION_EVENTS_N && topics_n == 2);
 		check_operation(&arena, &op, row, data);
 	} else {
 		CHECK(e == ERR_UNSUPPORTED || (e == ERR_MALFORMED && note.text[0]));

@@ -231,20 +231,6 @@ const struct event_row decryption_events[DECRYPTION_EVENTS_N] = {
 		.decode = decode_unified_materials,
 	},
 };
-const size_t decryption_events_n = ARRAY_LEN(decryption_events);
-
-enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics, size_t *ret_n)
-{
-	const struct event_contract contract = {.source = EVENTS_DECRYPTION};
-
-	return events_topics(a, &contract, 1, ret_topics, ret_n);
-}
-
-enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
-			       const struct event_log *log, struct err_note *note)
-{
-	return event_table_decode(&event_tables[EVENTS_DECRYPTION], a, ret_op, chain, log, note);
-}
 
 /* ---- handles and extra data ---- */
 

@@ -14,19 +14,6 @@ enum {
 	DECRYPTION_EVENTS_N = 6
 };
 extern const struct event_row decryption_events[DECRYPTION_EVENTS_N];
-extern const size_t decryption_events_n;
-
-/* topic0 of each row, in row order, for the log filter. */
-enum err decryption_topics(struct arena *a, const struct hash32 **ret_topics,
-			   size_t *ret_n) MUST_USE;
-
-/*
- * One log -> one operation in state seen (key, content, materials, block attributes; memory in the
- * arena). ERR_UNSUPPORTED for a topic that is not ours, ERR_MALFORMED with a note for what must go
- * to quarantine.
- */
-enum err decryption_decode_log(struct arena *a, struct operation *ret_op, struct chain_id chain,
-			       const struct event_log *log, struct err_note *note) MUST_USE;
 
 /* ---- content of a request ---- */
 

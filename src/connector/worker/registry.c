@@ -61,14 +61,6 @@ bool registry_has_signer(const struct registry_snapshot *s, struct address signe
 	return false;
 }
 
-const struct bucket *registry_bucket_of(const struct registry_snapshot *s, struct address tx_sender)
-{
-	for (size_t i = 0; i < s->buckets_n; i++)
-		if (address_eq(s->buckets[i].tx_sender, tx_sender))
-			return &s->buckets[i];
-	return NULL;
-}
-
 /* ---- waiters ---- */
 
 void registry_unwant(struct registry *r, struct registry_waiter *w)

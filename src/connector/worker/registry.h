@@ -31,8 +31,6 @@ struct registry_snapshot {
 void registry_hold(struct registry_snapshot *s);
 void registry_drop(struct registry_snapshot *s); /* NULL allowed */
 bool registry_has_signer(const struct registry_snapshot *s, struct address signer);
-const struct bucket *registry_bucket_of(const struct registry_snapshot *s,
-					struct address tx_sender);
 
 struct registry;
 

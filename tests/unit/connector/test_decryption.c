@@ -81,11 +81,12 @@ static void test_topics(void **state)
 		"8ed4fab8b1d050676cd7d7d9fa448d5d22113375fab8ad4dc690e54593c527bf",
 		"1f80a47b51979837976f999a7735fdccbbe570e0d40081644ec88f8ed76c9612",
 	};
+	const struct event_contract from = {.source = EVENTS_DECRYPTION};
 	const struct hash32 *topics;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(decryption_topics(&a, &topics, &n), ERR_OK);
+	assert_int_equal(events_topics(&a, &from, 1, &topics, &n), ERR_OK);
 	assert_int_equal(n, ARRAY_LEN(want));
 	for (size_t i = 0; i < n; i++)
 		assert_true(hash32_eq(topics[i], hash_of(want[i])));
@@ -104,9 +105,11 @@ static void test_golden_logs_are_one_operation(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(decryption_decode_log(&a, &o1, (struct chain_id){54321}, &l1, NULL),
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &o1,
+					    (struct chain_id){54321}, &l1, NULL),
 			 ERR_OK);
-	assert_int_equal(decryption_decode_log(&a, &o2, (struct chain_id){54321}, &l2, NULL),
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &o2,
+					    (struct chain_id){54321}, &l2, NULL),
 			 ERR_OK);
 	assert_true(hash32_eq(o1.key.content_digest, o2.key.content_digest));
 	assert_true(u256_eq(o1.key.request_id, o2.key.request_id));
@@ -142,10 +145,12 @@ static void test_other_events_are_not_ours(void **state)
 	struct operation op;
 
 	(void)state;
-	assert_int_equal(decryption_decode_log(&a, &op, (struct chain_id){1}, &keygen, NULL),
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+					    (struct chain_id){1}, &keygen, NULL),
 			 ERR_UNSUPPORTED);
 	keygen.topics_n = 0;
-	assert_int_equal(decryption_decode_log(&a, &op, (struct chain_id){1}, &keygen, NULL),
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+					    (struct chain_id){1}, &keygen, NULL),
 			 ERR_UNSUPPORTED);
 }
 
@@ -167,9 +172,9 @@ static void test_damaged_logs(void **state)
 			struct err_note note = {0};
 
 			log.data = bytes_sub(buf_view(&data), 0, n);
-			assert_int_equal(
-				decryption_decode_log(&a, &op, (struct chain_id){1}, &log, &note),
-				ERR_MALFORMED);
+			assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a,
+							    &op, (struct chain_id){1}, &log, &note),
+					 ERR_MALFORMED);
 			assert_true(note.text[0] != '\0');
 		}
 		log.data = buf_view(&data);
@@ -177,14 +182,15 @@ static void test_damaged_logs(void **state)
 			struct arena a CLEANUP(arena_free) = arena_make(1 << 20);
 
 			data.p[bit / 8] ^= (uint8_t)(1 << (bit % 8));
-			enum err e =
-				decryption_decode_log(&a, &op, (struct chain_id){1}, &log, NULL);
+			enum err e = event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+							(struct chain_id){1}, &log, NULL);
 			assert_true(e == ERR_OK || e == ERR_MALFORMED);
 			data.p[bit / 8] ^= (uint8_t)(1 << (bit % 8));
 		}
 		log.topics_n = 1;
 		struct arena a CLEANUP(arena_free) = arena_make(1 << 20);
-		assert_int_equal(decryption_decode_log(&a, &op, (struct chain_id){1}, &log, NULL),
+		assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+						    (struct chain_id){1}, &log, NULL),
 				 ERR_MALFORMED);
 	}
 }

@@ -120,9 +120,9 @@ static void test_tickets(void **state)
 	assert_non_null(left);
 	assert_ptr_equal(ticket_close(a2, &index), &owner_a);
 	assert_int_equal(index, 2);
-	assert_false(scope_empty(&a));
+	assert_non_null(a.first);
 	scope_cancel(&a);
-	assert_true(scope_empty(&a));
+	assert_null(a.first);
 	assert_null(ticket_close(a1, NULL));
 	assert_ptr_equal(ticket_close(b1, &index), &owner_b);
 	assert_int_equal(index, 3);

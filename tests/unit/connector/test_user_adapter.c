@@ -84,7 +84,8 @@ static struct event_log golden(const char *name, struct buf *data)
 
 static enum err decode(struct arena *a, struct operation *op, const struct event_log *log)
 {
-	return decryption_decode_log(a, op, (struct chain_id){54321}, log, NULL);
+	return event_table_decode(&event_tables[EVENTS_DECRYPTION], a, op, (struct chain_id){54321},
+				  log, NULL);
 }
 
 static void content_of(struct arena *a, struct decryption_request *r, const struct operation *op)

@@ -521,9 +521,9 @@ void world_insert(struct world *w, uint64_t id, const struct hash32 *handles, si
 	topics_of(log.topics, id, committers != 0);
 	log.data = buf_view(committers != 0 ? &d.legacy : &d.handles);
 	log.block_hash = sim_block_hash(&w->gateway, w->gateway.head);
-	assert_int_equal(
-		decryption_decode_log(&a, &op, (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
-		ERR_OK);
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+					    (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
+			 ERR_OK);
 	assert_int_equal(op_add_insert(&b, &op, clock_wall_ms(&w->sim.clock)), ERR_OK);
 	assert_int_equal(store_submit(&w->sim.store.base, &b, NULL, NULL), ERR_OK);
 	assert_int_equal(store_notify(&w->sim.store.base, OP_TOPIC_SEEN), ERR_OK);

@@ -155,9 +155,9 @@ void world_insert_user(struct world *w, uint64_t id, const struct decryption_req
 	encode(w, &log.topics[0], &data, request, committers != 0, committers, body);
 	u256_to_be(log.topics[1].b, u256_from_u64(id));
 	log.data = buf_view(&data);
-	assert_int_equal(
-		decryption_decode_log(&a, &op, (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
-		ERR_OK);
+	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
+					    (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
+			 ERR_OK);
 	assert_int_equal(op_add_insert(&b, &op, clock_wall_ms(&w->sim.clock)), ERR_OK);
 	assert_int_equal(store_submit(&w->sim.store.base, &b, NULL, NULL), ERR_OK);
 	assert_int_equal(store_notify(&w->sim.store.base, OP_TOPIC_SEEN), ERR_OK);
