@@ -61,19 +61,26 @@ void fuzz_abi_value(struct arena *a, struct abi_value *ret_value, const struct a
 	*ret_value = v;
 }
 
-struct bytes fuzz_abi_data(const char *text, struct bytes in)
+struct bytes fuzz_abi_data_of(const struct abi_type *t, struct bytes in)
 {
 	CLEANUP(arena_free) struct arena arena = arena_make(DATA_MAX);
 	CLEANUP(buf_free) struct buf data = buf_make(DATA_MAX);
-	const struct abi_type *t;
 	struct abi_value v;
 	struct bytes part;
 
 	if (fuzz_u8(&in) == 0)
 		return fuzz_copy(in);
 	part = fuzz_part(&in);
-	FUZZ_OK(abi_type_parse(&arena, &t, text));
 	fuzz_abi_value(&arena, &v, t, &part);
 	FUZZ_OK(abi_encode(&data, t, &v));
 	return fuzz_patch(buf_view(&data), in);
+}
+
+struct bytes fuzz_abi_data(const char *text, struct bytes in)
+{
+	CLEANUP(arena_free) struct arena arena = arena_make(DATA_MAX);
+	const struct abi_type *t;
+
+	FUZZ_OK(abi_type_parse(&arena, &t, text));
+	return fuzz_abi_data_of(t, in);
 }

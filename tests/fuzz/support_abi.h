@@ -11,9 +11,10 @@ void fuzz_abi_value(struct arena *a, struct abi_value *ret_value, const struct a
 		    struct bytes *in);
 
 /*
- * Data for the tuple type `text`: u8 0: the rest of the input as it is; otherwise the encoding of
- * values made from the first part, and the rest are edits. As fuzz_copy.
+ * Data for a tuple type: u8 0: the rest of the input as it is; otherwise the encoding of values
+ * made from the first part, and the rest are edits. As fuzz_copy.
  */
+struct bytes fuzz_abi_data_of(const struct abi_type *t, struct bytes in);
 struct bytes fuzz_abi_data(const char *text, struct bytes in);
 
 #endif

@@ -2,68 +2,8 @@
 /* The listener on chains that fork, fall back or were made up: where the cursor goes, and which
  * rows it takes along. */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "world.h"
-
-struct fixture {
-	struct world w;
-	struct listener *l;
-	struct hash32 handle;
-};
-
-static const uint8_t body[] = "ciphertext";
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	world_init(&f->w, 1);
-	f->w.config.decryption_from_block_number_given = true;
-	f->w.config.decryption_from_block_number = 0;
-	f->handle = world_handle(1, 5);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	listener_stop(f->l);
-	world_free(&f->w);
-	free(f);
-	return 0;
-}
-
-static void start(struct fixture *f)
-{
-	assert_int_equal(listener_start(&f->l, &f->w.env), ERR_OK);
-}
-
-static void restart(struct fixture *f)
-{
-	listener_stop(f->l);
-	f->l = NULL;
-	sim_store_reopen(&f->w.sim);
-	start(f);
-}
-
-static int64_t rows(struct fixture *f)
-{
-	return sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation");
-}
-
-static int64_t cursor(struct fixture *f)
-{
-	return sim_sql_int(&f->w.sim, "SELECT block FROM cursor");
-}
-
-static void request(struct fixture *f, uint64_t id, unsigned forms)
-{
-	world_request(&f->w, id, &f->handle, 1, BYTES_LIT("\0"), forms, 3, BYTES_OF(body));
-}
+#include "listener_fixture.h"
 
 static void test_reorg_brings_the_new_block(void **state)
 {
