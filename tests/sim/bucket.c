@@ -28,11 +28,8 @@ static struct ciphertext *find(struct sim *s, const char *path, bool *ret_attest
 
 static void header(struct http_answer *a, const char *name, const char *text)
 {
-	char *place = a->header_text[a->headers_n];
-
-	CHECK((size_t)snprintf(place, sizeof(a->header_text[0]), "%s", text) <
-	      sizeof(a->header_text[0]));
-	a->headers[a->headers_n++] = (struct http_header){name, place};
+	CHECK(a->headers_n < ARRAY_LEN(a->headers));
+	a->headers[a->headers_n++] = (struct http_header){name, text};
 }
 
 void bucket_serve(struct sim *s, size_t bucket, const struct http_question *q,
@@ -40,20 +37,20 @@ void bucket_serve(struct sim *s, size_t bucket, const struct http_question *q,
 {
 	const char *path = &q->url[strlen(s->bucket_urls[bucket])];
 	bool attested, head = strcmp(q->method, "HEAD") == 0;
-	const struct ciphertext *ct = find(s, path, &attested);
+	struct ciphertext *ct = find(s, path, &attested);
 	int64_t now_ms = s->loop.now_ms;
-	char size[24];
 
 	a->status = 404;
 	if (!ct || (!s->calm && ct->at[bucket].missing_until_ms > now_ms))
 		return;
 	a->status = 200;
 	bool huge = ct->at[bucket].huge && !s->calm;
-	(void)snprintf(size, sizeof(size), "%zu", huge ? (size_t)1 << 40 : ct->body.n);
-	header(a, "content-length", size);
+	(void)snprintf(a->size_text, sizeof(a->size_text), "%zu",
+		       huge ? (size_t)1 << 40 : ct->body.n);
+	header(a, "content-length", a->size_text);
 	header(a, "x-amz-meta-ct-format", "compressed_on_cpu");
 	if (attested)
-		header(a, "x-amz-meta-ct-attestation", ct->at[bucket].attestation);
+		header(a, "x-amz-meta-ct-attestation", attestation_of(s, ct, bucket));
 	if (head)
 		return;
 	CHECK(buf_add(&a->body, buf_view(&ct->body)) == ERR_OK);

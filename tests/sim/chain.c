@@ -7,16 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hex.h"
-#include "base/json.h"
-#include "contracts.h"
 #include "crypto/keccak.h"
-#include "sim.h"
+#include "rpc.h"
+
+#define METHOD_NOT_FOUND "method not found"
 
 enum {
 	GENESIS_BLOCKS = 300,
-	SAFE_DEPTH = 20,
-	FINAL_DEPTH = 70
+	ANSWER_SIZE = 512 /* of most of them */
 };
 
 /* ---- blocks ---- */
@@ -127,134 +125,119 @@ void chain_free(struct chain *c)
 	free(c->v);
 }
 
-/* ---- JSON ---- */
+/* ---- JSON-RPC ---- */
 
-json_t *rpc_hex(struct bytes b)
+static void get_block(const struct rpc_ask *q, struct buf *out)
 {
-	CLEANUP(buf_free) struct buf text = buf_make(1 << 22);
-
-	CHECK(hex_add(&text, b, true) == ERR_OK);
-	return json_stringn((const char *)text.p, text.n);
-}
-
-json_t *rpc_quantity(uint64_t v)
-{
-	return json_sprintf("0x%llx", (unsigned long long)v);
-}
-
-uint64_t endpoint_head(const struct endpoint *e)
-{
-	return e->chain->head - e->lag;
-}
-
-uint64_t rpc_block(const struct endpoint *e, const json_t *tag)
-{
-	const char *text = json_string_value(tag);
-	uint64_t head = endpoint_head(e);
-
-	if (text && strncmp(text, "0x", 2) == 0)
-		return strtoull(text, NULL, 16);
-	if (text && strcmp(text, "safe") == 0)
-		return head - SAFE_DEPTH;
-	if (text && strcmp(text, "finalized") == 0)
-		return head - FINAL_DEPTH;
-	return head;
-}
-
-static json_t *get_block(struct endpoint *e, const json_t *params)
-{
+	const struct endpoint *e = q->e;
 	const struct chain *c = e->chain;
-	uint64_t n = rpc_block(e, json_array_get(params, 0));
+	uint64_t n = rpc_block(e, rpc_param(q, 0));
 	struct hash32 hash, parent;
 
-	if (n > endpoint_head(e) || n == 0)
-		return json_null();
+	if (n > endpoint_head(e) || n == 0) {
+		rpc_add(out, "null");
+		return;
+	}
 	hash = c->v[n].hash;
 	parent = n > 1 ? c->v[n - 1].hash : (struct hash32){{0}};
 	hash.b[31] ^= e->lies && sim_chance(c->sim, 30) ? 1 : 0;
-	return json_pack("{s:o,s:o,s:o,s:o,s:[]}", "number", rpc_quantity(n), "hash",
-			 rpc_hex(BYTES_OF(hash.b)), "parentHash", rpc_hex(BYTES_OF(parent.b)),
-			 "timestamp", rpc_quantity(c->v[n].time_s), "transactions");
+	rpc_add(out, "{");
+	rpc_add_quantity_as(out, "number", n);
+	rpc_add_hex_as(out, "hash", BYTES_OF(hash.b));
+	rpc_add_hex_as(out, "parentHash", BYTES_OF(parent.b));
+	rpc_add_quantity_as(out, "timestamp", c->v[n].time_s);
+	rpc_add(out, ",\"transactions\":[]}");
 }
 
-static json_t *log_json(const struct chain *c, const struct chain_log *l, uint64_t block,
-			size_t index)
+static void add_log(struct buf *out, const struct chain *c, const struct chain_log *l,
+		    uint64_t block, size_t index)
 {
 	struct hash32 hash = c->v[block].hash;
 
-	return json_pack("{s:o,s:[oo],s:o,s:o,s:o,s:o,s:o,s:o,s:b}", "address",
-			 rpc_hex(BYTES_OF(l->address.b)), "topics",
-			 rpc_hex(BYTES_OF(l->topics[0].b)), rpc_hex(BYTES_OF(l->topics[1].b)),
-			 "data", rpc_hex(l->data), "blockNumber", rpc_quantity(block), "blockHash",
-			 rpc_hex(BYTES_OF(hash.b)), "transactionHash", rpc_hex(BYTES_OF(hash.b)),
-			 "transactionIndex", rpc_quantity(0), "logIndex", rpc_quantity(index),
-			 "removed", 0);
+	rpc_add(out, out->p[out->n - 1] == '[' ? "{" : ",{");
+	rpc_add_hex_as(out, "address", BYTES_OF(l->address.b));
+	rpc_add(out, ",\"topics\":[");
+	rpc_add_hex(out, BYTES_OF(l->topics[0].b));
+	rpc_add(out, ",");
+	rpc_add_hex(out, BYTES_OF(l->topics[1].b));
+	rpc_add(out, "]");
+	rpc_add_hex_as(out, "data", l->data);
+	rpc_add_quantity_as(out, "blockNumber", block);
+	rpc_add_hex_as(out, "blockHash", BYTES_OF(hash.b));
+	rpc_add_hex_as(out, "transactionHash", BYTES_OF(hash.b));
+	rpc_add_quantity_as(out, "transactionIndex", 0);
+	rpc_add_quantity_as(out, "logIndex", index);
+	rpc_add(out, ",\"removed\":false}");
 }
 
-static json_t *get_logs(struct endpoint *e, const json_t *params, const char **ret_error)
+static void get_logs(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
-	const json_t *filter = json_array_get(params, 0);
-	uint64_t from = rpc_block(e, json_object_get(filter, "fromBlock"));
-	uint64_t to = rpc_block(e, json_object_get(filter, "toBlock"));
+	const struct endpoint *e = q->e;
+	uint64_t from = rpc_block(e, rpc_member(q, "fromBlock"));
+	uint64_t to = rpc_block(e, rpc_member(q, "toBlock"));
 	const struct chain *c = e->chain;
-	json_t *list = json_array();
 
 	if (from > to) {
-		json_decref(list);
-		*ret_error = "invalid block range";
-		return NULL;
+		ret_error->message = "invalid block range";
+		return;
 	}
+	rpc_add(out, "[");
 	/* As many nodes do: what it does not have yet it leaves out, without a word. */
 	for (uint64_t n = from; n <= to && n <= endpoint_head(e); n++)
 		for (size_t i = 0; i < c->v[n].logs_n; i++)
 			if (!(e->lies && sim_chance(c->sim, 50)))
-				json_array_append_new(list, log_json(c, &c->v[n].logs[i], n, i));
-	return list;
+				add_log(out, c, &c->v[n].logs[i], n, i);
+	rpc_add(out, "]");
 }
 
-static json_t *run(struct endpoint *e, const char *method, const json_t *params,
-		   const char **ret_error, json_t **ret_data)
+static void run(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
-	struct sim *s = e->chain->sim;
-	bool known = false;
+	struct chain *c = q->e->chain;
 
-	if (strcmp(method, "eth_chainId") == 0)
-		return rpc_quantity(e->chain->id);
-	if (strcmp(method, "eth_blockNumber") == 0)
-		return rpc_quantity(endpoint_head(e));
-	if (strcmp(method, "eth_getBlockByNumber") == 0)
-		return get_block(e, params);
-	if (strcmp(method, "eth_getLogs") == 0)
-		return get_logs(e, params, ret_error);
-	if (e->chain == &s->gateway) {
-		json_t *out = pool_call(s, e, method, params, ret_error, ret_data, &known);
-
-		if (known)
-			return out;
-	}
-	if (strcmp(method, "eth_call") == 0)
-		return contracts_call(e, params, ret_error);
-	*ret_error = "method not found";
-	return NULL;
+	if (rpc_is(q, "eth_chainId"))
+		rpc_add_quantity(out, c->id);
+	else if (rpc_is(q, "eth_blockNumber"))
+		rpc_add_quantity(out, endpoint_head(q->e));
+	else if (rpc_is(q, "eth_getBlockByNumber"))
+		get_block(q, out);
+	else if (rpc_is(q, "eth_getLogs"))
+		get_logs(q, out, ret_error);
+	else if (rpc_is(q, "eth_call"))
+		contracts_call(q, out, ret_error);
+	else if (c != &c->sim->gateway || !pool_call(q, out, ret_error))
+		ret_error->message = METHOD_NOT_FOUND;
 }
 
-void chain_serve(struct endpoint *e, const struct http_question *q, struct http_answer *a)
+static void add_error(struct buf *out, const struct rpc_error *error)
 {
-	CLEANUP(json_free_ptr) json_t *doc = NULL;
-	CLEANUP(json_free_ptr) json_t *reply = NULL;
-	json_t *result, *data = NULL, *id;
-	const char *error = NULL, *method;
+	bool unknown = strcmp(error->message, METHOD_NOT_FOUND) == 0;
+
+	rpc_add(out, unknown ? "\"error\":{\"code\":-32601" : "\"error\":{\"code\":-32000");
+	rpc_add(out, ",\"message\":\"");
+	rpc_add(out, error->message);
+	rpc_add(out, "\"");
+	if (error->reverted)
+		rpc_add_hex_as(out, "data", BYTES_OF(error->selector));
+	rpc_add(out, "}");
+}
+
+void chain_serve(struct endpoint *e, const struct http_question *question, struct http_answer *a)
+{
+	const struct rpc_ask q = rpc_read(e, question->body);
+	struct rpc_error error = {0};
+	size_t before;
 
 	a->status = 200;
-	CHECK(json_parse(&doc, q->body, 1 << 22, NULL) == ERR_OK);
-	method = json_string_value(json_object_get(doc, "method"));
-	result = run(e, method, json_object_get(doc, "params"), &error, &data);
-	id = json_incref(json_object_get(doc, "id"));
-	if (result)
-		reply = json_pack("{s:s,s:o,s:o}", "jsonrpc", "2.0", "id", id, "result", result);
-	else
-		reply = json_pack("{s:s,s:o,s:{s:i,s:s,s:o*}}", "jsonrpc", "2.0", "id", id, "error",
-				  "code", strcmp(error, "method not found") == 0 ? -32601 : -32000,
-				  "message", error, "data", data);
-	CHECK(reply && json_print(&a->body, reply) == ERR_OK);
+	CHECK(buf_reserve(&a->body, ANSWER_SIZE) == ERR_OK);
+	rpc_add(&a->body, "{\"jsonrpc\":\"2.0\",\"id\":");
+	CHECK(buf_add(&a->body, q.id) == ERR_OK);
+	rpc_add(&a->body, ",");
+	before = a->body.n;
+	rpc_add(&a->body, "\"result\":");
+	run(&q, &a->body, &error);
+	if (error.message) {
+		a->body.n = before;
+		add_error(&a->body, &error);
+	}
+	rpc_add(&a->body, "}");
 }

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-#include "contracts.h"
-
+#include "base/hex.h"
 #include "connector/worker/acl_many.h"
 #include "eth/abi.h"
+#include "rpc.h"
 
+/* Selectors are hashes, and asked for all the time. */
 static bool is_call(struct bytes data, const char *signature)
 {
-	uint8_t selector[4];
+	static struct {
+		const char *signature;
+		uint8_t selector[4];
+	} known[16];
+	size_t i = 0;
 
-	abi_selector(selector, signature);
-	return data.n >= 4 && memcmp(data.p, selector, 4) == 0;
+	while (i < ARRAY_LEN(known) && known[i].signature && known[i].signature != signature)
+		i++;
+	CHECK(i < ARRAY_LEN(known));
+	if (!known[i].signature) {
+		known[i].signature = signature;
+		abi_selector(known[i].selector, signature);
+	}
+	return data.n >= 4 && memcmp(data.p, known[i].selector, 4) == 0;
 }
 
 static struct hash32 word_at(struct bytes data, size_t i)
@@ -137,29 +148,26 @@ static bool ask_many(struct endpoint *e, struct bytes code, uint64_t block, stru
 	return reader_end(&r) == ERR_OK;
 }
 
-json_t *contracts_call(struct endpoint *e, const json_t *params, const char **ret_error)
+void contracts_call(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
 	CLEANUP(buf_free) struct buf result = buf_make(1 << 20);
-	const json_t *msg = json_array_get(params, 0);
-	uint64_t block = rpc_block(e, json_array_get(params, 1));
-	bool create = !json_object_get(msg, "to"), ok;
+	struct bytes to_text = rpc_member(q, "to");
+	uint64_t block = rpc_block(q->e, rpc_param(q, 1));
 	struct address to;
-	enum err err = ERR_OK;
+	bool ok;
 
-	if (!create)
-		json_get_hex_fixed(msg, "to", to.b, sizeof(to.b), &err);
-	json_get_hex(msg, json_object_get(msg, "data") ? "data" : "input", &data, &err);
-	CHECK(err == ERR_OK);
-	if (block > endpoint_head(e)) {
-		*ret_error = "header not found";
-		return NULL;
+	CHECK(hex_decode(&data, rpc_member(q, "data")) == ERR_OK);
+	if (block > endpoint_head(q->e)) {
+		ret_error->message = "header not found";
+		return;
 	}
-	ok = create ? ask_many(e, buf_view(&data), block, &result)
-		    : view(e, to, buf_view(&data), block, &result);
-	if (!ok) {
-		*ret_error = "execution reverted";
-		return NULL;
-	}
-	return rpc_hex(buf_view(&result));
+	if (to_text.n > 0)
+		CHECK(hex_decode_fixed(to.b, sizeof(to.b), to_text) == ERR_OK);
+	ok = to_text.n == 0 ? ask_many(q->e, buf_view(&data), block, &result)
+			    : view(q->e, to, buf_view(&data), block, &result);
+	if (ok)
+		rpc_add_hex(out, buf_view(&result));
+	else
+		ret_error->message = "execution reverted";
 }

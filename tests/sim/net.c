@@ -3,7 +3,7 @@
  * Requests on their way. A request travels, is served when it arrives, and its reply travels back;
  * either may be lost. When the process that asked is gone the request arrives all the same.
  */
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -30,7 +30,6 @@ struct exchange {
 	struct endpoint *endpoint;
 	size_t bucket;
 	char method[8];
-	char url[URL_SIZE_MAX];
 	struct buf body;
 	size_t body_max;
 	struct sim_event arrival, reply, deadline;
@@ -45,6 +44,7 @@ struct exchange {
 	struct buf message;
 	rpc_done_fn *rpc_done;
 	void *ctx;
+	char url[URL_SIZE_MAX]; /* last: all before it begins as zero */
 };
 
 /* ---- life ---- */
@@ -52,9 +52,15 @@ struct exchange {
 static struct exchange *exchange_new(struct process *p)
 {
 	struct sim *s = p->sim;
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct exchange *x = s->exchanges_spare;
 
+	if (x)
+		s->exchanges_spare = x->next;
+	else
+		x = malloc(sizeof(*x));
 	CHECK(x != NULL);
+	memset(x, 0, offsetof(struct exchange, url));
+	x->url[0] = '\0';
 	x->sim = s;
 	x->asked = p;
 	x->id = ++s->exchange_id;
@@ -84,7 +90,8 @@ static void exchange_free(struct exchange *x)
 	buf_free(&x->body);
 	buf_free(&x->answer.body);
 	buf_free(&x->message);
-	free(x);
+	x->next = s->exchanges_spare;
+	s->exchanges_spare = x;
 }
 
 /* Nobody waits for it any more; what has not arrived still does. */
@@ -110,6 +117,12 @@ void net_free(struct sim *s)
 {
 	while (s->exchanges)
 		exchange_free(s->exchanges);
+	while (s->exchanges_spare) {
+		struct exchange *x = s->exchanges_spare;
+
+		s->exchanges_spare = x->next;
+		free(x);
+	}
 }
 
 /* ---- replies ---- */
@@ -259,6 +272,14 @@ static void to_bucket(struct exchange *x, int64_t timeout_ms)
 
 /* ---- the transport seam ---- */
 
+static void text_set(char *out, size_t size, const char *text)
+{
+	size_t n = strlen(text) + 1;
+
+	CHECK(n <= size);
+	memcpy(out, text, n);
+}
+
 static struct process *process_of(struct transport *t)
 {
 	return CONTAINER_OF(t, struct process, transport);
@@ -296,8 +317,8 @@ static enum err http_send(struct transport *t, struct http_ticket *ret_ticket,
 	if (!p->alive)
 		return ERR_BUSY;
 	x = exchange_new(p);
-	(void)snprintf(x->method, sizeof(x->method), "%s", req->method);
-	(void)snprintf(x->url, sizeof(x->url), "%s", req->url);
+	text_set(x->method, sizeof(x->method), req->method);
+	text_set(x->url, sizeof(x->url), req->url);
 	CHECK(buf_add(&x->body, req->body) == ERR_OK);
 	x->body_max = req->body_max;
 	x->http_done = done;
@@ -342,7 +363,7 @@ static enum err core_call(struct channel *c, struct rpc_ticket *ret_ticket,
 		return ERR_BUSY;
 	x = exchange_new(p);
 	x->kind = SERVER_CORE;
-	(void)snprintf(x->url, sizeof(x->url), "%s", call->path);
+	text_set(x->url, sizeof(x->url), call->path);
 	CHECK(buf_add(&x->body, call->message) == ERR_OK);
 	x->rpc_done = done;
 	x->ctx = ctx;

@@ -39,6 +39,22 @@ static uint64_t number(struct bytes b)
 	return n;
 }
 
+bool signer_of(struct sim *s, struct address *ret_signer, struct bytes signature,
+	       struct hash32 digest)
+{
+	struct signer_known *k = &s->signers_known[digest.b[0]];
+
+	CHECK(signature.n == sizeof(k->signature));
+	if (!k->set || !hash32_eq(k->digest, digest) ||
+	    memcmp(k->signature, signature.p, signature.n) != 0) {
+		*k = (struct signer_known){.digest = digest, .set = true};
+		memcpy(k->signature, signature.p, signature.n);
+		k->found = ecdsa_recover(s->ecdsa, &k->signer, signature, digest) == ERR_OK;
+	}
+	*ret_signer = k->signer;
+	return k->found;
+}
+
 static void check_signature(struct sim *s, const struct tx *t, const struct bytes f[3])
 {
 	uint8_t sig[65] = {0};
@@ -49,8 +65,7 @@ static void check_signature(struct sim *s, const struct tx *t, const struct byte
 	memcpy(sig + 64 - f[2].n, f[2].p, f[2].n);
 	sig[64] = (uint8_t)(27 + number(f[0]));
 	CHECK(tx_signing_hash(&digest, t) == ERR_OK);
-	if (ecdsa_recover(s->ecdsa, &signer, BYTES_OF(sig), digest) != ERR_OK ||
-	    !address_eq(signer, s->account))
+	if (!signer_of(s, &signer, BYTES_OF(sig), digest) || !address_eq(signer, s->account))
 		sim_fail(s, "a transaction that is not signed by the account's key");
 }
 
@@ -202,99 +217,107 @@ static uint64_t pending_count(struct pool *p)
 	return n;
 }
 
-static json_t *send_raw(struct sim *s, const json_t *params, const char **ret_error)
+static void send_raw(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
 	CLEANUP(buf_free) struct buf raw = buf_make(1 << 20);
 	struct hash32 hash;
-	enum err e = ERR_OK;
 
-	json_get_hex(json_array_get(params, 0), NULL, &raw, &e);
-	CHECK(e == ERR_OK);
-	*ret_error = take(s, buf_view(&raw));
+	CHECK(hex_decode(&raw, rpc_param(q, 0)) == ERR_OK);
+	ret_error->message = take(q->e->chain->sim, buf_view(&raw));
+	if (ret_error->message)
+		return;
 	hash = keccak256(buf_view(&raw));
-	return *ret_error ? NULL : rpc_hex(BYTES_OF(hash.b));
+	rpc_add_hex(out, BYTES_OF(hash.b));
 }
 
-static json_t *estimate(struct sim *s, const json_t *params, const char **ret_error,
-			json_t **ret_data)
+static void estimate(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
-	const json_t *msg = json_array_get(params, 0);
-	const char *field = json_object_get(msg, "data") ? "data" : "input", *why;
-	enum err e = ERR_OK;
-	uint8_t selector[4];
+	const char *why;
 
-	if (json_object_get(msg, field))
-		json_get_hex(msg, field, &data, &e);
-	CHECK(e == ERR_OK);
-	if (data.n == 0)
-		return rpc_quantity(21000);
-	why = contract_judges(s, buf_view(&data));
-	if (!why)
-		return rpc_quantity(POOL_GAS);
-	abi_selector(selector, why);
-	*ret_data = rpc_hex(BYTES_OF(selector));
-	*ret_error = "execution reverted";
-	return NULL;
+	CHECK(hex_decode(&data, rpc_member(q, "data")) == ERR_OK);
+	if (data.n == 0) {
+		rpc_add_quantity(out, 21000);
+		return;
+	}
+	why = contract_judges(q->e->chain->sim, buf_view(&data));
+	if (!why) {
+		rpc_add_quantity(out, POOL_GAS);
+		return;
+	}
+	abi_selector(ret_error->selector, why);
+	ret_error->reverted = true;
+	ret_error->message = "execution reverted";
 }
 
-static json_t *receipt(struct sim *s, struct endpoint *e, const json_t *params)
+static void add_receipt(struct buf *out, const struct pool_tx *t, struct hash32 block_hash,
+			uint64_t block, bool success)
 {
-	struct hash32 hash;
-	enum err err = ERR_OK;
-	const struct pool_tx *t;
+	rpc_add(out, "{");
+	rpc_add_hex_as(out, "transactionHash", BYTES_OF(t->hash.b));
+	rpc_add_hex_as(out, "blockHash", BYTES_OF(block_hash.b));
+	rpc_add_quantity_as(out, "blockNumber", block);
+	rpc_add_quantity_as(out, "status", success ? 1 : 0);
+	rpc_add_quantity_as(out, "gasUsed", 90000);
+	rpc_add(out, "}");
+}
 
-	json_get_hex_fixed(json_array_get(params, 0), NULL, hash.b, 32, &err);
-	CHECK(err == ERR_OK);
-	t = by_hash(&s->pool, hash);
+static void receipt(const struct rpc_ask *q, struct buf *out)
+{
+	struct endpoint *e = q->e;
+	struct sim *s = e->chain->sim;
+	const struct pool_tx *t = by_hash(&s->pool, rpc_hash(rpc_param(q, 0)));
+
 	if (t && t->state == POOL_WAITING && e->lies && sim_chance(s, 50))
-		return json_pack("{s:o,s:o,s:o,s:o,s:o}", "transactionHash",
-				 rpc_hex(BYTES_OF(t->hash.b)), "blockHash",
-				 rpc_hex(BYTES_OF(t->call.b)), "blockNumber",
-				 rpc_quantity(endpoint_head(e)), "status", rpc_quantity(1),
-				 "gasUsed", rpc_quantity(90000));
-	if (!t || t->state != POOL_MINED || t->block > endpoint_head(e) ||
-	    fault(s, FAULT_RECEIPT_LOST))
-		return json_null();
-	const struct hash32 block = s->gateway.v[t->block].hash;
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "transactionHash", rpc_hex(BYTES_OF(t->hash.b)),
-			 "blockHash", rpc_hex(BYTES_OF(block.b)), "blockNumber",
-			 rpc_quantity(t->block), "status", rpc_quantity(t->success ? 1 : 0),
-			 "gasUsed", rpc_quantity(90000));
+		add_receipt(out, t, t->call, endpoint_head(e), true);
+	else if (!t || t->state != POOL_MINED || t->block > endpoint_head(e) ||
+		 fault(s, FAULT_RECEIPT_LOST))
+		rpc_add(out, "null");
+	else
+		add_receipt(out, t, s->gateway.v[t->block].hash, t->block, t->success);
 }
 
 /* Transactions in blocks that an endpoint has not seen yet do not count for it. */
-static json_t *count(struct sim *s, struct endpoint *e, const json_t *params)
+static uint64_t count(const struct rpc_ask *q)
 {
-	const char *tag = json_string_value(json_array_get(params, 1));
-	struct pool *p = &s->pool;
+	struct pool *p = &q->e->chain->sim->pool;
 	uint64_t n = p->count;
 
-	if (strcmp(tag, "pending") == 0)
-		return rpc_quantity(pending_count(p));
+	if (bytes_eq_var(rpc_param(q, 1), BYTES_LIT("pending")))
+		return pending_count(p);
 	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].state == POOL_MINED && p->v[i].block > endpoint_head(e) &&
+		if (p->v[i].state == POOL_MINED && p->v[i].block > endpoint_head(q->e) &&
 		    p->v[i].nonce < n)
 			n = p->v[i].nonce;
-	return rpc_quantity(n);
+	return n;
 }
 
-json_t *pool_call(struct sim *s, struct endpoint *e, const char *method, const json_t *params,
-		  const char **ret_error, json_t **ret_data, bool *ret_known)
+static void fees(const struct rpc_ask *q, struct buf *out)
 {
-	*ret_known = true;
-	if (strcmp(method, "eth_getTransactionCount") == 0)
-		return count(s, e, params);
-	if (strcmp(method, "eth_estimateGas") == 0)
-		return estimate(s, params, ret_error, ret_data);
-	if (strcmp(method, "eth_sendRawTransaction") == 0)
-		return send_raw(s, params, ret_error);
-	if (strcmp(method, "eth_getTransactionReceipt") == 0)
-		return receipt(s, e, params);
-	if (strcmp(method, "eth_feeHistory") == 0)
-		return json_pack("{s:o,s:[oo],s:[[o]]}", "oldestBlock", rpc_quantity(1),
-				 "baseFeePerGas", rpc_quantity(fee_now(s)),
-				 rpc_quantity(fee_now(s)), "reward", rpc_quantity(3));
-	*ret_known = false;
-	return NULL;
+	uint64_t fee = fee_now(q->e->chain->sim);
+
+	rpc_add(out, "{");
+	rpc_add_quantity_as(out, "oldestBlock", 1);
+	rpc_add(out, ",\"baseFeePerGas\":[");
+	rpc_add_quantity(out, fee);
+	rpc_add(out, ",");
+	rpc_add_quantity(out, fee);
+	rpc_add(out, "],\"reward\":[[\"0x3\"]]}");
+}
+
+bool pool_call(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
+{
+	if (rpc_is(q, "eth_getTransactionReceipt"))
+		receipt(q, out);
+	else if (rpc_is(q, "eth_getTransactionCount"))
+		rpc_add_quantity(out, count(q));
+	else if (rpc_is(q, "eth_estimateGas"))
+		estimate(q, out, ret_error);
+	else if (rpc_is(q, "eth_sendRawTransaction"))
+		send_raw(q, out, ret_error);
+	else if (rpc_is(q, "eth_feeHistory"))
+		fees(q, out);
+	else
+		return false;
+	return true;
 }

@@ -16,8 +16,8 @@ static bool answer_is_right(struct sim *s, const struct request *r, const struct
 		items[i] = abi_hash(&r->cts[i]->handle);
 	const struct abi_value values[] = {abi_items(items, r->cts_n), args[1], args[3]};
 	CHECK(eip712_digest(&digest, &s->domain, EIP712_PUBLIC_DECRYPT, values, 3) == ERR_OK);
-	return ecdsa_recover(s->ecdsa, &signer, args[2].bytes, digest) == ERR_OK &&
-	       address_eq(signer, s->core.signer);
+	return args[2].bytes.n == sizeof(struct signature65) &&
+	       signer_of(s, &signer, args[2].bytes, digest) && address_eq(signer, s->core.signer);
 }
 
 const char *contract_judges(struct sim *s, struct bytes call)

@@ -2,7 +2,7 @@
 #ifndef SIM_POOL_INTERNAL_H
 #define SIM_POOL_INTERNAL_H
 
-#include "contracts.h"
+#include "rpc.h"
 
 enum {
 	POOL_GAS = 100000,

@@ -34,7 +34,7 @@ static struct hash32 new_handle(struct sim *s)
 	return h;
 }
 
-static void attest(struct sim *s, struct ciphertext *ct, size_t i)
+const char *attestation_of(struct sim *s, struct ciphertext *ct, size_t i)
 {
 	struct attestation a = {
 		.key_id = u256_from_u64(KEY_ID),
@@ -47,6 +47,8 @@ static void attest(struct sim *s, struct ciphertext *ct, size_t i)
 		attestation_digest(&a, &ct->handle, u256_from_u64(COPROCESSOR_CONTEXT_ID));
 	char low[65], sns[65], signer[41], sig[131];
 
+	if (ct->at[i].attestation[0] != '\0')
+		return ct->at[i].attestation;
 	CHECK(ecdsa_sign65(s->ecdsa, &a.signature, &s->coprocessor_keys[i], digest) == ERR_OK);
 	hex_encode(low, BYTES_OF(a.ciphertext_digest.b));
 	hex_encode(sns, BYTES_OF(a.sns_digest.b));
@@ -57,6 +59,7 @@ static void attest(struct sim *s, struct ciphertext *ct, size_t i)
 		       "\"sns_ciphertext_digest\":\"0x%s\",\"format\":\"compressed_on_cpu\","
 		       "\"signer\":\"0x%s\",\"signature\":\"0x%s\"}",
 		       (unsigned)KEY_ID, low, sns, signer, sig);
+	return ct->at[i].attestation;
 }
 
 static void mishaps(struct sim *s, struct ciphertext *ct)
@@ -87,8 +90,6 @@ static struct ciphertext *new_ciphertext(struct sim *s, bool allowed)
 	ct->allowed_from = !allowed                   ? UINT64_MAX
 			   : fault(s, FAULT_ACL_LATE) ? s->host.head + 1 + sim_below(s, 20)
 						      : s->host.head;
-	for (size_t i = 0; i < COPROCESSORS; i++)
-		attest(s, ct, i);
 	mishaps(s, ct);
 	if (s->cts_n == s->cts_cap) {
 		s->cts_cap = s->cts_cap ? 2 * s->cts_cap : 64;

@@ -90,6 +90,7 @@ struct chain {
 	struct endpoint endpoints[ENDPOINTS_MAX];
 	size_t endpoints_n;
 	bool creates; /* eth_call may create a contract */
+	uint64_t questions;
 };
 
 void chain_init(struct chain *c, struct sim *s, const char *name, uint64_t id, size_t endpoints_n);
@@ -105,7 +106,7 @@ struct http_answer {
 	int status;
 	struct buf body;
 	struct http_header headers[4];
-	char header_text[3][1100];
+	char size_text[24];
 	size_t headers_n;
 };
 
@@ -156,9 +157,6 @@ struct pool {
 };
 
 void pool_free(struct pool *p);
-/* The methods of JSON-RPC that concern it: NULL and *ret_error, or NULL and neither: not one. */
-json_t *pool_call(struct sim *s, struct endpoint *e, const char *method, const json_t *params,
-		  const char **ret_error, json_t **ret_data, bool *ret_known);
 void pool_mine(struct sim *s, uint64_t block);
 void pool_unmine(struct sim *s, uint64_t from_block);
 void pool_foreign(struct sim *s);
@@ -173,7 +171,7 @@ struct ciphertext {
 	struct {
 		int64_t missing_until_ms, corrupt_until_ms;
 		bool huge;
-		char attestation[1024];
+		char attestation[1024]; /* empty: nobody has asked yet */
 	} at[COPROCESSORS];
 };
 
@@ -196,8 +194,22 @@ void requests_unmine(struct sim *s, uint64_t from_block);
 void requests_remine(struct sim *s, uint64_t from_block);
 struct request *request_at(struct sim *s, uint64_t id); /* the one on the chain */
 struct ciphertext *ciphertext_of(struct sim *s, const struct hash32 *handle);
+const char *attestation_of(struct sim *s, struct ciphertext *ct, size_t coprocessor);
 void requests_free(struct sim *s);
 void request_undecodable(struct sim *s);
+
+/* ---- signatures ---- */
+
+/* Who signed; remembered, since the same bytes come again and again. False: nobody. */
+bool signer_of(struct sim *s, struct address *ret_signer, struct bytes signature65,
+	       struct hash32 digest);
+
+struct signer_known {
+	struct hash32 digest;
+	uint8_t signature[65];
+	struct address signer;
+	bool set, found;
+};
 
 /* ---- the core ---- */
 
@@ -305,7 +317,7 @@ struct sim {
 	struct chain gateway, host;
 	struct pool pool;
 	struct core core;
-	struct exchange *exchanges;
+	struct exchange *exchanges, *exchanges_spare;
 	uint64_t exchange_id;
 
 	struct arena kept;
@@ -318,6 +330,7 @@ struct sim {
 	uint64_t undecodable;
 
 	struct ecdsa *ecdsa;
+	struct signer_known signers_known[256];
 	struct eip712_domain domain;
 	struct address decryption, gateway_config, acl, account;
 	struct secret32 account_key, coprocessor_keys[COPROCESSORS];
