@@ -287,6 +287,41 @@ enum err fhe_key_set_read(struct fhe_key_set *ret_set, enum fhe_key_object objec
 	return ERR_OK;
 }
 
+/* The gaps of a set that is copied. */
+static void gaps_follow(struct layout_gaps *gaps, const struct fhe_key_set *from,
+			const struct fhe_key_set *to)
+{
+	for (size_t i = 0; i < gaps->n; i++)
+		for (size_t part = 0; part < FHE_PART_COUNT; part++)
+			if (gaps->gap[i].words == &from->parts[part].words)
+				gaps->gap[i].words = &to->parts[part].words;
+}
+
+enum err fhe_key_set_read_frame(struct fhe_key_set *ret_set, enum fhe_key_object object,
+				const struct fhe_source *source, struct buf *frame,
+				struct layout_gaps *ret_gaps, struct err_note *note)
+{
+	const char *const names[] = {objects[object].name, NULL};
+	const struct layout *layout = objects[object].layout;
+	struct layout_gaps gaps = {.n = 0};
+	struct layout_stream stream = {.source = source, .frame = frame, .gaps = &gaps};
+	struct fhe_key_set set = {0};
+	struct reader r;
+	size_t index;
+
+	if (source->size > FHE_KEY_SET_SIZE_MAX)
+		return err_say(note, ERR_TOO_BIG, "%s: %llu bytes", layout->name,
+			       (unsigned long long)source->size);
+	TRY(layout_stream_open(&r, &stream, note));
+	TRY(safe_serialize_open(&r, names, &index, note));
+	layout_read_frame(&r, layout, &set, &stream, note);
+	TRY(layout_end(&r, layout->name, note));
+	gaps_follow(&gaps, &set, ret_set);
+	*ret_set = set;
+	*ret_gaps = gaps;
+	return ERR_OK;
+}
+
 enum err fhe_key_set_write_frame(const struct fhe_key_set *set, enum fhe_key_object object,
 				 struct buf *out, struct layout_gaps *ret_gaps)
 {

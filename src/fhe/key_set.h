@@ -49,6 +49,16 @@ enum err fhe_key_set_read(struct fhe_key_set *ret_set, enum fhe_key_object objec
 			  struct bytes serialized, struct err_note *note) MUST_USE;
 
 /*
+ * The same of an object that is not in memory: only what stands around the bodies is read, into
+ * `frame` (maximum at least LAYOUT_FRAME_MAX), where the other views live. Bodies are views with
+ * lengths and no pointers; a gap's `at` is the byte of the object that they begin at, its `words`
+ * that of a part of *ret_set. ERR_NOMEM and errors of the source as well.
+ */
+enum err fhe_key_set_read_frame(struct fhe_key_set *ret_set, enum fhe_key_object object,
+				const struct fhe_source *source, struct buf *frame,
+				struct layout_gaps *ret_gaps, struct err_note *note) MUST_USE;
+
+/*
  * Is this an object of that kind for these parameters: all parts, dimensions, lengths, and for a
  * KEY_SET the place of every mask in the one stream? ERR_MISMATCH; the note names what is not.
  */

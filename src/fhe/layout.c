@@ -3,13 +3,17 @@
 
 #include "fhe/params.h"
 
-/* What is being read, for the words of an error. */
+/* What is being read, for the words of an error, and out of what. */
 struct place {
 	const struct layout *layout;
 	const struct layout_row *row;
 	size_t at; /* of the field, from the start of the input */
 	struct err_note *note;
+	struct layout_stream *stream; /* NULL when all of the input is in memory */
 };
+
+static void read_rows(struct reader *r, const struct layout *l, void *object,
+		      struct layout_stream *stream, struct err_note *note);
 
 static void place_fail(struct reader *r, const struct place *p, enum err e, uint64_t found)
 {
@@ -173,13 +177,48 @@ static void read_seed(struct reader *r, const struct place *p, void *object, voi
 		place_fail(r, p, ERR_UNSUPPORTED, s->byte);
 }
 
+/* The next piece of the frame, from byte `at` of the input. What was read before stays where it is:
+ * the buffer has room for all. */
+static enum err stream_to(struct reader *r, const struct layout_stream *s, uint64_t at,
+			  struct err_note *note)
+{
+	uint64_t left = at <= s->source->size ? s->source->size - at : 0;
+	size_t n = left < LAYOUT_WINDOW ? (size_t)left : LAYOUT_WINDOW;
+	uint8_t *place;
+
+	if (at > s->source->size)
+		return ERR_TRUNCATED;
+	TRY(buf_add_space(s->frame, n, &place));
+	TRY(fhe_source_read(s->source, at, place, n, note));
+	*r = (struct reader){.in = bytes_from(place, n), .size = (size_t)at + n};
+	return ERR_OK;
+}
+
+/* The words stay where they are. */
+static void stream_words(struct reader *r, const struct place *p, size_t size, struct bytes *target)
+{
+	struct layout_stream *s = p->stream;
+	size_t at = reader_offset(r);
+	enum err e;
+
+	CHECK(s->gaps->n < LAYOUT_GAPS_MAX);
+	s->gaps->gap[s->gaps->n++] = (struct layout_gap){.at = at, .words = target};
+	*target = (struct bytes){.n = size};
+	e = stream_to(r, s, (uint64_t)at + size, p->note);
+	if (e != ERR_OK)
+		reader_fail(r, e);
+}
+
 static void read_words(struct reader *r, const struct place *p, void *object, void *target)
 {
 	uint64_t n = bounded(r, p, reader_u64le(r), ERR_TOO_BIG);
+	size_t size = (size_t)n * p->row->width;
 
 	(void)object;
-	*(struct bytes *)target =
-		r->err == ERR_OK ? reader_bytes(r, (size_t)n * p->row->width) : BYTES_NONE;
+	if (p->stream && r->err == ERR_OK)
+		stream_words(r, p, size, target);
+	else
+		*(struct bytes *)target = r->err == ERR_OK ? reader_bytes(r, size) : BYTES_NONE;
 }
 
 static void read_key(struct reader *r, const struct place *p, void *object, void *target)
@@ -215,19 +254,19 @@ static void read_option(struct reader *r, const struct place *p, void *object, v
 	}
 	*(bool *)target = present;
 	if (present && r->err == ERR_OK)
-		layout_read(r, p->row->sub, object, p->note);
+		read_rows(r, p->row->sub, object, p->stream, p->note);
 }
 
 static void read_when(struct reader *r, const struct place *p, void *object, void *target)
 {
 	if (*(const uint32_t *)target == p->row->min)
-		layout_read(r, p->row->sub, object, p->note);
+		read_rows(r, p->row->sub, object, p->stream, p->note);
 }
 
 static void read_sub(struct reader *r, const struct place *p, void *object, void *target)
 {
 	(void)object;
-	layout_read(r, p->row->sub, target, p->note);
+	read_rows(r, p->row->sub, target, p->stream, p->note);
 }
 
 static read_fn *const readers[LAYOUT_KINDS] = {
@@ -252,16 +291,39 @@ static read_fn *const readers[LAYOUT_KINDS] = {
 	[LAYOUT_SUB] = read_sub,
 };
 
-void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note)
+static void read_rows(struct reader *r, const struct layout *l, void *object,
+		      struct layout_stream *stream, struct err_note *note)
 {
 	for (size_t i = 0; i < l->rows_n && r->err == ERR_OK; i++) {
 		const struct layout_row *row = &l->rows[i];
-		struct place p = {.layout = l, .row = row, .at = reader_offset(r), .note = note};
+		struct place p = {.layout = l,
+				  .row = row,
+				  .at = reader_offset(r),
+				  .note = note,
+				  .stream = stream};
 
 		/* Rows are ours: the offset is inside and aligned for its kind. */
 		readers[row->kind](r, &p, object, (uint8_t *)object + row->offset);
 		place_locate(r, &p);
 	}
+}
+
+void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note)
+{
+	read_rows(r, l, object, NULL, note);
+}
+
+enum err layout_stream_open(struct reader *ret_reader, const struct layout_stream *s,
+			    struct err_note *note)
+{
+	TRY(buf_reserve(s->frame, LAYOUT_FRAME_MAX));
+	return stream_to(ret_reader, s, 0, note);
+}
+
+void layout_read_frame(struct reader *r, const struct layout *l, void *object,
+		       struct layout_stream *stream, struct err_note *note)
+{
+	read_rows(r, l, object, stream, note);
 }
 
 enum err layout_end(const struct reader *r, const char *object, struct err_note *note)

@@ -11,6 +11,7 @@
 #define FHE_LAYOUT_H
 
 #include "codec/bincode.h"
+#include "fhe/source.h"
 
 enum layout_kind {
 	LAYOUT_VERSION,    /* u32 in [min, max], not stored; written as max */
@@ -112,6 +113,31 @@ void layout_read(struct reader *r, const struct layout *l, void *object, struct 
  * The end of `object`: as reader_end. The note gets words if nothing more exact was said.
  */
 enum err layout_end(const struct reader *r, const char *object, struct err_note *note) MUST_USE;
+
+/*
+ * Reading an object that is too large for memory. `frame` takes what stands around the arrays, at
+ * most LAYOUT_FRAME_MAX (its maximum must allow that); views other than of LAYOUT_WORDS point into
+ * it. Of LAYOUT_WORDS the view has a length and no pointer, and `gaps` says which byte of the input
+ * they begin at.
+ */
+enum {
+	LAYOUT_WINDOW = 4096, /* more than what can stand between two arrays */
+	LAYOUT_FRAME_MAX = (LAYOUT_GAPS_MAX + 1) * LAYOUT_WINDOW,
+};
+
+struct layout_stream {
+	const struct fhe_source *source;
+	struct buf *frame;
+	struct layout_gaps *gaps;
+};
+
+/* The reader stands at the beginning of the input. ERR_NOMEM, ERR_TOO_BIG, errors of the source. */
+enum err layout_stream_open(struct reader *ret_reader, const struct layout_stream *s,
+			    struct err_note *note) MUST_USE;
+
+/* As layout_read, with the reader of layout_stream_open. */
+void layout_read_frame(struct reader *r, const struct layout *l, void *object,
+		       struct layout_stream *stream, struct err_note *note);
 
 /* The object's values must satisfy the rows. */
 void layout_write(struct bincode_writer *w, const struct layout *l, const void *object);
