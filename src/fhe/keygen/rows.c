@@ -134,25 +134,33 @@ static void body_put(const struct fhe_part_shape *s, const fhe_u128 *sum, uint8_
 		fhe_word_put_u128(out, i, sum[i]);
 }
 
+fhe_u128 *fhe_row_expect(const struct fhe_rows *rows, struct fhe_row_worker *w, size_t row)
+{
+	struct division d = division_of(rows->shape->n);
+	/* Secrets are aligned for anything. */
+	fhe_u128 *sum = (fhe_u128 *)(void *)w->work.p;
+
+	mask_times_key(rows, w->mask.p, sum, (uint64_t *)(void *)&w->work.p[d.transforms]);
+	message_add(rows, row, sum);
+	return sum;
+}
+
 enum err fhe_rows_fill(const struct fhe_rows *rows, struct fhe_row_worker *w, size_t first,
 		       size_t count, uint8_t *out)
 {
 	const struct fhe_part_shape *s = rows->shape;
 	size_t mask_size = fhe_part_mask_size(s), noise_size = s->n * fhe_noise_size(s->noise);
-	struct division d = division_of(s->n);
-	/* Secrets are aligned for anything. */
-	fhe_u128 *sum = (fhe_u128 *)(void *)w->work.p;
-	uint64_t *transforms = (uint64_t *)(void *)&w->work.p[d.transforms];
-	uint8_t *noise = &w->work.p[d.noise];
+	uint8_t *noise = &w->work.p[division_of(s->n).noise];
 
 	TRY(aes_ctr_seek(w->masks, s->mask_at + (uint64_t)first * mask_size));
 	TRY(aes_ctr_seek(w->secrets, s->noise_at + (uint64_t)first * noise_size));
 	for (size_t i = 0; i < count; i++) {
+		fhe_u128 *sum;
+
 		TRY(aes_ctr_fill(w->masks, w->mask.p, mask_size));
 		TRY(aes_ctr_fill(w->secrets, noise, noise_size));
-		mask_times_key(rows, w->mask.p, sum, transforms);
+		sum = fhe_row_expect(rows, w, first + i);
 		noise_add(s, noise, sum);
-		message_add(rows, first + i, sum);
 		body_put(s, sum, &out[i * s->n * s->width]);
 	}
 	return ERR_OK;

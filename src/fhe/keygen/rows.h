@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* The ciphertexts of one part of a key set, computed row by row. Internal to keygen/. */
+/* The ciphertexts of one part of a key set, computed row by row. Internal to fhe/. */
 #ifndef FHE_KEYGEN_ROWS_H
 #define FHE_KEYGEN_ROWS_H
 
@@ -23,7 +23,8 @@ void fhe_rows_clear(struct fhe_rows *rows);
 
 /* What one thread needs for itself. */
 struct fhe_row_worker {
-	struct aes_ctr *masks, *secrets; /* both streams of the key set, owned */
+	struct aes_ctr *masks, *secrets; /* both streams of the key set, owned; for an audit only
+					    the first */
 	struct buf mask;                 /* of one row; public */
 	struct secret work;              /* sum, transforms, noise of one row */
 };
@@ -32,6 +33,12 @@ struct fhe_row_worker {
 enum err fhe_row_worker_init(struct fhe_row_worker *w, struct aes_ctr *masks,
 			     struct aes_ctr *secrets, const struct fhe_parts *parts) MUST_USE;
 void fhe_row_worker_clear(struct fhe_row_worker *w);
+
+/*
+ * The body of a row but for its noise: mask, which is in w->mask, times key, plus message. n
+ * coefficients in w->work, of which for 8-byte words the low halves mean something. Secret.
+ */
+fhe_u128 *fhe_row_expect(const struct fhe_rows *rows, struct fhe_row_worker *w, size_t row);
 
 /* The bodies of rows first .. first + count - 1 as they are stored: count * n * width bytes. */
 enum err fhe_rows_fill(const struct fhe_rows *rows, struct fhe_row_worker *w, size_t first,
