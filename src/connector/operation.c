@@ -187,9 +187,16 @@ static const char next_due_chain_sql[] = NEXT_DUE " AND chain = $3";
 #define SAME " o.chain = $1 AND o.contract = $2 AND o.kind = "
 
 static const char siblings_sql[] =
-	"SELECT (SELECT count(*) FROM operation o WHERE" SAME "$3 AND o.request_id = $4"
-	" AND o.content_digest <> $5 AND length(o.proof) > 0),"
+	"SELECT (SELECT count(*) FROM given_id o WHERE" SAME "$3 AND o.request_id = $4"
+	" AND o.content_digest <> $5),"
 	" (SELECT count(*) FROM operation o WHERE" SAME "$6 AND o.request_id = $7)";
+
+/* The first one has it: of two that come at once the second waits for the first one's commit. */
+static const char give_id_sql[] =
+	"INSERT INTO given_id (chain, contract, kind, request_id, content_digest)"
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (chain, contract, kind, request_id)"
+	" DO UPDATE SET content_digest = excluded.content_digest"
+	" WHERE given_id.content_digest = excluded.content_digest";
 
 /* `sending` has a nonce, and `answered` is the sender's. */
 #define ABORT(which)                                                                               \
@@ -288,6 +295,17 @@ enum err op_add_siblings(struct store_batch *b, const struct operation *op, enum
 			 store_text(op_kind_name(op->key.kind)), store_blob(BYTES_OF(id)),
 			 store_blob(BYTES_OF(op->key.content_digest.b)),
 			 store_text(op_kind_name(abort_kind)), store_blob(BYTES_OF(other)));
+}
+
+enum err op_add_give_id(struct store_batch *b, const struct operation *op)
+{
+	uint8_t id[32];
+
+	u256_to_be(id, op->key.request_id);
+	return STORE_ADD(b, STORE_ONE, give_id_sql, store_int((int64_t)op->key.chain.v),
+			 store_blob(BYTES_OF(op->key.contract.b)),
+			 store_text(op_kind_name(op->key.kind)), store_blob(BYTES_OF(id)),
+			 store_blob(BYTES_OF(op->key.content_digest.b)));
 }
 
 enum err op_add_abort(struct store_batch *b, const struct operation *abort, enum op_kind kind,

@@ -150,12 +150,19 @@ enum err op_add_next_due_chain(struct store_batch *b, enum op_state state, struc
 			       int64_t now_ms) MUST_USE;
 
 /*
- * What the database knows besides about what row `op` asks for. One row: does another row of the
- * same id and kind with other content hold a proof (so the core may have it); does the chain tell
- * to give it up (`related`: the id that aborts name, of the same contract).
+ * What the database knows besides about what row `op` asks for. One row: was its id given to the
+ * core with other content (op_add_give_id); does the chain tell to give it up (`related`: the id
+ * that aborts name, of the same contract).
  */
 enum err op_add_siblings(struct store_batch *b, const struct operation *op, enum op_kind abort_kind,
 			 struct u256 related) MUST_USE;
+
+/*
+ * The core may be given this content under its id, and never another: with the batch that stores
+ * the proof. Whoever is first has the id, for ever and among all processes; the same content again
+ * changes nothing; with other content the batch ends ERR_STATE_MOVED. For what is no decryption.
+ */
+enum err op_add_give_id(struct store_batch *b, const struct operation *op) MUST_USE;
 
 /*
  * Rows of `kind` that are before `answered` end as aborted, whoever holds them: those with this

@@ -161,6 +161,21 @@ static const char *const steps[] = {
 	/* 6: the trace that an operation is part of: traceparent of W3C Trace Context, or nothing.
 	 */
 	"ALTER TABLE operation ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';",
+
+	/* 7: ids that a core was given, or may have been: keys, CRSs, contexts and epochs, whose
+	   ids are burnt by their first use. What is in `operation` may go one day, this stays. */
+	"CREATE TABLE given_id ("
+	" chain INTEGER NOT NULL,"
+	" contract BLOB NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" request_id BLOB NOT NULL,"
+	" content_digest BLOB NOT NULL,"
+	" PRIMARY KEY (chain, contract, kind, request_id)) STRICT;"
+	"INSERT INTO given_id (chain, contract, kind, request_id, content_digest)"
+	" SELECT chain, contract, kind, request_id, content_digest FROM operation"
+	" WHERE length(proof) > 0 AND kind NOT IN"
+	" ('public_decryption_request','user_decryption_request') ORDER BY id"
+	" ON CONFLICT (chain, contract, kind, request_id) DO NOTHING;",
 };
 
 const struct store_migrations connector_migrations = {

@@ -184,6 +184,8 @@ const rows = [
 		'return given && j->op.key.chain.v == chain &&', 'return given && chain != 0 &&'],
 	['management-same-id', worker('management'), 'connector/management test_an_id_is_given_once',
 		'if (store_cell(&r->rows[0], 0, 0)->i > 0) {', 'if (false) {'],
+	['management-id-taken', worker('job'), 'connector/management test_two_processes_give_an_id_once',
+		'if (e == ERR_OK && j->gives_id)', 'if (e == ERR_OK && j->gives_id && !j)'],
 	['management-given-up', worker('management'), 'connector/management test_what_is_given_up_is_not_asked',
 		'store_cell(&r->rows[0], 0, 1)->i > 0) {', 'false) {'],
 	['abort-confirmed', worker('confirm'), 'connector/management test_an_abort_that_the_chain_does_not_know_waits',

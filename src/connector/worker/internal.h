@@ -157,6 +157,8 @@ struct job {
 	struct address signer; /* of the answer in answer_bytes, which is checked but for this */
 
 	/* what is no decryption */
+	bool gives_id;     /* the move takes the id for this content */
+	bool id_missed;    /* it could not: is it another's, or is the row? */
 	struct u256 shard; /* an id: which core */
 	struct key_request key;
 	struct new_context context,
@@ -280,6 +282,8 @@ enum err context_decode(struct job *j) MUST_USE;
 enum err epoch_decode(struct job *j) MUST_USE;
 enum err destroyed_decode(struct job *j) MUST_USE;
 void management_check(struct job *j);
+/* The move that takes the id came too late: whose is it? Ends the job. */
+void management_missed(struct job *j);
 void abort_prepare(struct job *j);
 /* The contract's row in the configuration; NULL: none. */
 const struct contract_config *job_contract(const struct job *j);

@@ -105,7 +105,12 @@ static void on_moved(void *ctx, const struct store_result *r)
 		j->op.state = j->change.to;
 		if (further)
 			work_stage_over(j);
+		j->gives_id = false;
 		j->moved(j);
+		return;
+	}
+	if (r->err == ERR_STATE_MOVED && j->gives_id) {
+		management_missed(j);
 		return;
 	}
 	if (r->err == ERR_STATE_MOVED) {
@@ -129,6 +134,8 @@ static void submit_move(void *ctx)
 		t ? op_add_move(&b, j->op.id, j->op.state, w->env.owner, &j->change, wall_ms(j))
 		  : ERR_NOMEM;
 
+	if (e == ERR_OK && j->gives_id)
+		e = op_add_give_id(&b, &j->op);
 	if (e == ERR_OK)
 		e = store_submit(w->env.store, &b, on_moved, t);
 	store_batch_free(&b);
@@ -167,6 +174,7 @@ static void set_reason(struct job *j, const char *fmt, va_list ap)
 static void give_back(struct job *j, enum op_state to, enum err e, int64_t delay_ms)
 {
 	cancel_work(j);
+	j->gives_id = false;
 	clock_timer_cancel(j->worker->env.clock, &j->deadline);
 	j->change.to = to;
 	j->change.error = bytes_str(err_name(e));
@@ -379,6 +387,7 @@ static void prepare(struct job *j)
 
 void work_permitted(struct job *j)
 {
+	j->gives_id = op_kind_is_slow(j->op.key.kind);
 	advance(j, j->op.state == OP_SEEN ? OP_READY : j->op.state, prepare);
 }
 

@@ -4,7 +4,8 @@
  * for any of it,
  *
  *   - the event is from the contract that the configuration names, on the chain that it names
- *   - the core was given nothing else under this id: its ids are burnt by their first use
+ *   - the core was given nothing else under this id: its ids are burnt by their first use. Two
+ *     processes may find so at once: the move that stores the proof takes the id, for one of them
  *   - the chain has not given it up meanwhile
  *   - the chain's state agrees (confirm.c), and the context that the extra data names is valid
  *
@@ -115,6 +116,12 @@ static void on_siblings(void *ctx, const struct store_result *r)
 			 "the core was given this id with other content before");
 		return;
 	}
+	if (j->id_missed) {
+		LOG_WARN(j->worker->env.log, "An operation was taken by somebody else",
+			 log_i("id", j->op.id));
+		worker_job_gone(j->worker, j, -1);
+		return;
+	}
 	if (j->kind->given_up_by != 0 && store_cell(&r->rows[0], 0, 1)->i > 0) {
 		work_end(j, OP_ABORTED, ERR_STATE_MOVED, "the chain has given it up");
 		return;
@@ -141,6 +148,15 @@ static enum err ask_siblings(struct job *j)
 	if (e != ERR_OK && t)
 		(void)ticket_close(t, NULL);
 	return e;
+}
+
+void management_missed(struct job *j)
+{
+	j->gives_id = false;
+	j->id_missed = true;
+	enum err e = ask_siblings(j);
+	if (e != ERR_OK)
+		work_retry(j, e, "the database could not be asked");
 }
 
 void management_check(struct job *j)

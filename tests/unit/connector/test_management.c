@@ -223,6 +223,46 @@ static void test_an_id_is_given_once(void **state)
 	assert_true(f->w.core.others > others);
 }
 
+/* Two processes, each with one of the two contents, look at the same moment, when neither has a
+ * proof yet: what the database stores first is what the core is given. */
+static void test_two_processes_give_an_id_once(void **state)
+{
+	struct fixture *f = *state;
+	struct connector_env other;
+	struct connector_metrics metrics = {0};
+	struct worker *second;
+	struct said s;
+
+	configure(f, &s);
+	f->w.env.store_shared = true;
+	f->w.config.events_batch_size = 1;
+	f->w.config.task_limit = 1;
+	ask(f, &(struct asked){.kind = OP_KIND_CRSGEN,
+			       .contract = generation,
+			       .id = 1,
+			       .content = key_content(f, 64)});
+	ask(f, &(struct asked){.kind = OP_KIND_CRSGEN,
+			       .contract = generation,
+			       .id = 1,
+			       .content = key_content(f, 128)});
+	other = f->w.env;
+	other.owner = "another";
+	other.metrics = &metrics;
+	start(f);
+	assert_int_equal(worker_start(&second, &other), ERR_OK);
+	assert_asks(f, "CrsGen");
+	sim_run(&f->w.sim, 5000);
+	worker_stop(second);
+	assert_true(metrics.cells[METRIC_WORKER_EVENT_RECEIVED][METRIC_EVENT_CRSGEN] > 0);
+	assert_true(f->w.metrics.cells[METRIC_WORKER_EVENT_RECEIVED][METRIC_EVENT_CRSGEN] > 0);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE state ="
+						" 'refused' AND reason LIKE '%other content%'"),
+			 1);
+	assert_int_equal(
+		sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation WHERE length(proof) > 0"),
+		1);
+}
+
 static void test_what_is_given_up_is_not_asked(void **state)
 {
 	struct fixture *f = *state;
@@ -382,6 +422,7 @@ int main(void)
 		T(test_another_contract_is_refused),
 		T(test_another_chain_is_refused),
 		T(test_an_id_is_given_once),
+		T(test_two_processes_give_an_id_once),
 		T(test_what_is_given_up_is_not_asked),
 		T(test_attempts_do_not_end_it),
 		T(test_an_abort_that_the_chain_does_not_know_waits),
