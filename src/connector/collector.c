@@ -6,13 +6,14 @@
 
 #include "base/limits.h"
 #include "connector/audit.h"
+#include "connector/handle_index.h"
 
 enum {
 	AUDIT_AT_ONCE = 2000,
 	TX_AT_ONCE = 2000,
 	AGAIN_MS = 100, /* others want the database too */
 	BATCH_BYTES_MAX = 1 << 20,
-	PER_OPERATION = 3, /* statements */
+	PER_OPERATION = 4, /* statements */
 };
 _Static_assert(COLLECTOR_AT_ONCE *PER_OPERATION + 8 <= STORE_BATCH_STATEMENTS_MAX, "one batch");
 
@@ -81,6 +82,9 @@ static const char gone_sql[] =
 static const char detach_sql[] =
 	"UPDATE tx SET operation = NULL WHERE operation = $1 AND EXISTS (SELECT 1 FROM operation"
 	" WHERE id = $1 AND " ENDED " AND" NO_OPEN_TX ")";
+static const char forget_sql[] =
+	HANDLE_INDEX_FORGET " AND EXISTS (SELECT 1 FROM operation"
+			    " WHERE id = $1 AND " ENDED " AND" NO_OPEN_TX ")";
 static const char delete_sql[] = "DELETE FROM operation WHERE id = $1 AND " ENDED " AND" NO_OPEN_TX;
 
 static const char tx_sql[] =
@@ -104,6 +108,7 @@ static enum err add_operations(struct store_batch *b, const struct store_rows *i
 
 		TRY(STORE_ADD(b, STORE_ANY, gone_sql, id));
 		TRY(STORE_ADD(b, STORE_ANY, detach_sql, id));
+		TRY(STORE_ADD(b, STORE_ANY, forget_sql, id));
 		TRY(STORE_ADD(b, STORE_ANY, delete_sql, id));
 	}
 	return ERR_OK;

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "connector/adapters/decryption.h"
 #include "connector/config_file.h"
+#include "connector/handle_index.h"
 #include "connector/worker/proof.h"
 #include "eth/text.h"
 
@@ -206,7 +207,7 @@ static void on_operation(void *ctx, const struct store_value *cells, size_t n)
 
 /* ---- finding ---- */
 
-/* Rows whose content holds a handle. No index knows handles: the whole table is read. */
+/* Rows whose content holds a handle. */
 struct handle_search {
 	struct hash32 handle;
 	int64_t ids[RESULTS_MAX];
@@ -257,9 +258,10 @@ static enum err print_by_handle(struct printer *p, struct hash32 handle)
 {
 	struct handle_search s = {.handle = handle};
 
-	TRY(store_query(p->database, CONNECTOR_SCHEMA,
-			"SELECT id, kind, content FROM operation ORDER BY id DESC", NULL, 0,
-			on_content, &s, p->note));
+	const struct store_value arg = store_blob(BYTES_OF(handle.b));
+
+	TRY(store_query(p->database, CONNECTOR_SCHEMA, handle_index_find_sql, &arg, 1, on_content,
+			&s, p->note));
 	while (s.n > 0) { /* oldest first */
 		const struct store_value id = store_int(s.ids[--s.n]);
 
@@ -280,12 +282,7 @@ enum err inspect_operations(struct buf *out, const char *database, struct bytes 
 	u256_to_be(be.b, number);
 	const struct store_value arg = store_blob(BYTES_OF(be.b));
 
-	TRY(print_where(&p,
-			"request_id = $1 OR tx_hash = $1 OR id IN"
-			" (SELECT operation FROM tx WHERE hash = $1) OR id IN"
-			" (SELECT t.operation FROM tx_version v JOIN tx t ON t.chain = v.chain"
-			" AND t.account = v.account AND t.nonce = v.nonce WHERE v.hash = $1)",
-			&arg, 1));
+	TRY(print_where(&p, INSPECT_WHERE, &arg, 1));
 	if (p.rows == 0 && text.n >= 64)
 		TRY(print_by_handle(&p, be));
 	if (p.rows > 0)

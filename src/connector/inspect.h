@@ -11,6 +11,14 @@
  */
 enum err inspect_id_parse(struct u256 *ret_id, struct bytes text) MUST_USE;
 
+/* Rows of `operation` by 32 bytes, $1: request id, its transaction's hash or one of ours. */
+#define INSPECT_WHERE                                                                              \
+	"id IN (SELECT id FROM operation WHERE request_id = $1"                                    \
+	" UNION SELECT id FROM operation WHERE tx_hash = $1"                                       \
+	" UNION SELECT operation FROM tx WHERE hash = $1"                                          \
+	" UNION SELECT t.operation FROM tx_version v JOIN tx t ON t.chain = v.chain"               \
+	" AND t.account = v.account AND t.nonce = v.nonce WHERE v.hash = $1)"
+
 /*
  * Every operation that `text` names: a request id as above, or 32 bytes in hexadecimal that are the
  * hash of the request's transaction or of one of ours, or a handle. Lines "key  value", a blank

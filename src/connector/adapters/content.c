@@ -80,6 +80,20 @@ static enum err unified_encode(struct buf *out, const struct user_request *u, si
 	return add_vec(out, u->signature);
 }
 
+enum err content_handles(struct bytes *ret_handles, struct bytes content)
+{
+	struct reader r = reader_of(content);
+	uint32_t n = reader_u32be(&r);
+
+	if (r.err != ERR_OK || n > HANDLES_PER_REQUEST_MAX)
+		return ERR_MALFORMED;
+	struct bytes handles = reader_bytes(&r, (size_t)n * 32);
+	if (r.err != ERR_OK)
+		return ERR_MALFORMED;
+	*ret_handles = handles;
+	return ERR_OK;
+}
+
 enum err content_encode(struct buf *out, const struct decryption_request *r)
 {
 	const struct user_request *u = r->user;

@@ -46,6 +46,9 @@ struct decryption_request {
 enum err decryption_request_decode(struct arena *a, struct decryption_request *ret,
 				   enum op_kind kind, struct bytes content) MUST_USE;
 
+/* Its handles, 32 bytes each, as a view of the content. ERR_MALFORMED. */
+enum err content_handles(struct bytes *ret_handles, struct bytes content) MUST_USE;
+
 /* One ciphertext's on-chain commitment, as the older event form carries it. */
 struct sns_material {
 	struct hash32 handle;

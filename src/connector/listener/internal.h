@@ -3,6 +3,7 @@
 #ifndef CONNECTOR_LISTENER_INTERNAL_H
 #define CONNECTOR_LISTENER_INTERNAL_H
 
+#include "connector/handle_index.h"
 #include "connector/service.h"
 
 /* ---- window: how many blocks the next eth_getLogs asks for ---- */
@@ -93,7 +94,8 @@ const struct cursor *trail_found(const struct trail *t); /* NULL: no step is the
 struct harvest {
 	struct store_batch *batches;
 	size_t batches_n, batches_cap, next;
-	unsigned in_last;               /* statements in the last batch */
+	size_t in_last;                 /* statements in the last batch */
+	struct handle_index index;      /* what is still to go into it */
 	size_t rows;                    /* operations, new or not */
 	struct block_number fresh_from; /* set by the caller: older blocks were counted before */
 	size_t operations[OP_KINDS], quarantined; /* in fresh blocks */
@@ -109,7 +111,9 @@ struct harvest {
 enum err harvest_add(struct harvest *h, const struct service_chain *chain,
 		     const struct event_log *log, struct block_number to, int64_t now_ms,
 		     struct err_note *note) MUST_USE;
-/* The batch that the cursor's move belongs to: the last one. */
+/* After the last log: nothing is left over. */
+enum err harvest_end(struct harvest *h) MUST_USE;
+/* harvest_end, and the batch that the cursor's move belongs to: the last one. */
 enum err harvest_last(struct harvest *h, struct store_batch **ret_batch) MUST_USE;
 void harvest_free(struct harvest *h);
 

@@ -175,6 +175,7 @@ static enum err store_all(struct replay *r)
 {
 	struct harvest *h = &r->harvest;
 
+	TRY(harvest_end(h));
 	for (h->next = 0; h->next < h->batches_n; h->next++)
 		TRY(wait_for(r, store_submit(r->store, &h->batches[h->next], on_stored, r)));
 	if (h->rows > 0)

@@ -67,7 +67,10 @@ enum {
 	BATCH_BYTES_MAX = 64 << 20,
 	LOG_SCRATCH_MAX = 32 << 20,
 };
-_Static_assert(ROWS_PER_BATCH + 4 <= STORE_BATCH_STATEMENTS_MAX, "a full batch and the cursor");
+_Static_assert(
+	ROWS_PER_BATCH + 2 + HANDLES_PER_REQUEST_MAX / HANDLE_PAIRS_MAX + 5 <=
+		STORE_BATCH_STATEMENTS_MAX,
+	"a full batch but for one statement, a largest request, what is left over, the cursor");
 
 static const char quarantine_sql[] = "INSERT INTO quarantine (chain, contract, block, block_hash, "
 				     "tx_hash, log_index, topics, data, reason, created_ms)"
@@ -115,6 +118,7 @@ static enum err batch_room(struct harvest *h, bool wanted_new)
 {
 	if (h->batches_n > 0 && !wanted_new)
 		return ERR_OK;
+	TRY(harvest_end(h));
 	if (h->batches_n == h->batches_cap) {
 		size_t cap = h->batches_cap ? h->batches_cap * 2 : 4;
 		struct store_batch *v = realloc(h->batches, cap * sizeof(*v));
@@ -129,9 +133,16 @@ static enum err batch_room(struct harvest *h, bool wanted_new)
 	return ERR_OK;
 }
 
+enum err harvest_end(struct harvest *h)
+{
+	return h->batches_n > 0 ? handle_index_flush(&h->index, &h->batches[h->batches_n - 1])
+				: ERR_OK;
+}
+
 enum err harvest_last(struct harvest *h, struct store_batch **ret_batch)
 {
 	TRY(batch_room(h, false));
+	TRY(harvest_end(h));
 	*ret_batch = &h->batches[h->batches_n - 1];
 	return ERR_OK;
 }
@@ -169,6 +180,7 @@ enum err harvest_add(struct harvest *h, const struct service_chain *chain,
 {
 	struct arena arena CLEANUP(arena_free) = arena_make(LOG_SCRATCH_MAX);
 	struct operation op;
+	size_t statements;
 
 	if (log->removed)
 		return ERR_OK;
@@ -180,6 +192,8 @@ enum err harvest_add(struct harvest *h, const struct service_chain *chain,
 				       log, note);
 	if (e == ERR_OK && op.key.kind != 0) {
 		TRY(traced_insert(h, chain, b, &op, now_ms));
+		TRY(handle_index_add(&h->index, b, &op, &statements));
+		h->in_last += statements;
 		h->rows++;
 		h->operations[op.key.kind] += fresh;
 		if (h->settle) {

@@ -123,6 +123,34 @@ static void test_age(void **state)
 	assert_int_equal(count(f, ALL), 2);
 }
 
+/* Two contents of one request id share the entry: it stays as long as one of them. */
+static void test_handles_go_too(void **state)
+{
+	struct fixture *f = *state;
+
+	see(f, 1);
+	see(f, 2);
+	sql(f, "INSERT INTO operation (chain, contract, kind, request_id, content_digest, state,"
+	       " block, block_hash, tx_hash, log_index, content, materials, proof, answer, error,"
+	       " reason, attempts, deferrals, created_ms, updated_ms, due_ms, refused_since_ms,"
+	       " lease_until_ms) SELECT chain, contract, kind, request_id, x'77', state, block,"
+	       " block_hash, tx_hash, log_index, content, materials, proof, answer, error, reason,"
+	       " attempts, deferrals, created_ms, updated_ms, due_ms, refused_since_ms,"
+	       " lease_until_ms FROM operation WHERE id = 2");
+	sql(f, "INSERT INTO operation_handle (request_id, handle)"
+	       " SELECT DISTINCT request_id, x'aa' FROM operation");
+	sql(f, "UPDATE operation SET state = 'done' WHERE id < 3");
+	rounds(f, 1);
+	sql(f, "UPDATE operation SET updated_ms = 1");
+	rounds(f, 1);
+	assert_int_equal(count(f, ALL), 1);
+	assert_int_equal(count(f, "SELECT count(*) FROM operation_handle"), 1);
+	sql(f, "UPDATE operation SET state = 'done', updated_ms = 1");
+	rounds(f, 1);
+	assert_int_equal(count(f, ALL), 0);
+	assert_int_equal(count(f, "SELECT count(*) FROM operation_handle"), 0);
+}
+
 static void test_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -237,6 +265,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_handles_go_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),

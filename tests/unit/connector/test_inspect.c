@@ -2,6 +2,7 @@
 /* inspect: what a person types, what a person reads. */
 #include <stdlib.h>
 
+#include "connector/handle_index.h"
 #include "connector/inspect.h"
 #include "sender_support.h"
 
@@ -162,11 +163,88 @@ static void test_a_life(void **state)
 	free(f);
 }
 
+/* Rows that a database had before there was an index of handles are found, and only those by
+ * reading them all. */
+static void test_rows_older_than_the_index(void **state)
+{
+	CLEANUP(buf_free) struct buf out = buf_make(1 << 20);
+	struct sender_fixture *f = malloc(sizeof(*f));
+	struct store_batch b = store_batch_make(1 << 16);
+	struct err_note note = {0};
+	char handle[65];
+
+	(void)state;
+	assert_non_null(f);
+	sender_setup(f, 1);
+	sender_answers(f, 17, 2);
+	sim_run(&f->w.sim, 100);
+	copy_value(handle, sizeof(handle), inspect(f, "17", &out), "handle        0x");
+	assert_int_equal(STORE_ADD(&b, STORE_ANY, "DELETE FROM operation_handle"), ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	sim_run(&f->w.sim, 100);
+	assert_int_equal(look_for(f, handle, &out, &note), ERR_NOT_FOUND);
+
+	b = store_batch_make(1 << 16);
+	assert_int_equal(STORE_ADD(&b, STORE_ONE, "UPDATE operation_unindexed SET last = 1"),
+			 ERR_OK);
+	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
+	sim_run(&f->w.sim, 100);
+	assert_non_null(strstr(inspect(f, handle, &out), "\ndecimal id    17\n"));
+	assert_null(strstr(inspect(f, handle, &out), "\ndecimal id    18\n"));
+	sender_teardown(f);
+	free(f);
+}
+
+/* A step of a plan: what is read from end to end is no table that grows. */
+static void plan_step(void *ctx, const struct store_value *cells, size_t n)
+{
+	static const char *const tables[] = {"SCAN o",  "SCAN operation", "SCAN h",
+					     "SCAN tx", "SCAN t",         "SCAN v"};
+	size_t *steps = ctx;
+
+	(*steps)++;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(tables); k++)
+			if (cells[i].type == STORE_TEXT &&
+			    bytes_eq_var(cells[i].b, bytes_str(tables[k])))
+				fail_msg("%s", tables[k]);
+}
+
+/* Neither question reads a whole table. */
+static void test_questions_use_indexes(void **state)
+{
+	struct sender_fixture *f = malloc(sizeof(*f));
+	const uint8_t wanted[32] = {1};
+	const struct store_value arg = store_blob(BYTES_OF(wanted));
+	struct err_note note = {0};
+	size_t steps = 0;
+	char url[512], sql[1024];
+
+	(void)state;
+	assert_non_null(f);
+	sender_setup(f, 1);
+	(void)snprintf(url, sizeof(url), "sqlite:%s", f->w.sim.path);
+	(void)snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN %s", handle_index_find_sql);
+	assert_int_equal(store_query(url, "claviger", sql, &arg, 1, plan_step, &steps, &note),
+			 ERR_OK);
+	assert_true(steps > 3);
+	steps = 0;
+	(void)snprintf(sql, sizeof(sql), "EXPLAIN QUERY PLAN SELECT id FROM operation WHERE %s",
+		       INSPECT_WHERE);
+	assert_int_equal(store_query(url, "claviger", sql, &arg, 1, plan_step, &steps, &note),
+			 ERR_OK);
+	assert_true(steps > 3);
+	sender_teardown(f);
+	free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_a_life),
+		cmocka_unit_test(test_rows_older_than_the_index),
+		cmocka_unit_test(test_questions_use_indexes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,28 @@ static void test_catches_up_back_to_back(void **state)
 	assert_int_equal(rows(f), 1);
 }
 
+/* Both forms of one request, and requests whose handles fill more than one statement. */
+static void test_handles_are_indexed(void **state)
+{
+	struct fixture *f = *state;
+	struct hash32 handles[50];
+
+	for (uint8_t i = 0; i < ARRAY_LEN(handles); i++)
+		handles[i] = world_handle(i, 5);
+	world_request(&f->w, 1, handles, 50, BYTES_LIT("\0"), WORLD_HANDLES, 0, BYTES_LIT("x"));
+	world_request(&f->w, 2, &handles[7], 1, BYTES_LIT("\0"), WORLD_HANDLES | WORLD_LEGACY, 1,
+		      BYTES_LIT("x"));
+	start(f);
+	sim_run(&f->w.sim, 20000);
+	assert_int_equal(rows(f), 2);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation_handle"), 51);
+	assert_int_equal(sim_sql_int(&f->w.sim,
+				     "SELECT count(DISTINCT handle) FROM operation_handle"
+				     " h JOIN operation o ON o.request_id = h.request_id"
+				     " AND substr(o.content, 1, 4) = x'00000032'"),
+			 50);
+}
+
 static void test_undecodable_logs_go_to_quarantine(void **state)
 {
 	struct fixture *f = *state;
@@ -589,6 +611,7 @@ int main(void)
 		T(test_without_history_it_starts_at_the_head),
 		T(test_goes_on_exactly_where_it_stopped),
 		T(test_catches_up_back_to_back),
+		T(test_handles_are_indexed),
 		T(test_undecodable_logs_go_to_quarantine),
 		T(test_a_cut_log_is_not_lost),
 		T(test_a_cut_log_is_found_after_a_restart),

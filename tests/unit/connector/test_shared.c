@@ -9,7 +9,10 @@
 
 #include <cmocka.h>
 
-#include "connector/operation.h"
+#include "connector/adapters/content.h"
+#include "connector/config_file.h"
+#include "connector/handle_index.h"
+#include "connector/inspect.h"
 #include "engines.h"
 
 enum {
@@ -38,7 +41,7 @@ static void open_stores(struct fixture *f)
 			fail_msg("%s", note.text);
 }
 
-static int setup(void **state)
+static int setup_in(void **state, const char *schema)
 {
 	static const struct test_loop fresh = TEST_LOOP_INIT;
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -46,9 +49,22 @@ static int setup(void **state)
 	assert_non_null(f);
 	f->loop = fresh;
 	test_database_make(&f->db, &postgres);
+	if (schema)
+		(void)snprintf(f->db.schema, sizeof(f->db.schema), "%s", schema);
 	open_stores(f);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_in(state, NULL);
+}
+
+/* In the schema that the programs use. */
+static int setup_as_installed(void **state)
+{
+	return setup_in(state, CONNECTOR_SCHEMA);
 }
 
 static int teardown(void **state)
@@ -130,10 +146,49 @@ static void test_an_id_has_one_content(void **state)
 	assert_int_equal(f->last, ERR_OK);
 }
 
+/* What the listener stores is found by its handle and by its transaction, as on SQLite. */
+static void test_inspect_finds(void **state)
+{
+	CLEANUP(buf_free) struct buf content = buf_make(1 << 12);
+	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
+	const struct hash32 handles[2] = {{{0xa1}}, {{0xa2}}};
+	const struct decryption_request r = {.handles = handles, .handles_n = 2};
+	struct store_batch b = store_batch_make(1 << 16);
+	struct operation op = request(17, 1);
+	struct handle_index index = {0};
+	struct fixture *f = *state;
+	struct err_note note = {0};
+	size_t statements;
+
+	assert_int_equal(content_encode(&content, &r), ERR_OK);
+	op.key.kind = OP_KIND_PUBLIC_DECRYPTION;
+	op.content = buf_view(&content);
+	op.tx_hash = (struct hash32){{0x70}};
+	assert_int_equal(op_add_insert(&b, &op, 1), ERR_OK);
+	assert_int_equal(handle_index_add(&index, &b, &op, &statements), ERR_OK);
+	assert_int_equal(handle_index_flush(&index, &b), ERR_OK);
+	assert_int_equal(store_submit(f->stores[0], &b, on_done, f), ERR_OK);
+	assert_true(test_loop_until(&f->loop, &f->done_n, 1));
+	assert_int_equal(f->last, ERR_OK);
+
+#define ZEROS "00000000000000000000000000000000000000000000000000000000000000"
+	static const char *const found[] = {"17", "a1" ZEROS, "0xa2" ZEROS, "70" ZEROS};
+	for (size_t i = 0; i < ARRAY_LEN(found); i++) {
+		buf_clear(&out);
+		assert_int_equal(inspect_operations(&out, f->db.url, bytes_str(found[i]), &note),
+				 ERR_OK);
+		assert_non_null(
+			memmem(out.p, out.n, "decimal id    17\n", strlen("decimal id    17\n")));
+	}
+	assert_int_equal(inspect_operations(&out, f->db.url, BYTES_LIT("a3" ZEROS), &note),
+			 ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_an_id_has_one_content, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inspect_finds, setup_as_installed, teardown),
 	};
 
 	if (!pg_server_start(&server)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "world.h"
 
+#include "connector/handle_index.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -504,6 +506,16 @@ void world_request(struct world *w, uint64_t id, const struct hash32 *handles, s
 	}
 }
 
+void world_add_insert(struct world *w, struct store_batch *b, const struct operation *op)
+{
+	struct handle_index index = {0};
+	size_t statements;
+
+	assert_int_equal(op_add_insert(b, op, clock_wall_ms(&w->sim.clock)), ERR_OK);
+	assert_int_equal(handle_index_add(&index, b, op, &statements), ERR_OK);
+	assert_int_equal(handle_index_flush(&index, b), ERR_OK);
+}
+
 void world_insert(struct world *w, uint64_t id, const struct hash32 *handles, size_t n,
 		  struct bytes extra_data, unsigned committers, struct bytes body)
 {
@@ -524,7 +536,7 @@ void world_insert(struct world *w, uint64_t id, const struct hash32 *handles, si
 	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
 					    (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
 			 ERR_OK);
-	assert_int_equal(op_add_insert(&b, &op, clock_wall_ms(&w->sim.clock)), ERR_OK);
+	world_add_insert(w, &b, &op);
 	assert_int_equal(store_submit(&w->sim.store.base, &b, NULL, NULL), ERR_OK);
 	assert_int_equal(store_notify(&w->sim.store.base, OP_TOPIC_SEEN), ERR_OK);
 	buf_free(&d.legacy);

@@ -99,6 +99,9 @@ void world_request(struct world *w, uint64_t id, const struct hash32 *handles, s
 void world_insert(struct world *w, uint64_t id, const struct hash32 *handles, size_t n,
 		  struct bytes extra_data, unsigned committers, struct bytes body);
 
+/* op_add_insert and the index of its handles. */
+void world_add_insert(struct world *w, struct store_batch *b, const struct operation *op);
+
 /* The same of a user decryption; both forms of it. `committers` as above, 0: handles only. */
 void world_insert_user(struct world *w, uint64_t id, const struct decryption_request *request,
 		       unsigned committers, struct bytes body);

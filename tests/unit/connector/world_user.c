@@ -158,7 +158,7 @@ void world_insert_user(struct world *w, uint64_t id, const struct decryption_req
 	assert_int_equal(event_table_decode(&event_tables[EVENTS_DECRYPTION], &a, &op,
 					    (struct chain_id){WORLD_GATEWAY_CHAIN}, &log, &note),
 			 ERR_OK);
-	assert_int_equal(op_add_insert(&b, &op, clock_wall_ms(&w->sim.clock)), ERR_OK);
+	world_add_insert(w, &b, &op);
 	assert_int_equal(store_submit(&w->sim.store.base, &b, NULL, NULL), ERR_OK);
 	assert_int_equal(store_notify(&w->sim.store.base, OP_TOPIC_SEEN), ERR_OK);
 }
