@@ -23,7 +23,9 @@
 enum {
 	CHAIN_TIMEOUT_MS = 10000, /* gateway and ethereum have no key for it */
 	CONFIG_ARENA_MAX = 4 << 20,
-	STOP_LOOK_MS = 20, /* how often a stop looks whether the work is done */
+	STOP_LOOK_MS = 20,      /* how often a stop looks whether the work is done */
+	STOP_EXTEND_MS = 60000, /* what a manager is asked for, however long shutdown_grace is … */
+	STOP_EXTEND_AGAIN_MS = 10000, /* … as long as the loop turns */
 	OWNER_BYTES = 16,
 	NAME_MAX_BYTES = 64,
 	SERVED_CHAINS = 2
@@ -63,7 +65,7 @@ struct process {
 
 	struct notify notify;
 	bool stopping;
-	int64_t stop_by_ms; /* monotonic */
+	int64_t stop_by_ms, extend_ms; /* monotonic; when to ask for more time */
 	struct timer stop;
 
 	enum err fatal;
@@ -365,13 +367,22 @@ static void on_fatal(void *ctx, enum err err, const char *why)
 	loop_stop(p->loop);
 }
 
+/* A service manager kills who takes long to stop, unless it is told, again and again. */
+static void stop_extend(struct process *p, int64_t now_ms)
+{
+	if (now_ms < p->extend_ms)
+		return;
+	notify_extend(&p->notify, STOP_EXTEND_MS);
+	p->extend_ms = now_ms + STOP_EXTEND_AGAIN_MS;
+}
+
 static void stop_look(void *ctx)
 {
 	struct process *p = ctx;
-	bool worked = worker_idle(p->worker);
-	int64_t left_ms = p->stop_by_ms - clock_mono_ms(loop_clock(p->loop));
+	bool worked = worker_idle(p->worker), sent = true;
+	int64_t now_ms = clock_mono_ms(loop_clock(p->loop)), left_ms = p->stop_by_ms - now_ms;
 
-	bool sent = true;
+	stop_extend(p, now_ms);
 	for (size_t i = 0; i < SERVED_CHAINS; i++) {
 		if (worked) /* what the worker still answered is the sender's to begin */
 			sender_drain(p->senders[i]);

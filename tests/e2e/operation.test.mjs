@@ -167,6 +167,8 @@ test('the service manager hears of start, life, reload and stop', async () => {
 	const [code] = await once(service, 'exit');
 	assert.equal(code, 0);
 	await waitFor('STOPPING', async () => told.includes('STOPPING=1 STATUS=Stopping'));
+	// However long shutdown_grace is: systemd would wait for TimeoutStopSec only.
+	await waitFor('EXTEND_TIMEOUT_USEC', async () => told.includes('EXTEND_TIMEOUT_USEC=60000000'));
 	const { status, stdout } = run('audit', 'verify', '-d', join(folder, 'c.db'), '--json');
 	assert.equal(status, 0, stdout);
 	assert.ok(existsSync(join(folder, 'c.db')) && readFileSync(join(folder, 'c.db')).length > 0);
