@@ -178,14 +178,15 @@ static const char *const steps[] = {
 	" ON CONFLICT (chain, contract, kind, request_id) DO NOTHING;",
 
 	/* 8: ways for people who ask (inspect.h): by handle, by the request's transaction, by one
-	   of ours. What was there before is not in operation_handle; it has ids up to `last`. */
+	   of ours. What listeners stored that did not know of it is not in operation_handle; it has
+	   ids up to `last`, which the first one that does know sets. */
 	"CREATE TABLE operation_handle ("
 	" request_id BLOB NOT NULL,"
 	" handle BLOB NOT NULL,"
 	" PRIMARY KEY (request_id, handle)) STRICT;"
 	"CREATE INDEX operation_by_handle ON operation_handle (handle);"
 	"CREATE TABLE operation_unindexed (last INTEGER NOT NULL) STRICT;"
-	"INSERT INTO operation_unindexed (last) SELECT coalesce(max(id), 0) FROM operation;"
+	"INSERT INTO operation_unindexed (last) VALUES (9223372036854775807);"
 	"CREATE INDEX operation_by_tx ON operation (tx_hash);"
 	"CREATE INDEX tx_by_hash ON tx (hash);",
 };

@@ -10,6 +10,11 @@
 
 static const char load_sql[] = "SELECT block, block_hash FROM cursor WHERE chain = $1";
 
+/* From here on rows come with their handles (handle_index.h). */
+static const char indexed_sql[] =
+	"UPDATE operation_unindexed SET last = (SELECT coalesce(max(id), 0) FROM operation)"
+	" WHERE last = 9223372036854775807";
+
 static const char doubts_sql[] = "SELECT DISTINCT block FROM quarantine WHERE chain = $1 ORDER BY "
 				 "block DESC LIMIT $2";
 
@@ -23,8 +28,9 @@ static const char move_sql[] = "UPDATE cursor SET block = $2, block_hash = $3, u
 enum err cursor_add_load(struct store_batch *b, struct chain_id chain)
 {
 	TRY(STORE_ADD(b, STORE_ANY, load_sql, store_int((int64_t)chain.v)));
-	return STORE_ADD(b, STORE_ANY, doubts_sql, store_int((int64_t)chain.v),
-			 store_int(DOUBTS_MAX));
+	TRY(STORE_ADD(b, STORE_ANY, doubts_sql, store_int((int64_t)chain.v),
+		      store_int(DOUBTS_MAX)));
+	return STORE_ADD(b, STORE_ANY, indexed_sql);
 }
 
 enum err cursor_from_rows(struct cursor *ret_cursor, const struct store_rows *rows)

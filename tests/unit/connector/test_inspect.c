@@ -180,6 +180,8 @@ static void test_rows_older_than_the_index(void **state)
 	sim_run(&f->w.sim, 100);
 	copy_value(handle, sizeof(handle), inspect(f, "17", &out), "handle        0x");
 	assert_int_equal(STORE_ADD(&b, STORE_ANY, "DELETE FROM operation_handle"), ERR_OK);
+	assert_int_equal(STORE_ADD(&b, STORE_ONE, "UPDATE operation_unindexed SET last = 0"),
+			 ERR_OK);
 	assert_int_equal(store_submit(&f->w.sim.store.base, &b, NULL, NULL), ERR_OK);
 	sim_run(&f->w.sim, 100);
 	assert_int_equal(look_for(f, handle, &out, &note), ERR_NOT_FOUND);

@@ -153,6 +153,7 @@ static void test_handles_are_indexed(void **state)
 	start(f);
 	sim_run(&f->w.sim, 20000);
 	assert_int_equal(rows(f), 2);
+	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT last FROM operation_unindexed"), 0);
 	assert_int_equal(sim_sql_int(&f->w.sim, "SELECT count(*) FROM operation_handle"), 51);
 	assert_int_equal(sim_sql_int(&f->w.sim,
 				     "SELECT count(DISTINCT handle) FROM operation_handle"

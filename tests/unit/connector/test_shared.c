@@ -167,6 +167,8 @@ static void test_inspect_finds(void **state)
 	assert_int_equal(op_add_insert(&b, &op, 1), ERR_OK);
 	assert_int_equal(handle_index_add(&index, &b, &op, &statements), ERR_OK);
 	assert_int_equal(handle_index_flush(&index, &b), ERR_OK);
+	assert_int_equal(STORE_ADD(&b, STORE_ONE, "UPDATE operation_unindexed SET last = 0"),
+			 ERR_OK);
 	assert_int_equal(store_submit(f->stores[0], &b, on_done, f), ERR_OK);
 	assert_true(test_loop_until(&f->loop, &f->done_n, 1));
 	assert_int_equal(f->last, ERR_OK);
