@@ -11,7 +11,7 @@ const allowed = {
 	store: ['base'],
 	eth: ['base', 'crypto', 'net'],
 	fhe: ['base', 'crypto', 'codec'],
-	mpc: ['base', 'crypto'],
+	mpc: ['base', 'crypto', 'codec'],
 	connector: ['base', 'crypto', 'net', 'store', 'eth'],
 	core: ['base', 'crypto', 'codec', 'net', 'store', 'eth', 'fhe', 'mpc'],
 	cmd: ['base', 'crypto', 'codec', 'net', 'store', 'eth', 'fhe', 'mpc', 'connector', 'core'],
