@@ -8,8 +8,15 @@
 
 enum {
 	WORDS_MAX = 1 << 17,
-	DEGREE_MAX = 15, /* message and carry */
+	DEGREE_MAX = 15,  /* message and carry */
+	DEGREE_FRESH = 3, /* message */
 };
+
+/* The Boolean object, then the integer. */
+static const char *const small_names[] = {"high_level_api::FheBool", "high_level_api::FheUint",
+					  NULL};
+static const char *const big_names[] = {"high_level_api::SquashedNoiseFheBool",
+					"high_level_api::SquashedNoiseFheUint", NULL};
 
 #define VERSION(text, v)                                                                           \
 	{                                                                                          \
@@ -155,7 +162,6 @@ static enum err value_check(const struct fhe_expanded *v, const struct fhe_param
 
 typedef void read_body(struct reader *r, struct fhe_expanded *v, struct err_note *note);
 
-/* `names`: the Boolean object, then the integer. */
 static enum err value_read(struct fhe_expanded *ret_value, const struct fhe_params *p,
 			   const char *const *names, read_body *body, unsigned width,
 			   struct bytes serialized, struct err_note *note)
@@ -178,17 +184,76 @@ static enum err value_read(struct fhe_expanded *ret_value, const struct fhe_para
 enum err fhe_small_expanded_read(struct fhe_expanded *ret_value, const struct fhe_params *p,
 				 struct bytes serialized, struct err_note *note)
 {
-	static const char *const names[] = {"high_level_api::FheBool", "high_level_api::FheUint",
-					    NULL};
-
-	return value_read(ret_value, p, names, small_read_body, 8, serialized, note);
+	return value_read(ret_value, p, small_names, small_read_body, 8, serialized, note);
 }
 
 enum err fhe_big_expanded_read(struct fhe_expanded *ret_value, const struct fhe_params *p,
 			       struct bytes serialized, struct err_note *note)
 {
-	static const char *const names[] = {"high_level_api::SquashedNoiseFheBool",
-					    "high_level_api::SquashedNoiseFheUint", NULL};
+	return value_read(ret_value, p, big_names, big_read_body, 16, serialized, note);
+}
 
-	return value_read(ret_value, p, names, big_read_body, 16, serialized, note);
+/* ---- writing ---- */
+
+static struct fhe_block block_of(const struct fhe_blocks_words *v, size_t i, uint64_t degree)
+{
+	return (struct fhe_block){
+		.words = bytes_sub(v->words, i * v->block_size, v->block_size),
+		.degree = degree,
+		.noise_level = 1,
+		.message_modulus = 1 << FHE_MESSAGE_BITS,
+		.carry_modulus = 1 << FHE_MESSAGE_BITS,
+	};
+}
+
+/* The newest version of an object, and its blocks. */
+static void blocks_write(struct bincode_writer *w, const struct fhe_blocks_words *v,
+			 const char *const names[2], uint32_t version, const struct layout *layout,
+			 uint64_t degree)
+{
+	bool boolean = v->item.kind == FHE_ITEM_BOOLEAN;
+	size_t n = v->words.n / v->block_size;
+
+	safe_serialize_begin(w, names[boolean ? 0 : 1]);
+	bincode_put_u32(w, version);
+	bincode_put_u32(w, 0);
+	bincode_put_u32(w, 0);
+	if (!boolean)
+		bincode_put_u64(w, n);
+	for (size_t i = 0; i < n; i++) {
+		struct fhe_block block = block_of(v, i, boolean ? 1 : degree);
+
+		layout_write(w, layout, &block);
+	}
+}
+
+static void tag_write(struct bincode_writer *w, struct bytes tag)
+{
+	bincode_put_u32(w, 0);
+	bincode_put_vec(w, tag);
+}
+
+enum err fhe_small_expanded_write(const struct fhe_blocks_words *v, struct bytes tag,
+				  struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+
+	blocks_write(&w, v, small_names, 2, &fhe_block_64_layout, DEGREE_FRESH);
+	tag_write(&w, tag);
+	bincode_put_u32(&w, 0); /* no metadata */
+	bincode_put_vec(&w, BYTES_NONE);
+	return bincode_end(&w);
+}
+
+enum err fhe_big_expanded_write(const struct fhe_blocks_words *v, struct bytes tag, struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+
+	blocks_write(&w, v, big_names, 1, &fhe_block_128_layout, DEGREE_MAX);
+	if (v->item.kind != FHE_ITEM_BOOLEAN)
+		bincode_put_u64(&w, v->item.blocks);
+	bincode_put_u32(&w, 0);
+	bincode_put_u32(&w, 0); /* Normal: not out of a list */
+	tag_write(&w, tag);
+	return bincode_end(&w);
 }

@@ -13,6 +13,7 @@
 #ifndef FHE_EXPANDED_H
 #define FHE_EXPANDED_H
 
+#include "fhe/items.h"
 #include "fhe/params.h"
 
 /* shortint Ciphertext, and SquashedNoiseCiphertext. */
@@ -48,6 +49,20 @@ enum err fhe_big_expanded_read(struct fhe_expanded *ret_value, const struct fhe_
 
 /* The next block of a value that was read; false at the end. */
 bool fhe_blocks_next(struct fhe_blocks *blocks, struct fhe_block *ret_block);
+
+/* A value to be written: LWE ciphertexts one after the other, fresh from a bootstrap. */
+struct fhe_blocks_words {
+	struct fhe_item item;
+	struct bytes words;
+	size_t block_size; /* bytes of one: mask, then body, little-endian words */
+};
+
+/* Append safe_serialize(FheBool or FheUint), and safe_serialize(SquashedNoiseFheBool or
+ * SquashedNoiseFheUint). */
+enum err fhe_small_expanded_write(const struct fhe_blocks_words *v, struct bytes tag,
+				  struct buf *out) MUST_USE;
+enum err fhe_big_expanded_write(const struct fhe_blocks_words *v, struct bytes tag,
+				struct buf *out) MUST_USE;
 
 /* Layouts of one block. */
 extern const struct layout fhe_block_64_layout;

@@ -90,3 +90,21 @@ enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct f
 	*ret_list = list;
 	return ERR_OK;
 }
+
+enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct fhe_item item,
+				 struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+
+	safe_serialize_begin(&w, FHE_SQUASHED_LIST_NAME);
+	layout_write(&w, &fhe_squashed_head_layout, list);
+	bincode_put_u64(&w, list->glwe_n);
+	for (size_t i = 0; i < list->glwe_n; i++)
+		layout_write(&w, &fhe_squashed_glwe_layout, &list->glwe[i]);
+	bincode_put_u8(&w, 1);
+	layout_write(&w, &fhe_squashed_meta_layout, list);
+	fhe_items_write(&w, &item, 1);
+	bincode_put_u32(&w, 0); /* Tag */
+	bincode_put_vec(&w, list->tag);
+	return bincode_end(&w);
+}

@@ -17,6 +17,10 @@
 enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				struct bytes serialized, struct err_note *note) MUST_USE;
 
+/* Appends safe_serialize of a list with this one item; `list->items` is not looked at. */
+enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct fhe_item item,
+				 struct buf *out) MUST_USE;
+
 /* Packed 4-bit blocks that an item takes. */
 enum {
 	FHE_SQUASHED_BLOCKS_PER_BODY = 2

@@ -9,8 +9,8 @@
 
 #include "crypto/aes_ctr.h"
 #include "fhe/client_key.h"
+#include "fhe/compact_list.h"
 #include "fhe/compact_public_key.h"
-#include "fhe/items.h"
 #include "fhe/key_handles.h"
 #include "fhe/u128.h"
 
@@ -44,20 +44,6 @@ enum err fhe_compact_public_key_generate(const struct fhe_client_key *k, struct 
 					 struct buf *out) MUST_USE;
 
 /* ---- users' inputs ---- */
-
-/* A CompactCiphertextList; views into what it was read from. */
-struct fhe_compact_list {
-	struct bytes words; /* one mask of `dimension` words per bin, then `count` bodies */
-	uint64_t lwe_size, count, degree, message_modulus, carry_modulus;
-	uint32_t expansion;
-	struct fhe_items items;
-	struct bytes tag;
-};
-
-/* From safe_serialize("high_level_api::CompactCiphertextList"), packed or not. Sizes and items are
- * checked against it. */
-enum err fhe_compact_list_read(struct fhe_compact_list *ret_list, struct bytes serialized,
-			       struct err_note *note) MUST_USE;
 
 /*
  * Decrypts item `index` with the compact private key. ERR_RANGE past the end, ERR_UNSUPPORTED for

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-#include "codec/safe_serialize.h"
 #include "fhe/dealer/dealer.h"
 #include "fhe/negacyclic.h"
 #include "fhe/squashed_list.h"
@@ -43,24 +42,6 @@ static enum err glwe_fill(uint8_t *words, const struct fhe_sns_compression_param
 	return ERR_OK;
 }
 
-static enum err list_write(struct fhe_packed_list *list, struct fhe_item item, struct bytes tag,
-			   struct buf *out)
-{
-	struct bincode_writer w = {.out = out};
-
-	safe_serialize_begin(&w, FHE_SQUASHED_LIST_NAME);
-	layout_write(&w, &fhe_squashed_head_layout, list);
-	bincode_put_u64(&w, list->glwe_n);
-	for (size_t i = 0; i < list->glwe_n; i++)
-		layout_write(&w, &fhe_squashed_glwe_layout, &list->glwe[i]);
-	bincode_put_u8(&w, 1);
-	layout_write(&w, &fhe_squashed_meta_layout, list);
-	fhe_items_write(&w, &item, 1);
-	bincode_put_u32(&w, 0);
-	bincode_put_vec(&w, tag);
-	return bincode_end(&w);
-}
-
 /* Nothing above the type's bits, in variable time: the dealer of a local network knows its values
  * anyway. */
 static bool value_fits_var(const struct fhe_type_row *type, const struct fhe_plaintext *v)
@@ -82,7 +63,8 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 	struct fhe_packed_list list = {.glwe_n = 1,
 				       .message_modulus = 4,
 				       .carry_modulus = 4,
-				       .lwe_per_glwe = p->lwe_per_glwe};
+				       .lwe_per_glwe = p->lwe_per_glwe,
+				       .tag = k->tag};
 	uint8_t *place;
 
 	if (key.n == 0)
@@ -97,5 +79,5 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 						.glwe_dimension = p->glwe_dimension,
 						.polynomial_size = p->polynomial_size,
 						.bodies = blocks};
-	return list_write(&list, item, k->tag, out);
+	return fhe_squashed_list_write(&list, item, out);
 }
