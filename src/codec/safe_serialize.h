@@ -15,8 +15,9 @@ enum {
 
 /*
  * Check the header; `names` are the accepted type names, NULL-terminated; *ret_index says which one
- * it was. The reader then stands at the body. ERR_UNSUPPORTED for another header version or mode,
- * ERR_MISMATCH for another type (the note says which), ERR_MALFORMED, ERR_TRUNCATED.
+ * it was. The reader then stands at the body. The note says what is wrong at which byte.
+ * ERR_UNSUPPORTED for another header version or mode, ERR_MISMATCH for another type (the note says
+ * which), ERR_MALFORMED, ERR_TRUNCATED.
  */
 enum err safe_serialize_open(struct reader *r, const char *const *names, size_t *ret_index,
 			     struct err_note *note) MUST_USE;

@@ -67,7 +67,7 @@ static void test_every_cut_is_refused(void **state)
 		assert_int_equal(safe_serialize_open(&r, names, &which, &note), ERR_TRUNCATED);
 		assert_int_equal(r.err, ERR_TRUNCATED);
 		assert_int_equal(which, 99);
-		assert_true(note.text[0] != '\0');
+		assert_non_null(strstr(note.text, " at byte "));
 	}
 }
 
@@ -80,15 +80,16 @@ static void test_changes_are_refused(void **state)
 		const char *note;
 	} rows[] = {
 		{10, '4', ERR_UNSUPPORTED,
-		 "safe_serialize header version is \"0.4\", expected \"0.5\""},
+		 "safe_serialize header version at byte 0 is \"0.4\", expected \"0.5\""},
 		{0, 2, ERR_UNSUPPORTED, NULL},
-		{7, 1, ERR_MALFORMED, "not a safe_serialize container (header version)"},
-		{11, 1, ERR_UNSUPPORTED, "safe_serialize mode is missing or not \"versioned\""},
+		{7, 1, ERR_MALFORMED, "not a safe_serialize container (header version at byte 0)"},
+		{11, 1, ERR_UNSUPPORTED,
+		 "safe_serialize mode at byte 11 is missing or not \"versioned\""},
 		{25, '2', ERR_UNSUPPORTED,
-		 "safe_serialize versioning scheme is \"0.2\", expected \"0.1\""},
-		{27, 1, ERR_MALFORMED, "safe_serialize type name is cut or too long"},
+		 "safe_serialize versioning scheme at byte 15 is \"0.2\", expected \"0.1\""},
+		{27, 1, ERR_MALFORMED, "safe_serialize type name at byte 26 is cut or too long"},
 		{40, 'X', ERR_MISMATCH,
-		 "type is \"high_lXvel_api::CompactCiphertextList\", expected "
+		 "type at byte 26 is \"high_lXvel_api::CompactCiphertextList\", expected "
 		 "\"high_level_api::ClientKey\" or another known "
 		 "name"},
 	};

@@ -5,7 +5,6 @@
 
 enum {
 	SIZE_MAX_HERE = 4 << 20,
-	HEADER_MAX = 80, /* the container's own errors name no place */
 };
 
 static const struct {
@@ -223,8 +222,7 @@ static void each_byte(struct bytes original, enum fhe_key_object object)
 
 			p[at] ^= changes[c];
 			if (fhe_key_set_read(&set, object, in, &note) != ERR_OK) {
-				assert_true(at < HEADER_MAX || strstr(note.text, " at byte "));
-				assert_int_not_equal(note.text[0], 0);
+				assert_non_null(strstr(note.text, " at byte "));
 				refused++;
 			} else {
 				assert_ok(fhe_key_set_write(&set, object, &out));
