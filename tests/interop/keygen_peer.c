@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * The C side of keygen.test.mjs: a fresh key of a parameter set, by system randomness, as the
- * objects that node-tfhe can load. usage: keygen_peer SET DIR
+ * objects that node-tfhe can load, and of the set "test" the key set. usage: keygen_peer SET DIR
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "crypto/sha.h"
+#include "fhe/key_handles.h"
 #include "fhe/keygen/keygen.h"
 
 static int file_new(const char *dir, const char *name)
@@ -31,14 +33,36 @@ static void buf_store(const char *dir, const char *name, const struct buf *b)
 	CHECK(close(fd) == 0);
 }
 
-static void object_store(const char *dir, const char *name, const struct fhe_keygen *g,
-			 enum fhe_key_object object)
+static struct hash32 object_store(const char *dir, const char *name, const struct fhe_keygen *g,
+				  enum fhe_key_object object)
 {
+	struct kms_digest_stream *stream;
 	struct fhe_file_sink sink;
+	struct hash32 digest;
 	int fd = file_new(dir, name);
 
-	CHECK(fhe_keygen_write(g, object, fhe_file_sink_init(&sink, fd, NULL), 2, NULL) == ERR_OK);
+	CHECK(kms_digest_stream_new(&stream, "PDAT_KEY") == ERR_OK);
+	CHECK(fhe_keygen_write(g, object, fhe_file_sink_init(&sink, fd, stream), 2, NULL) ==
+	      ERR_OK);
+	CHECK(kms_digest_stream_final(stream, &digest) == ERR_OK);
+	kms_digest_stream_free(stream);
 	CHECK(close(fd) == 0);
+	return digest;
+}
+
+/* The key set, and the client key with its digest as a vault has them. */
+static void key_set_store(const char *dir, const struct fhe_keygen *g)
+{
+	struct fhe_key_metadata m = {
+		.digests = {{.pub_data = FHE_PUB_COMPRESSED_XOF_KEY_SET}},
+		.digests_n = 1,
+	};
+	struct buf out = buf_make(2 * CLIENT_KEY_SIZE_MAX);
+
+	m.digests[0].digest = object_store(dir, "key_set.bin", g, FHE_OBJECT_KEY_SET);
+	CHECK(kms_fhe_key_handles_write(fhe_keygen_client_key(g), &m, &out) == ERR_OK);
+	buf_store(dir, "handles.bin", &out);
+	buf_wipe(&out);
 }
 
 int main(int argc, char **argv)
@@ -62,9 +86,11 @@ int main(int argc, char **argv)
 	CHECK(fhe_keygen_write_public_key(g, &out) == ERR_OK);
 	buf_store(argv[2], "public_key.bin", &out);
 	buf_free(&out);
-	object_store(argv[2], "compressed_public_key.bin", g, FHE_OBJECT_PUBLIC_KEY);
-	if (params == &fhe_params_test)
-		object_store(argv[2], "server_key.bin", g, FHE_OBJECT_SERVER_KEY);
+	(void)object_store(argv[2], "compressed_public_key.bin", g, FHE_OBJECT_PUBLIC_KEY);
+	if (params == &fhe_params_test) {
+		(void)object_store(argv[2], "server_key.bin", g, FHE_OBJECT_SERVER_KEY);
+		key_set_store(argv[2], g);
+	}
 	fhe_keygen_free(g);
 	return EXIT_SUCCESS;
 }

@@ -13,7 +13,7 @@ status=0
 
 # What deals keys in the clear must not be in a program that gets installed.
 build_release
-for name in kms-server kms-connector kms-gen-keys; do
+for name in kms-server kms-connector kms-gen-keys kms-client; do
 	program=$build/release/src/cmd/$name
 	[ -x "$program" ] || die "$program is missing"
 	dealing=$(nm --defined-only "$program" | grep -iE ' [Tt] .*(dealer|fhe_.*(generate|encrypt))' || true)
