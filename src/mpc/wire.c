@@ -54,3 +54,77 @@ enum err mpc_wire_get_rings(struct gr *ret_elements, size_t n, struct bytes mess
 		ret_elements[i] = mpc_wire_gr(&r);
 	return reader_end(&r);
 }
+
+/* ---- values that are broadcast ---- */
+
+static void skip_rings(struct reader *r)
+{
+	uint64_t n = bincode_len(r, r->in.n / GR_SIZE);
+
+	(void)reader_bytes(r, (size_t)n * GR_SIZE);
+}
+
+/* A list of lists of lists of pairs. */
+static void skip_pairs(struct reader *r, unsigned depth)
+{
+	size_t size = depth == 0 ? 2 * (size_t)GR_SIZE : sizeof(uint64_t);
+	uint64_t n = bincode_len(r, r->in.n / size);
+
+	if (depth == 0) {
+		(void)reader_bytes(r, (size_t)n * size);
+		return;
+	}
+	for (uint64_t i = 0; i < n && r->err == ERR_OK; i++)
+		skip_pairs(r, depth - 1);
+}
+
+/* Elements, or polynomials, which are lists of elements. */
+static void skip_value_or_poly(struct reader *r)
+{
+	if (bincode_tag(r, 1) == 0) {
+		skip_rings(r);
+		return;
+	}
+	for (uint64_t n = bincode_len(r, r->in.n / sizeof(uint64_t)); n > 0 && r->err == ERR_OK;
+	     n--)
+		skip_rings(r);
+}
+
+/* A map whose keys are `roles` roles. */
+static void skip_map(struct reader *r, unsigned roles, void (*skip)(struct reader *r))
+{
+	uint64_t n = bincode_len(r, r->in.n / (roles * sizeof(uint64_t)));
+
+	for (; n > 0 && r->err == ERR_OK; n--) {
+		(void)reader_bytes(r, roles * sizeof(uint64_t));
+		skip(r);
+	}
+}
+
+struct bytes mpc_wire_cast(struct reader *r)
+{
+	struct bytes all = r->in;
+
+	switch (bincode_tag(r, MPC_CAST_VSS_ROUND_4)) {
+	case MPC_CAST_BOT:
+		break;
+	case MPC_CAST_RINGS:
+		skip_rings(r);
+		break;
+	case MPC_CAST_RING:
+		(void)reader_bytes(r, GR_SIZE);
+		break;
+	case MPC_CAST_VSS_ROUND_2:
+		skip_pairs(r, 2);
+		break;
+	case MPC_CAST_VSS_ROUND_3:
+		skip_map(r, 3, skip_rings);
+		break;
+	case MPC_CAST_VSS_ROUND_4:
+		skip_map(r, 2, skip_value_or_poly);
+		break;
+	default:
+		reader_fail(r, ERR_UNSUPPORTED);
+	}
+	return r->err == ERR_OK ? bytes_sub(all, 0, all.n - r->in.n) : BYTES_NONE;
+}

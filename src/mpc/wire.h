@@ -47,6 +47,13 @@ static inline size_t mpc_wire_rings_size(size_t n)
 	return 4 + 8 + n * GR_SIZE;
 }
 
+/*
+ * The next value that somebody broadcasts, as its bytes, whatever it says: its form alone is
+ * checked. Latches ERR_MALFORMED, ERR_TRUNCATED; ERR_UNSUPPORTED for a variant that our protocols
+ * have no use for.
+ */
+struct bytes mpc_wire_cast(struct reader *r);
+
 /* Inside other messages. */
 void mpc_wire_put_gr(struct bincode_writer *w, const struct gr *a);
 struct gr mpc_wire_gr(struct reader *r);
