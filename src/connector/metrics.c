@@ -90,6 +90,15 @@ static const char *const ends[] = {
 	[METRIC_END_FAILED] = "state=\"failed\"",   [METRIC_END_ABORTED] = "state=\"aborted\"",
 	[METRIC_END_EXPIRED] = "state=\"expired\"",
 };
+static const char *const reverts[] = {
+	[METRIC_REVERT_ANSWERED] = "cause=\"answered\"",
+	[METRIC_REVERT_NOT_YET] = "cause=\"not_yet\"",
+	[METRIC_REVERT_REGISTRATION] = "cause=\"registration\"",
+	[METRIC_REVERT_CONTEXT] = "cause=\"context\"",
+	[METRIC_REVERT_BAD_ANSWER] = "cause=\"bad_answer\"",
+	[METRIC_REVERT_PAUSED] = "cause=\"paused\"",
+	[METRIC_REVERT_OTHER] = "cause=\"other\"",
+};
 
 static const double worker_buckets[] = {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 static const double sender_buckets[] = {0.1, 0.5, 1, 2.5, 5, 10, 15, 30};
@@ -173,6 +182,9 @@ static const struct metric_row rows[] = {
 			      "Operations removed for their age or number.", PLAIN},
 	[METRIC_AUDIT_HEAD] = {P "audit_head", GAUGE, "Number of the audit log's last record.",
 			       PLAIN},
+	[METRIC_SENDER_REVERTS] = {P "tx_sender_reverts_total", COUNTER,
+				   "Answers that a contract would revert, by who can do something.",
+				   LABELS(reverts)},
 };
 
 _Static_assert(ARRAY_LEN(rows) == METRIC_N, "one row per metric");

@@ -45,6 +45,7 @@ enum metric {
 	METRIC_OPERATIONS_ENDED,        /* METRIC_END_… */
 	METRIC_AUDIT_HEAD,              /* gauge, cell 0 */
 	METRIC_COLLECTED,               /* cell 0 */
+	METRIC_SENDER_REVERTS,          /* METRIC_REVERT_… */
 	METRIC_N,
 };
 
@@ -112,6 +113,16 @@ enum {
 	METRIC_END_FAILED,
 	METRIC_END_ABORTED,
 	METRIC_END_EXPIRED
+};
+/* In the order of enum revert_cause (adapters/answer.h). */
+enum {
+	METRIC_REVERT_ANSWERED,
+	METRIC_REVERT_NOT_YET,
+	METRIC_REVERT_REGISTRATION,
+	METRIC_REVERT_CONTEXT,
+	METRIC_REVERT_BAD_ANSWER,
+	METRIC_REVERT_PAUSED,
+	METRIC_REVERT_OTHER,
 };
 
 enum {

@@ -107,3 +107,56 @@ enum err answer_classify_revert(const char **ret_name, enum op_kind kind, struct
 	}
 	return decryption_classify_revert(ret_name, revert_data);
 }
+
+/* ---- causes ---- */
+
+#define NO_SENDER "this account is not registered as the transaction sender of a KMS node"
+#define NO_SIGNER "the key that the core signs with is not registered as a KMS node's"
+#define NO_PAIR   "this account and the core's signing key are not registered for one KMS node"
+
+/* By the names of both tables of reverts; who is not here is REVERT_OTHER. */
+static const struct {
+	const char *name;
+	enum revert_cause cause;
+	const char *hint;
+} causes[] = {
+	{"KmsNodeAlreadySigned", REVERT_ANSWERED, ""},
+	{"KmsAlreadySignedForPrepKeygen", REVERT_ANSWERED, ""},
+	{"KmsAlreadySignedForKeygen", REVERT_ANSWERED, ""},
+	{"KmsAlreadySignedForCrsgen", REVERT_ANSWERED, ""},
+	{"KmsContextCreationAlreadyConfirmed", REVERT_ANSWERED, ""},
+	{"EpochActivationAlreadyConfirmed", REVERT_ANSWERED, ""},
+	{"KmsContextNotPending", REVERT_ANSWERED, ""},
+	{"InvalidKmsEpoch", REVERT_ANSWERED, ""},
+	{"DecryptionNotRequested", REVERT_NOT_YET, ""},
+	{"PrepKeygenNotRequested", REVERT_NOT_YET, ""},
+	{"KeygenNotRequested", REVERT_NOT_YET, ""},
+	{"CrsgenNotRequested", REVERT_NOT_YET, ""},
+	{"KeyManagementRequestPending", REVERT_NOT_YET, ""},
+	{"KmsContextNotCreated", REVERT_NOT_YET, ""},
+	{"NotKmsTxSender", REVERT_REGISTRATION, NO_SENDER},
+	{"KmsContextCreationUnauthorized", REVERT_REGISTRATION, NO_SENDER},
+	{"EpochActivationUnauthorized", REVERT_REGISTRATION, NO_SENDER},
+	{"NotKmsSigner", REVERT_REGISTRATION, NO_SIGNER},
+	{"KmsSignerDoesNotMatchTxSender", REVERT_REGISTRATION, NO_PAIR},
+	{"EpochActivationSignerDoesNotMatchTxSender", REVERT_REGISTRATION, NO_PAIR},
+	{"InvalidKmsContext", REVERT_CONTEXT, "the context is not valid (any more, or yet)"},
+	{"DecryptionContextMismatch", REVERT_CONTEXT, "it was answered for another context"},
+	{"ECDSAInvalidSignature", REVERT_BAD_ANSWER, ""},
+	{"ECDSAInvalidSignatureLength", REVERT_BAD_ANSWER, ""},
+	{"ECDSAInvalidSignatureS", REVERT_BAD_ANSWER, ""},
+	{"EmptyKeyDigests", REVERT_BAD_ANSWER, ""},
+	{"EmptyEpochActivationAttestation", REVERT_BAD_ANSWER, ""},
+	{"EnforcedPause", REVERT_PAUSED, "the contract is paused"},
+};
+
+enum revert_cause answer_revert_cause(const char **ret_hint, const char *name)
+{
+	*ret_hint = "";
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (strcmp(name, causes[i].name) == 0) {
+			*ret_hint = causes[i].hint;
+			return causes[i].cause;
+		}
+	return REVERT_OTHER;
+}

@@ -21,4 +21,20 @@ enum err answer_call(struct buf *out, enum op_kind kind, struct u256 id,
  */
 enum err answer_classify_revert(const char **ret_name, enum op_kind kind, struct bytes revert_data);
 
+/* Who has to do something about a revert, in the order of METRIC_REVERT_…. */
+enum revert_cause {
+	REVERT_ANSWERED,     /* nobody: the chain has it */
+	REVERT_NOT_YET,      /* nobody: a node lags, or another step comes first */
+	REVERT_REGISTRATION, /* the operator: this node's account or signing key is not registered
+			      */
+	REVERT_CONTEXT,      /* nobody during a rotation of contexts, else the operator */
+	REVERT_BAD_ANSWER,   /* whoever runs the core */
+	REVERT_PAUSED,       /* who runs the contracts */
+	REVERT_OTHER,
+	REVERT_CAUSES,
+};
+
+/* Of a name that answer_classify_revert gave. ret_hint: what it means, for a person; may be "". */
+enum revert_cause answer_revert_cause(const char **ret_hint, const char *name);
+
 #endif

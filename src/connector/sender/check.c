@@ -57,17 +57,27 @@ static void ends(struct job *j, enum err class, const char *reason)
 		job_defer_for(j, class, !done, reason, END_AGAIN_MS);
 }
 
+_Static_assert((int)REVERT_OTHER == (int)METRIC_REVERT_OTHER, "one cell for each cause");
+
 static void on_revert(struct job *j, const struct provider_error *e)
 {
 	struct err_note reason = {0};
-	const char *name;
+	const char *name, *hint;
 	enum err class = answer_classify_revert(&name, j->kind, e->revert_data);
+	enum revert_cause cause = answer_revert_cause(&hint, name);
 	bool done = class == ERR_ALREADY_DONE;
+
+	metrics_inc(j->s->env.metrics, METRIC_SENDER_REVERTS, (unsigned)cause);
+	if (cause == REVERT_REGISTRATION)
+		LOG_ERROR(j->s->env.log, "The contracts do not know this node",
+			  log_s("revert", name), log_s("detail", hint),
+			  log_hex("account", BYTES_OF(j->s->account.b)));
 
 	if (done)
 		class = err_say(&reason, class, "already answered: %s", name);
 	else
-		class = err_say(&reason, class, "the gateway reverts the answer: %s", name);
+		class = err_say(&reason, class, "the gateway reverts the answer: %s%s%s", name,
+				hint[0] ? ": " : "", hint);
 	if (!done && err_class(class) != ERR_CLASS_REFUSED)
 		job_defer(j, class, true, reason.text);
 	else

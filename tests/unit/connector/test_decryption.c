@@ -12,6 +12,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "connector/adapters/answer.h"
 #include "connector/adapters/decryption.h"
 #include "connector/adapters/views.h"
 #include "crypto/keccak.h"
@@ -301,6 +302,13 @@ static void test_reverts(void **state)
 		assert_int_equal(hex_decode(&data, bytes_str(cases[i].selector)), ERR_OK);
 		assert_int_equal(decryption_classify_revert(&name, buf_view(&data)), cases[i].err);
 		assert_string_equal(name, cases[i].name);
+		/* Every error that the contracts have tells whose trouble it is. */
+		const char *hint;
+		enum revert_cause cause = answer_revert_cause(&hint, name);
+		assert_int_equal(cause == REVERT_ANSWERED, cases[i].err == ERR_ALREADY_DONE);
+		assert_int_equal(cause == REVERT_OTHER, !strcmp(name, "Error") ||
+								!strcmp(name, "Panic") ||
+								!strcmp(name, "unknown revert"));
 	}
 }
 

@@ -508,6 +508,10 @@ static void test_reverts(void **state)
 		assert_int_equal(answer_classify_revert(&name, OP_KIND_KEYGEN, buf_view(&data)),
 				 rows[i].err);
 		assert_string_equal(name, rows[i].name);
+		const char *hint;
+		enum revert_cause cause = answer_revert_cause(&hint, name);
+		assert_int_equal(cause == REVERT_ANSWERED, rows[i].err == ERR_ALREADY_DONE);
+		assert_int_equal(cause == REVERT_OTHER, !strcmp(name, "unknown revert"));
 	}
 }
 

@@ -383,6 +383,26 @@ static void test_a_bad_answer_fails_with_its_reason(void **state)
 	assert_int_equal(f->pool.sends, 0);
 }
 
+/* The operator's to mend: it waits, with a sentence for him and a number for his alert. */
+static void test_a_node_that_is_not_registered_waits(void **state)
+{
+	struct sender_fixture *f = *state;
+	const int64_t *reverts = f->w.metrics.cells[METRIC_SENDER_REVERTS];
+
+	f->pool.revert = "NotKmsTxSender(address)";
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(sender_ops(f, "answered"), 1);
+	assert_string_equal(world_reason(&f->w, 1),
+			    "the gateway reverts the answer: NotKmsTxSender: this account is not "
+			    "registered as the transaction sender of a KMS node");
+	assert_true(reverts[METRIC_REVERT_REGISTRATION] > 5);
+	f->pool.revert = NULL;
+	assert_true(sender_wait(f, "done", 1, 120000));
+	assert_int_equal(reverts[METRIC_REVERT_OTHER] + reverts[METRIC_REVERT_BAD_ANSWER], 0);
+}
+
 static void test_nothing_is_tried_for_ever(void **state)
 {
 	struct sender_fixture *f = *state;
@@ -393,7 +413,9 @@ static void test_nothing_is_tried_for_ever(void **state)
 	sender_answers(f, 1, 1);
 	assert_true(sender_wait(f, "expired", 1, 200000));
 	assert_string_equal(world_reason(&f->w, 1),
-			    "the gateway reverts the answer: EnforcedPause");
+			    "the gateway reverts the answer: EnforcedPause: the contract is "
+			    "paused");
+	assert_true(f->w.metrics.cells[METRIC_SENDER_REVERTS][METRIC_REVERT_PAUSED] > 1);
 }
 
 static void test_a_gateway_that_is_away(void **state)
@@ -643,6 +665,7 @@ int main(void)
 		T(test_the_highest_fee_is_signed),
 		T(test_a_lagging_node_is_asked_again),
 		T(test_a_bad_answer_fails_with_its_reason),
+		T(test_a_node_that_is_not_registered_waits),
 		T(test_nothing_is_tried_for_ever),
 		T(test_a_gateway_that_is_away),
 		T(test_somebody_else_took_the_operation),
