@@ -307,6 +307,8 @@ static void statuses_reply(struct monitoring *m, const struct store_result *r)
 		.chains = m->chains,
 		.chains_n = m->chains_n,
 		.worker = m->worker,
+		.signer = m->env.signer,
+		.config = m->env.config,
 	};
 	struct waiting w = m->statuses;
 

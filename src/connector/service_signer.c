@@ -5,7 +5,7 @@
 #include "eth/signer_aws.h"
 #include "eth/text.h"
 
-static bool uses_aws(const struct connector_config *c)
+bool service_signer_is_aws(const struct connector_config *c)
 {
 	return !c->private_key_given && c->aws_kms.key_id && c->aws_kms.key_id[0];
 }
@@ -119,7 +119,8 @@ static enum err aws_open(struct signer **ret_signer, const struct service_signer
 enum err service_signer_open(struct signer **ret_signer, const struct service_signer_options *o,
 			     struct err_note *note)
 {
-	TRY(uses_aws(o->config) ? aws_open(ret_signer, o, note) : raw_open(ret_signer, o, note));
+	TRY(service_signer_is_aws(o->config) ? aws_open(ret_signer, o, note)
+					     : raw_open(ret_signer, o, note));
 	if (secret_lock_failed() > 0)
 		LOG_WARN(o->log, "The machine refuses to lock memory: secrets may be swapped out; "
 				 "raise RLIMIT_MEMLOCK");
@@ -129,7 +130,7 @@ enum err service_signer_open(struct signer **ret_signer, const struct service_si
 bool service_signer_breaker(struct live_breaker *ret_breaker, const struct signer *s,
 			    const struct connector_config *c)
 {
-	if (!s || !uses_aws(c))
+	if (!s || !service_signer_is_aws(c))
 		return false;
 
 	const struct signer_aws_state state = signer_aws_state(s);

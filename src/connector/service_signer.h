@@ -25,5 +25,7 @@ enum err service_signer_open(struct signer **ret_signer, const struct service_si
 struct live_breaker;
 bool service_signer_breaker(struct live_breaker *ret_breaker, const struct signer *s,
 			    const struct connector_config *c);
+/* Whose key it is: that in AWS KMS, where there is no raw one. */
+bool service_signer_is_aws(const struct connector_config *c);
 
 #endif

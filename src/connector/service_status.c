@@ -2,6 +2,9 @@
 #include "connector/service_status.h"
 
 #include "base/hex.h"
+#include "connector/service_signer.h"
+#include "eth/signer_aws.h"
+#include "eth/text.h"
 
 #define LIVE "'seen','ready','computing','answered','sending'"
 
@@ -199,15 +202,35 @@ static json_t *parts_json(const struct status_source *s)
 	return list;
 }
 
+/* NULL where none is: the member is left out. */
+static json_t *signer_json(const struct status_source *s)
+{
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (!s->signer)
+		return NULL;
+	address_to_text(address, s->signer->address);
+	if (!service_signer_is_aws(s->config))
+		return json_pack("{s:s, s:s}", "kind", "raw key", "account", address);
+
+	const struct signer_aws_state a = signer_aws_state(s->signer);
+
+	return json_pack("{s:s, s:s, s:s?, s:s, s:s, s:I, s:I, s:I}", "kind", "aws_kms", "account",
+			 address, "region", a.region, "credentials", aws_source_words(a.source),
+			 "breaker", breaker_state_name(a.breaker), "opened",
+			 (json_int_t)a.breaker_opened, "waiting", (json_int_t)a.waiting,
+			 "in_flight", (json_int_t)a.in_flight);
+}
+
 json_t *status_json(const struct status_source *s, const struct store_result *r)
 {
 	const enum err e = r ? r->err : ERR_UNAVAILABLE;
-	json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o}", "name", s->name,
-				"version", s->version, "build", s->build, "uptime_ms",
+	json_t *all = json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o*}", "name",
+				s->name, "version", s->version, "build", s->build, "uptime_ms",
 				(json_int_t)s->uptime_ms, "services", services_json(s->services),
 				"engine", s->store_shared ? "postgresql" : "sqlite", "database",
 				e == ERR_OK ? "connected" : err_name(e), "chains", chains_json(s),
-				"parts", parts_json(s));
+				"parts", parts_json(s), "signer", signer_json(s));
 
 	if (!all || e != ERR_OK)
 		return all;

@@ -20,6 +20,8 @@ struct status_source {
 	const struct live_chain *chains;
 	size_t chains_n;
 	const struct worker *worker; /* NULL: none runs here */
+	const struct signer *signer; /* NULL: no sender runs here */
+	const struct connector_config *config;
 };
 
 /* The questions to the database; status_json reads their result. */

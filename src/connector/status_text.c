@@ -121,6 +121,22 @@ static enum err add_operations(struct buf *out, const json_t *s)
 	return ERR_OK;
 }
 
+static enum err add_signer(struct buf *out, const json_t *s)
+{
+	const json_t *g = json_object_get(s, "signer");
+
+	if (!g)
+		return ERR_OK;
+	TRY(buf_addf(out, "signer        %s, account %s", text(g, "kind"), text(g, "account")));
+	if (json_object_get(g, "breaker"))
+		TRY(buf_addf(out,
+			     ", region %s: breaker %s, opened %lld times, %lld waiting, %lld "
+			     "under way",
+			     text(g, "region"), text(g, "breaker"), number(g, "opened"),
+			     number(g, "waiting"), number(g, "in_flight")));
+	return buf_add_u8(out, '\n');
+}
+
 static enum err add_nonces(struct buf *out, const json_t *s)
 {
 	const json_t *v;
@@ -147,6 +163,7 @@ enum err status_text(struct buf *out, const json_t *status)
 	TRY(add_head(out, status));
 	TRY(add_chains(out, status));
 	TRY(add_parts(out, status));
+	TRY(add_signer(out, status));
 	TRY(add_operations(out, status));
 	TRY(add_nonces(out, status));
 	if (json_object_get(status, "quarantined"))

@@ -2,7 +2,7 @@
 // Transactions signed by AWS KMS: the real connector against a stand-in that verifies every signature of a request. Each
 // source of credentials, refusals with words, and a whole network whose only transaction key is in that KMS.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -290,6 +290,18 @@ test('a network whose transaction key is in AWS KMS', { timeout: 240000 }, async
 				const metrics = await (await fetch(`${devnet.nodes[0].monitoring}/metrics`)).text();
 				assert.match(metrics, /^kms_connector_breaker_state\{part="aws_kms"\} [12]$/m);
 				assert.match(metrics, /^kms_connector_breaker_opened_total\{part="aws_kms"\} [1-9]/m);
+				const { signer, parts } = await (await fetch(`${devnet.nodes[0].monitoring}/status`)).json();
+				assert.equal(signer.account.toLowerCase(), devnet.nodes[0].txSender.toLowerCase());
+				assert.deepEqual([signer.kind, signer.region], ['aws_kms', 'eu-central-1']);
+				assert.match(signer.breaker, /^(open|half-open)$/);
+				assert.ok(signer.opened >= 1 && signer.waiting + signer.in_flight >= 1);
+				// Each core and each bucket besides, in both places.
+				for (const part of ['core', 'bucket']) {
+					assert.ok(parts.some((row) => row.part === part && row.breaker === 'closed'), part);
+					assert.match(metrics, new RegExp(`^kms_connector_breaker_state\\{part="${part}",name="[^"]+"\\} 0$`, 'm'));
+				}
+				const told = spawnSync(join(programs, 'kms-connector'), ['status', '-e', devnet.nodes[0].monitoring], { encoding: 'utf8' });
+				assert.match(told.stdout, /^signer {8}aws_kms, account 0x[0-9a-fA-F]{40}, region eu-central-1: breaker (open|half-open), opened \d+ times, \d+ waiting, \d+ under way$/m);
 				machine.fault = undefined;
 				await relayer.response(request);
 				assert.match(log(), /AWS KMS answers again/);

@@ -123,6 +123,10 @@ test('status says where it stands, to programs and to people', async () => {
 	const { stdout: text } = run('status', '-e', `http://${endpoint}/status`);
 	assert.match(text, /^kms-connector 0.* up .*: listener worker sender$/m);
 	assert.match(text, /^ {2}endpoint {4}127\.0\.0\.1:\d+: not verified, breaker (open|half-open), /m);
+	assert.deepEqual(Object.keys(told.signer), ['kind', 'account']);
+	assert.equal(told.signer.kind, 'raw key');
+	assert.match(text, /^signer {8}raw key, account 0x[0-9a-fA-F]{40}$/m);
+	assert.match(text, /^core {10}unix:.*: breaker (closed|open|half-open), opened \d+ times$/m);
 	assert.match(text, /^audit head {4}\d+:0x[0-9a-f]{64}, \d+ not sealed yet$/m);
 	const nobody = run('status', '-e', '127.0.0.1:1');
 	assert.equal(nobody.status, 1);
