@@ -29,8 +29,8 @@
 	 .max = PROVIDER_ENDPOINTS_MAX,
 	 .services = ALL,
 	 .doc = "How many endpoints of the gateway chain must say the same of logs, calls, blocks, "
-		"receipts "
-		"and transactions; 1 believes one."},
+		"receipts and transactions; of nonces, gas and fees what so many reach counts. 1 "
+		"believes one."},
 	{.path = "gateway_chain_id",
 	 .type = CONFIG_U64,
 	 FIELD(gateway_chain_id),

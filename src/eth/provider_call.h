@@ -21,6 +21,9 @@ typedef void call_finish_fn(struct call *c, struct provider_error *e, const json
 struct rpc_vote {
 	bool cast, absent;
 	struct hash32 digest;
+	bool measured;      /* a number, and what it is measured by: */
+	struct u256 height; /* of call.measures */
+	struct fee_history fee;
 };
 typedef void call_judge_fn(struct call *c, struct provider_error *e, const json_t *result,
 			   struct rpc_vote *vote);
@@ -56,9 +59,11 @@ struct call {
 	struct block_tag tag;     /* likewise */
 	struct log_filter filter; /* its arrays lie in `arena` */
 	struct arena arena;
-	call_judge_fn *judge;  /* NULL: any result will do */
-	bool votes;            /* the provider's quorum must agree */
-	bool any_chain;        /* may go to an endpoint of another chain */
+	call_judge_fn *judge;          /* NULL: any result will do */
+	bool votes;                    /* the provider's quorum must agree */
+	bool measures;                 /* it need not: honest ones may differ; see call_settled */
+	const struct rpc_vote *chosen; /* for `finish` of such a call; NULL: the result itself */
+	bool any_chain;                /* may go to an endpoint of another chain */
 	bool errors_are_final; /* the node's own error is the answer: nobody else is asked */
 	unsigned only;         /* endpoint + 1 that is asked alone; 0 = any */
 
@@ -114,8 +119,15 @@ struct provider {
 enum err call_start(struct call *c, struct bytes body, http_done_fn *done) MUST_USE;
 void call_cancel(struct call *c);
 
-/* One attempt has ended, as *e and `result` say. True: that is the answer, or *e is changed to why
- * there is none. False: others are still asked. */
+/*
+ * One attempt has ended, as *e and `result` say. True: that is the answer, or *e is changed to why
+ * there is none. False: others are still asked.
+ *
+ * Of a call that measures, with a quorum of q, all that can be asked are, unless q say the same;
+ * the answer is the q-th highest. So that many endpoints say at least as much, and fewer than q
+ * that lie cannot raise it above what an honest one says; nor can they lower it below that where
+ * there are enough others.
+ */
 bool call_settled(struct call *c, unsigned endpoint, struct provider_error *e, const json_t *result,
 		  http_done_fn *done);
 
@@ -135,5 +147,13 @@ void call_fail(struct call *c, struct provider_error *e, enum err err, const cha
 enum err call_add_quantity(struct call *c, uint64_t v) MUST_USE;
 enum err call_add_hex(struct call *c, struct bytes v) MUST_USE;
 enum err call_add_tag(struct call *c, struct block_tag tag) MUST_USE;
+/* The first parameter of eth_call and eth_estimateGas. */
+enum err call_add_msg(struct call *c, const struct call_msg *msg) MUST_USE;
+
+/* Ceilings of replies. */
+enum {
+	SMALL_REPLY_MAX = 64 << 10, /* a number or a hash, or an error in words */
+	CALL_REPLY_MAX = 1 << 20,   /* what a contract returns or reverts with, two digits a byte */
+};
 
 #endif

@@ -8,13 +8,10 @@
 
 /* Ceilings of replies. */
 enum {
-	SMALL_REPLY_MAX = 64 << 10, /* a number or a hash, or an error in words */
-	CALL_REPLY_MAX = 1 << 20,   /* what a contract returns or reverts with, two digits a byte */
-	BLOCK_REPLY_MAX = 2 << 20,  /* with the hashes of its transactions: 70 bytes each */
+	BLOCK_REPLY_MAX = 2 << 20,   /* with the hashes of its transactions: 70 bytes each */
 	RECEIPT_REPLY_MAX = 4 << 20, /* with its logs */
 	TX_INPUT_MAX = 1 << 20,
 	TX_REPLY_MAX = 2 * TX_INPUT_MAX + SMALL_REPLY_MAX,
-	FEE_BLOCKS_MAX = 1024, /* we ask for ten */
 };
 
 /* ---- any method ---- */
@@ -128,72 +125,9 @@ enum err provider_head_of(struct provider *p, unsigned endpoint, struct block_ta
 	return ask_head(p, p->quorum > 1 ? 0 : endpoint + 1, tag, done, ctx);
 }
 
-/* ---- numbers ---- */
-
-static uint64_t read_u64(struct call *c, struct provider_error *e, const json_t *result)
-{
-	uint64_t v = 0;
-	enum err err = ERR_OK;
-
-	if (e->err == ERR_OK) {
-		v = json_get_quantity(result, NULL, &err);
-		call_fail(c, e, err, "the result is no 64-bit quantity");
-	}
-	return v;
-}
-
-static void judge_u64(struct call *c, struct provider_error *e, const json_t *result,
-		      struct rpc_vote *vote)
-{
-	uint64_t v = read_u64(c, e, result);
-
-	vote->digest = keccak256(bytes_from(&v, sizeof(v)));
-}
-
-static void finish_u64(struct call *c, struct provider_error *e, const json_t *result)
-{
-	uint64_t v = read_u64(c, e, result);
-
-	c->done.u64(c->ctx, e, v);
-}
-
-static enum err submit_u64(struct provider *p, struct call **c, size_t reply_max,
-			   provider_u64_fn *done, void *ctx)
-{
-	(*c)->finish = finish_u64;
-	(*c)->judge = judge_u64;
-	(*c)->done.u64 = done;
-	(*c)->ctx = ctx;
-	return provider_submit(p, c, reply_max);
-}
-
-enum err provider_get_chain_id(struct provider *p, provider_u64_fn *done, void *ctx)
-{
-	CLEANUP(call_drop) struct call *c = NULL;
-
-	TRY(provider_begin(p, &c, "eth_chainId"));
-	c->any_chain = true;
-	TRY(buf_add_str(c->request, "[]"));
-	return submit_u64(p, &c, SMALL_REPLY_MAX, done, ctx);
-}
-
-enum err provider_nonce(struct provider *p, struct address account, struct block_tag tag,
-			provider_u64_fn *done, void *ctx)
-{
-	CLEANUP(call_drop) struct call *c = NULL;
-
-	TRY(provider_begin(p, &c, "eth_getTransactionCount"));
-	TRY(buf_add_str(c->request, "["));
-	TRY(call_add_hex(c, BYTES_OF(account.b)));
-	TRY(buf_add_str(c->request, ","));
-	TRY(call_add_tag(c, tag));
-	TRY(buf_add_str(c->request, "]"));
-	return submit_u64(p, &c, SMALL_REPLY_MAX, done, ctx);
-}
-
 /* ---- calls ---- */
 
-static enum err add_call_msg(struct call *c, const struct call_msg *msg)
+enum err call_add_msg(struct call *c, const struct call_msg *msg)
 {
 	static const struct address nobody;
 
@@ -249,7 +183,7 @@ enum err provider_call(struct provider *p, const struct call_msg *msg, struct bl
 	TRY(provider_begin(p, &c, "eth_call"));
 	c->votes = true;
 	TRY(buf_add_str(c->request, "["));
-	TRY(add_call_msg(c, msg));
+	TRY(call_add_msg(c, msg));
 	TRY(buf_add_str(c->request, ","));
 	TRY(call_add_tag(c, at));
 	TRY(buf_add_str(c->request, "]"));
@@ -258,90 +192,6 @@ enum err provider_call(struct provider *p, const struct call_msg *msg, struct bl
 	c->done.bytes = done;
 	c->ctx = ctx;
 	return provider_submit(p, &c, CALL_REPLY_MAX);
-}
-
-enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
-			       provider_u64_fn *done, void *ctx)
-{
-	CLEANUP(call_drop) struct call *c = NULL;
-
-	TRY(provider_begin(p, &c, "eth_estimateGas"));
-	c->errors_are_final = true;
-	TRY(buf_add_str(c->request, "["));
-	TRY(add_call_msg(c, msg));
-	TRY(buf_add_str(c->request, "]"));
-	return submit_u64(p, &c, CALL_REPLY_MAX, done, ctx);
-}
-
-/* ---- fees ---- */
-
-static int compare_u256(const void *a, const void *b)
-{
-	return u256_cmp(*(const struct u256 *)a, *(const struct u256 *)b);
-}
-
-/* Sorts in place; of two middle values the upper one, so that no rounding makes it zero. */
-static struct u256 median(struct u256 *v, size_t n)
-{
-	if (n == 0)
-		return u256_from_u64(1);
-	qsort(v, n, sizeof(*v), compare_u256);
-	return v[n / 2];
-}
-
-/* `reward` may be missing (a chain without transactions); each entry has one value: we ask for one
- * percentile. */
-static enum err read_priority(struct call *c, struct wei *ret_priority, const json_t *reward)
-{
-	size_t blocks = json_array_size(reward), n = 0;
-	enum err err = ERR_OK;
-
-	if (blocks > FEE_BLOCKS_MAX)
-		return ERR_TOO_BIG;
-	struct u256 *v = arena_alloc_array(&c->arena, blocks, sizeof(*v));
-	if (!v)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < blocks; i++) {
-		const json_t *one = json_array_get(json_array_get(reward, i), 0);
-		struct u256 r = json_get_u256(one, NULL, &err);
-
-		if (!u256_is_zero(r))
-			v[n++] = r;
-	}
-	TRY(err);
-	ret_priority->v = median(v, n);
-	return ERR_OK;
-}
-
-static void finish_fee(struct call *c, struct provider_error *e, const json_t *result)
-{
-	struct fee_history fee = {0};
-	enum err err = ERR_OK;
-
-	if (e->err == ERR_OK) {
-		const json_t *base = json_get_array(result, "baseFeePerGas", &err);
-		size_t n = json_array_size(base);
-
-		/* The last one is of the block after the newest. */
-		fee.base_fee_next.v =
-			json_get_u256(n > 0 ? json_array_get(base, n - 1) : NULL, NULL, &err);
-		if (err == ERR_OK)
-			err = read_priority(c, &fee.priority, json_object_get(result, "reward"));
-		call_fail(c, e, err, "no usable fee history");
-	}
-	c->done.fee(c->ctx, e, e->err == ERR_OK ? &fee : NULL);
-}
-
-enum err provider_fee_history(struct provider *p, provider_fee_fn *done, void *ctx)
-{
-	CLEANUP(call_drop) struct call *c = NULL;
-
-	TRY(provider_begin(p, &c, "eth_feeHistory"));
-	TRY(buf_add_str(c->request, "[\"0xa\",\"latest\",[20]]"));
-	c->finish = finish_fee;
-	c->done.fee = done;
-	c->ctx = ctx;
-	return provider_submit(p, &c, SMALL_REPLY_MAX);
 }
 
 /* ---- transactions ---- */

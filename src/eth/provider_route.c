@@ -9,7 +9,7 @@
 
 static bool needs_quorum(const struct call *c)
 {
-	return c->votes && c->provider->quorum > 1;
+	return (c->votes || c->measures) && c->provider->quorum > 1;
 }
 
 static unsigned count_bits(uint32_t v)
@@ -251,9 +251,39 @@ static bool agreed(const struct call *c, const struct rpc_vote *vote)
 		alike += same(&c->cast[i], vote) ? 1 : 0;
 	if (!vote->cast || alike < c->provider->quorum)
 		return false;
-	for (unsigned i = 0; i < ARRAY_LEN(c->cast); i++)
+	for (unsigned i = 0; !c->measures && i < ARRAY_LEN(c->cast); i++)
 		if (contradicts(&c->cast[i], vote))
 			tell_disagreement(c, i);
+	return true;
+}
+
+/* All have been asked that could be. The q-th highest of those that said a number. */
+static bool measured(struct call *c, struct provider_error *e)
+{
+	const struct rpc_vote *best = NULL;
+	unsigned n = 0;
+
+	for (size_t i = 0; c->measures && i < ARRAY_LEN(c->cast); i++) {
+		const struct rpc_vote *v = &c->cast[i];
+		unsigned at_least = 0;
+
+		if (!v->cast || !v->measured)
+			continue;
+		n++;
+		for (size_t k = 0; k < ARRAY_LEN(c->cast); k++)
+			at_least += c->cast[k].cast && c->cast[k].measured &&
+						    u256_cmp(c->cast[k].height, v->height) >= 0
+					    ? 1
+					    : 0;
+		if (at_least >= c->provider->quorum &&
+		    (!best || u256_cmp(v->height, best->height) > 0))
+			best = v;
+	}
+	if (n < c->provider->quorum)
+		return false;
+	CHECK(best);
+	*e = (struct provider_error){.rpc_message = "", .endpoint = e->endpoint};
+	c->chosen = best;
 	return true;
 }
 
@@ -269,7 +299,7 @@ static void not_agreed(struct call *c, struct provider_error *e)
 			continue;
 		if (first < 0)
 			first = (int)i;
-		else if (!told && contradicts(&c->cast[i], &c->cast[first])) {
+		else if (!c->measures && !told && contradicts(&c->cast[i], &c->cast[first])) {
 			tell_disagreement(c, i);
 			told = true;
 		}
@@ -303,7 +333,7 @@ bool call_settled(struct call *c, unsigned endpoint, struct provider_error *e, c
 		return false;
 	if (c->open_n > 0)
 		return false;
-	if (needs_quorum(c))
+	if (needs_quorum(c) && !measured(c, e))
 		not_agreed(c, e);
 	return true;
 }

@@ -236,6 +236,8 @@ const rows = [
 		'\t\tif (given)\n\t\t\treturn ERR_OK;\n\t\tif (!file_row) {', '\t\tif (given && false)\n\t\t\treturn ERR_OK;\n\t\tif (!file_row) {'],
 	['provider-bound', 'src/eth/provider.c', 'eth/provider test_waiting_in_order',
 		'\tif (p->running.n >= p->in_flight_max)', '\tif (p->running.n > 100000)'],
+	['measured-quorum', 'src/eth/provider_route.c', 'connector/endpoints test_numbers_are_measured',
+		'if (at_least >= c->provider->quorum &&', 'if (at_least >= 1 &&'],
 	['call-from', 'src/eth/provider_calls.c', 'eth/provider_calls test_nonce_and_estimate',
 		'if (!address_eq(msg->from, nobody)) {', 'if (address_eq(msg->from, nobody)) {'],
 	['cursor-compared', 'src/connector/listener/rows.c', 'connector/operation test_cursor_is_compared_before_it_is_set',

@@ -171,6 +171,9 @@ struct sim_chain {
 	int64_t delay_ms;
 	bool no_create; /* a node that runs no constructor in eth_call */
 
+	/* what it says of accounts and fees; gas 0: a revert */
+	uint64_t tx_count, gas, base_fee;
+
 	/* what was asked; `questions` are those that came in bulk */
 	unsigned requests, get_logs, calls, questions;
 	uint64_t call_gas; /* of the last eth_call; 0 = not given */

@@ -202,7 +202,14 @@ static json_t *run(struct sim_chain *c, const char *method, const json_t *params
 		return eth_call(c, params, ret_error);
 	if (strcmp(method, "eth_getTransactionByHash") == 0)
 		return get_tx(c, params);
-	*ret_error = "method not found";
+	if (strcmp(method, "eth_getTransactionCount") == 0)
+		return quantity(c->tx_count);
+	if (strcmp(method, "eth_feeHistory") == 0)
+		return json_pack("{s:[o]}", "baseFeePerGas", quantity(c->base_fee));
+	if (strcmp(method, "eth_estimateGas") == 0 && c->gas > 0)
+		return quantity(c->gas);
+	*ret_error =
+		strcmp(method, "eth_estimateGas") == 0 ? "execution reverted" : "method not found";
 	return NULL;
 }
 

@@ -177,6 +177,37 @@ static enum err ask_call(struct fixture *f)
 	return f->err;
 }
 
+static uint64_t ask_nonce(struct fixture *f)
+{
+	f->answers = 0;
+	await(f,
+	      provider_nonce(f->p, contract, (struct block_tag){.kind = BLOCK_PENDING}, on_u64, f));
+	assert_int_equal(f->err, ERR_OK);
+	return f->number;
+}
+
+static uint64_t ask_gas(struct fixture *f)
+{
+	const struct call_msg msg = {.to = contract, .data = BYTES_LIT("answer")};
+
+	f->answers = 0;
+	await(f, provider_estimate_gas(f->p, &msg, on_u64, f));
+	return f->err == ERR_OK ? f->number : 0;
+}
+
+static void on_fee(void *ctx, const struct provider_error *e, const struct fee_history *fee)
+{
+	keep(ctx, e)->number = fee ? fee->base_fee_next.v.w[0] : 0;
+}
+
+static uint64_t ask_fee(struct fixture *f)
+{
+	f->answers = 0;
+	await(f, provider_fee_history(f->p, on_fee, f));
+	assert_int_equal(f->err, ERR_OK);
+	return f->number;
+}
+
 static void put_log(struct sim_chain *c, uint64_t block)
 {
 	const struct hash32 topic = {{7}};
@@ -508,6 +539,56 @@ static void test_heads_that_one_invents_are_not_pinned(void **state)
 	}
 }
 
+/* Honest ones differ for a moment; one that lies, or is far behind, does not count. */
+static void test_numbers_are_measured(void **state)
+{
+	static const struct {
+		uint64_t said[CHAINS], then;
+	} rows[] = {
+		{{7, 7, 7}, 7},       {{1000000, 7, 7}, 7}, {{0, 7, 7}, 7}, {{7, 0, 7}, 7},
+		{{1000000, 7, 8}, 8}, {{0, 8, 7}, 7},       {{6, 7, 8}, 7},
+	};
+	struct fixture *f = *state;
+
+	open_provider(f, 3, 2);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (unsigned k = 0; k < CHAINS; k++) {
+			f->chains[k].tx_count = f->chains[k].base_fee = rows[i].said[k];
+			f->chains[k].gas = rows[i].said[k];
+		}
+		assert_int_equal(ask_nonce(f), rows[i].then);
+		assert_int_equal(ask_fee(f), rows[i].then);
+		assert_int_equal(ask_gas(f), rows[i].then);
+	}
+	assert_int_equal(f->events[PROVIDER_DISAGREED], 0);
+
+	/* One is away: what both others reach. Two are: too few. */
+	f->chains[0].down = ERR_UNAVAILABLE;
+	assert_int_equal(ask_nonce(f), 7);
+	f->chains[1].down = ERR_UNAVAILABLE;
+	assert_int_equal(ask_gas(f), 0);
+	assert_int_equal(f->err, ERR_NOT_READY);
+}
+
+/* A revert can end an answer: it is a revert when so many say so. */
+static void test_a_revert_that_one_invents_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+
+	open_provider(f, 3, 2);
+	f->chains[1].gas = f->chains[2].gas = 21000;
+	assert_int_equal(ask_gas(f), 21000);
+	f->chains[2].gas = 22000;
+	assert_int_equal(ask_gas(f), 21000);
+	f->chains[1].gas = 0;
+	assert_int_equal(ask_gas(f), 0);
+	assert_int_equal(f->err, ERR_REMOTE);
+	/* One each of the two that are left: nobody knows. */
+	f->chains[0].down = ERR_UNAVAILABLE;
+	assert_int_equal(ask_gas(f), 0);
+	assert_int_equal(f->err, ERR_NOT_READY);
+}
+
 static void test_options_are_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -552,6 +633,8 @@ int main(void)
 		T(a_block_that_too_few_reach),
 		T(permission_that_one_invents_is_not_believed),
 		T(heads_that_one_invents_are_not_pinned),
+		T(numbers_are_measured),
+		T(a_revert_that_one_invents_is_not_believed),
 		T(options_are_checked),
 	};
 
