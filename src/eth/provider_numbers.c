@@ -82,9 +82,11 @@ enum err provider_estimate_gas(struct provider *p, const struct call_msg *msg,
 	TRY(provider_begin(p, &c, "eth_estimateGas"));
 	c->errors_are_final = true;
 	c->measures = true;
+	/* Where no block is said, some nodes run all that waits in their pool before it, for each
+	   estimate anew. */
 	TRY(buf_add_str(c->request, "["));
 	TRY(call_add_msg(c, msg));
-	TRY(buf_add_str(c->request, "]"));
+	TRY(buf_add_str(c->request, ",\"latest\"]"));
 	return submit_u64(p, &c, CALL_REPLY_MAX, done, ctx);
 }
 

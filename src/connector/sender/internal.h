@@ -17,7 +17,10 @@ enum {
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
 	FEE_FRESH_MS = 1000,     /* fees are shared for so long */
 	BROADCASTS_MAX = 16,     /* eth_sendRawTransaction at once */
-	SYNCS_MAX = 16,      /* eth_sendRawTransactionSync at once; the others go the other way */
+	/* eth_sendRawTransactionSync at once; the others go the other way. Few: each holds a
+	   connection, and whoever waits for an earlier nonce must not keep that one from having
+	   any of HTTP_PER_HOST_MAX. */
+	SYNCS_MAX = 4,
 	SYNC_POLL_MS = 1000, /* a reply that takes longer is not waited for */
 	SYNC_FAILURES_MAX = 3,
 	BROADCAST_RETRY_MAX_MS = 5000,

@@ -119,7 +119,8 @@ static void test_nonce_and_estimate(void **state)
 
 	assert_ok(provider_estimate_gas(r->p, &msg, seen_u64, &s));
 	assert_request(&r->t, 1, "eth_estimateGas",
-		       "[{\"to\":\"0x" B20 "\",\"from\":\"0x" A20 "\",\"data\":\"0xdead\"}]");
+		       "[{\"to\":\"0x" B20 "\",\"from\":\"0x" A20 "\",\"data\":\"0xdead\"},"
+		       "\"latest\"]");
 	answer(r, OK("\"0x5208\""));
 	assert_int_equal(s.value, 21000);
 	assert_int_equal(s.calls, 2);
