@@ -188,23 +188,37 @@ void fees_ask(struct sender *s)
 
 /* ---- gas ---- */
 
-static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
+/*
+ * A node finds an estimate by running the call again and again; to run it once with as much gas as
+ * another of its form needed says the same, that it would be taken. Whatever comes but success is
+ * the estimate's to tell. It is short-lived: on a rollup the estimate holds the price of the chain
+ * below, which a call does not show.
+ */
+static void gas_learn(const struct job *j, uint64_t gas)
 {
-	struct job *j = ticket_close(ctx, NULL);
+	struct gas_known *k = &j->s->gas_known[j->kind];
+	int64_t now_ms = sender_mono_ms(j->s);
+	bool same = k->data_n == j->data.n && now_ms < k->until_ms;
+
+	if (j->fills_gap)
+		return;
+
+	if (same && j->called && k->gas >= gas) { /* a call tells nothing here */
+		*k = (struct gas_known){0};
+		return;
+	}
+	if (same && k->gas > gas)
+		gas = k->gas;
+	*k = (struct gas_known){.gas = gas, .data_n = j->data.n, .until_ms = now_ms + GAS_KNOWN_MS};
+}
+
+/* `gas` is what the answer needs at most; `said`: by an estimate of its own. */
+static void gas_found(struct job *j, uint64_t gas, bool said)
+{
+	const struct connector_config *c = j->s->env.config;
 	struct err_note note = {0};
 	enum err err;
 
-	if (!j)
-		return;
-	const struct connector_config *c = j->s->env.config;
-	if (e->err == ERR_REMOTE && e->revert_data.n > 0) {
-		on_revert(j, e);
-		return;
-	}
-	if (e->err != ERR_OK) {
-		job_defer(j, e->err, false, e->note.text);
-		return;
-	}
 	if (c->gas_limit_given && !j->fills_gap)
 		err = gas_fixed(gas, c->gas_limit, &j->gas, &note);
 	else
@@ -221,12 +235,31 @@ static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
 		       "said it would not be");
 		return;
 	}
+	if (said)
+		gas_learn(j, gas);
 	j->estimated = true;
 	fees_ask(j->s);
 	if (fees_fresh(j->s))
 		job_allocate(j);
 	else if (!j->s->fee_asked)
 		job_defer(j, ERR_BUSY, false, "eth_feeHistory: too much is waiting");
+}
+
+static void on_gas(void *ctx, const struct provider_error *e, uint64_t gas)
+{
+	struct job *j = ticket_close(ctx, NULL);
+
+	if (!j)
+		return;
+	if (e->err == ERR_REMOTE && e->revert_data.n > 0) {
+		on_revert(j, e);
+		return;
+	}
+	if (e->err != ERR_OK) {
+		job_defer(j, e->err, false, e->note.text);
+		return;
+	}
+	gas_found(j, gas, true);
 }
 
 static void estimate(struct job *j)
@@ -245,6 +278,48 @@ static void estimate(struct job *j)
 	job_defer(j, e, false, "eth_estimateGas");
 }
 
+/* ---- once more of the same ---- */
+
+static void on_would_pass(void *ctx, const struct provider_error *e, struct bytes data)
+{
+	size_t gas;
+	struct job *j = ticket_close(ctx, &gas);
+
+	(void)data;
+	if (!j)
+		return;
+	if (e->err == ERR_OK)
+		gas_found(j, gas, false);
+	else
+		estimate(j);
+}
+
+static void gas_ask(struct job *j)
+{
+	struct sender *s = j->s;
+	const struct gas_known *k = &s->gas_known[j->kind];
+	struct call_msg msg = {
+		.from = s->account, .to = j->to, .data = buf_view(&j->data), .gas = k->gas};
+	struct ticket *t;
+
+	if (j->fills_gap || j->reverts > 0 || k->data_n != j->data.n ||
+	    sender_mono_ms(s) >= k->until_ms) {
+		estimate(j);
+		return;
+	}
+	t = scope_open(&j->calls, s->env.inflight, j, (size_t)k->gas);
+	if (t &&
+	    provider_call(s->env.chain.provider, &msg, (struct block_tag){.kind = BLOCK_LATEST},
+			  on_would_pass, t) == ERR_OK) {
+		j->called = true;
+		fees_ask(s);
+		return;
+	}
+	if (t)
+		(void)ticket_close(t, NULL);
+	estimate(j);
+}
+
 /* ---- is it still wanted? ---- */
 
 /* No reply, or one of a gateway without this view: then it is. */
@@ -258,7 +333,7 @@ static void on_is_done(void *ctx, const struct provider_error *e, struct bytes d
 	if (e->err == ERR_OK && view_bool_result(&done, data) == ERR_OK && done)
 		ends(j, ERR_ALREADY_DONE, "the gateway has enough answers without this one");
 	else
-		estimate(j);
+		gas_ask(j);
 }
 
 static bool ask_is_done(struct job *j)
@@ -285,7 +360,7 @@ static bool ask_is_done(struct job *j)
 void job_check(struct job *j)
 {
 	if (!ask_is_done(j))
-		estimate(j);
+		gas_ask(j);
 }
 
 /* ---- gaps ---- */

@@ -16,6 +16,7 @@ enum {
 	LEASE_MS = 60000,        /* a row that we claimed and forgot comes back after this */
 	BACK_OFF_MAX_MS = 30000, /* between two tries of an operation */
 	FEE_FRESH_MS = 1000,     /* fees are shared for so long */
+	GAS_KNOWN_MS = 5000,     /* an estimate counts for others of its form */
 	BROADCASTS_MAX = 16,     /* eth_sendRawTransaction at once */
 	/* eth_sendRawTransactionSync at once; the others go the other way. Few: each holds a
 	   connection, and whoever waits for an earlier nonce must not keep that one from having
@@ -109,6 +110,7 @@ struct job {
 	struct address to;
 	struct buf data;
 	bool estimated;
+	bool called; /* with the gas of another, before it was estimated */
 	bool fills_gap;
 
 	/* The transaction. */
@@ -192,6 +194,13 @@ struct sender {
 	bool fee_asked, fee_known;
 	int64_t fee_ms;
 	struct wei fee_max, priority, base_fee;
+
+	/* the last estimate of each kind of answer, by the length of its call */
+	struct gas_known {
+		uint64_t gas;
+		size_t data_n;
+		int64_t until_ms; /* monotonic; 0: none */
+	} gas_known[OP_KINDS];
 
 	/* broadcasting */
 	unsigned broadcasts_n, syncs_n;

@@ -258,8 +258,8 @@ static json_t *send(struct sim_pool *p, const json_t *params, const char **ret_e
 	return *ret_error ? NULL : hex(BYTES_OF(hash.b));
 }
 
-static json_t *estimate(struct sim_pool *p, const json_t *params, const char **ret_error,
-			json_t **ret_data)
+static json_t *judge(struct sim_pool *p, const json_t *params, const char **ret_error,
+		     json_t **ret_data)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
 	const json_t *msg = json_array_get(params, 0);
@@ -267,7 +267,6 @@ static json_t *estimate(struct sim_pool *p, const json_t *params, const char **r
 	enum err e = ERR_OK;
 	uint8_t selector[4];
 
-	p->estimates++;
 	if (json_object_get(msg, field))
 		json_get_hex(msg, field, &data, &e);
 	assert_int_equal(e, ERR_OK);
@@ -282,6 +281,27 @@ static json_t *estimate(struct sim_pool *p, const json_t *params, const char **r
 	abi_selector(selector, revert);
 	*ret_data = hex(BYTES_OF(selector));
 	*ret_error = "execution reverted";
+	return NULL;
+}
+
+/* A call with gas: would it be taken? */
+static json_t *try_answer(struct sim_pool *p, const json_t *params, const char **ret_error,
+			  json_t **ret_data)
+{
+	const char *given = json_string_value(json_object_get(json_array_get(params, 0), "gas"));
+	CLEANUP(json_free_ptr) json_t *needed = NULL;
+
+	p->tries++;
+	if (p->no_tries) {
+		*ret_error = "out of gas";
+		return NULL;
+	}
+	needed = judge(p, params, ret_error, ret_data);
+	if (!needed)
+		return NULL;
+	if (strtoull(given, NULL, 16) >= strtoull(json_string_value(needed), NULL, 16))
+		return json_string("0x");
+	*ret_error = "out of gas";
 	return NULL;
 }
 
@@ -353,8 +373,10 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 		assert_string_equal(tag, "pending");
 		return quantity(pending_count(p));
 	}
-	if (strcmp(method, "eth_estimateGas") == 0)
-		return estimate(p, params, ret_error, ret_data);
+	if (strcmp(method, "eth_estimateGas") == 0) {
+		p->estimates++;
+		return judge(p, params, ret_error, ret_data);
+	}
 	if (strcmp(method, "eth_feeHistory") == 0) {
 		p->fees++;
 		return json_pack("{s:o,s:[oo],s:[[o]]}", "oldestBlock", quantity(1),
@@ -375,6 +397,8 @@ static json_t *run(struct sim_pool *p, const char *method, const json_t *params,
 		return send_sync(p, params, ret_error);
 	if (strcmp(method, "eth_getTransactionReceipt") == 0)
 		return receipt(p, params);
+	if (strcmp(method, "eth_call") == 0 && json_object_get(json_array_get(params, 0), "gas"))
+		return try_answer(p, params, ret_error, ret_data);
 	if (strcmp(method, "eth_call") == 0) {
 		p->calls++;
 		return hex(bytes_from(p->is_done ? done_word : (const uint8_t[32]){0}, 32));

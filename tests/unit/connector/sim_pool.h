@@ -52,6 +52,7 @@ struct sim_pool {
 	bool receipts_invented; /* what is not mined has one */
 	bool sync;              /* eth_sendRawTransactionSync is there */
 	bool is_done;           /* eth_call says: one */
+	bool no_tries;          /* an answer by eth_call never has enough gas */
 	const char *fee_said;   /* eth_feeHistory says this base fee */
 	uint64_t gas_said;      /* eth_estimateGas says this of an answer; 0 = the truth */
 	uint64_t count_said;    /* eth_getTransactionCount says this … */
@@ -64,7 +65,7 @@ struct sim_pool {
 	void (*on_send)(void *ctx, const struct sim_pool_tx *t, struct bytes raw);
 	void *on_send_ctx;
 
-	unsigned requests, estimates, fees, sends, syncs, counts, receipts, calls;
+	unsigned requests, estimates, fees, sends, syncs, counts, receipts, calls, tries;
 	uint64_t last_nonces[SIM_POOL_TXS_MAX]; /* in the order of first arrival */
 	size_t last_nonces_n;
 };
