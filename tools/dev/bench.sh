@@ -21,7 +21,10 @@ for name in crypto fhe listener net store; do
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"
 	"$build/bench/tests/bench/bench_$name"
-	[ "$name" != fhe ] || "$build/bench/tests/bench/bench_keygen"
+	if [ "$name" = fhe ]; then
+		"$build/bench/tests/bench/bench_keygen"
+		"$build/bench/tests/bench/bench_squash"
+	fi
 done
 if wanted crs; then
 	printf '\n== crs\n'
