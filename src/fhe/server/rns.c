@@ -2,6 +2,7 @@
 #include "fhe/server/rns.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "fhe/server/rns_internal.h"
 
@@ -16,6 +17,7 @@ enum {
 	BITS_LOST = 2,      /* sums stay below a quarter of the product of the primes */
 	FRACTION_BITS = 46, /* of a prime's share of that product */
 	ALIGNMENT = 64,
+	HUGE_PAGE = 2 << 20,
 };
 
 static const struct {

@@ -126,34 +126,55 @@ static enum err pairs_squash(struct squashing *s, unsigned threads, struct fhe_s
 	return fhe_bootstrap_run(s->k->squash, s->rotations, s->pairs_n, threads);
 }
 
+static enum err squashed_alloc(struct fhe_squashed *ret_squashed, const struct fhe_server_key *k,
+			       const struct fhe_expanded *v)
+{
+	struct fhe_squashed s = {
+		.item = {.kind = v->boolean ? FHE_ITEM_BOOLEAN : FHE_ITEM_UNSIGNED,
+			 .blocks = v->radix_blocks},
+		.blocks_n = (size_t)(v->radix_blocks + 1) / 2,
+		.dimension = fhe_bootstrap_output(k->squash),
+	};
+
+	s.words = calloc(s.blocks_n * (s.dimension + 1), sizeof(*s.words));
+	if (!s.words)
+		return ERR_NOMEM;
+	*ret_squashed = s;
+	return ERR_OK;
+}
+
+static enum err value_squash(const struct fhe_server_key *k, struct fhe_expanded *v,
+			     unsigned threads, struct fhe_squashed *squashed, struct err_note *note)
+{
+	CLEANUP(squashing_free) struct squashing s = {.k = k, .pairs_n = squashed->blocks_n};
+
+	s.pairs = calloc(s.pairs_n, sizeof(*s.pairs));
+	s.exponents = calloc(s.pairs_n * (k->key_switch.output + 1), sizeof(*s.exponents));
+	s.rotations = calloc(s.pairs_n, sizeof(*s.rotations));
+	if (!s.pairs || !s.exponents || !s.rotations)
+		return ERR_NOMEM;
+	TRY(pairs_fill(&s, v, note));
+	return pairs_squash(&s, threads, squashed);
+}
+
 enum err fhe_server_squash(const struct fhe_server_key *k, struct bytes ciphertext,
 			   unsigned threads, struct fhe_squashed *ret_squashed,
 			   struct err_note *note)
 {
-	CLEANUP(squashing_free) struct squashing s = {.k = k};
-	CLEANUP(fhe_squashed_free) struct fhe_squashed squashed = {0};
+	struct fhe_squashed squashed;
 	struct fhe_expanded v;
+	enum err e;
 
 	if (!k->squash)
 		return err_say(note, ERR_UNSUPPORTED, "the key was not loaded for squashing");
 	TRY(fhe_small_expanded_read(&v, &k->params, ciphertext, note));
-	s.pairs_n = (size_t)(v.radix_blocks + 1) / 2;
-	s.pairs = calloc(s.pairs_n, sizeof(*s.pairs));
-	s.exponents = calloc(s.pairs_n * (k->key_switch.output + 1), sizeof(*s.exponents));
-	s.rotations = calloc(s.pairs_n, sizeof(*s.rotations));
-	squashed = (struct fhe_squashed){
-		.item = {.kind = v.boolean ? FHE_ITEM_BOOLEAN : FHE_ITEM_UNSIGNED,
-			 .blocks = v.radix_blocks},
-		.blocks_n = s.pairs_n,
-		.dimension = fhe_bootstrap_output(k->squash),
-	};
-	squashed.words = calloc(s.pairs_n * (squashed.dimension + 1), sizeof(*squashed.words));
-	if (!s.pairs || !s.exponents || !s.rotations || !squashed.words)
-		return ERR_NOMEM;
-	TRY(pairs_fill(&s, &v, note));
-	TRY(pairs_squash(&s, threads, &squashed));
+	TRY(squashed_alloc(&squashed, k, &v));
+	e = value_squash(k, &v, threads, &squashed, note);
+	if (e != ERR_OK) {
+		fhe_squashed_free(&squashed);
+		return e;
+	}
 	*ret_squashed = squashed;
-	squashed = (struct fhe_squashed){0};
 	return ERR_OK;
 }
 
