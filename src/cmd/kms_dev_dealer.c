@@ -9,22 +9,21 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/rng.h"
+#include "cmd/kms_dev_files.h"
 #include "cmd/kms_dev_inspect.h"
 #include "codec/safe_serialize.h"
-#include "crypto/keccak.h"
 #include "crypto/sha.h"
 #include "fhe/dealer/dealer.h"
+#include "fhe/keygen/keygen.h"
 
 enum {
 	EXIT_USAGE = 2,
-	PATH_SIZE_MAX = 4096,
+	KEY_SET_THREADS = 2,
 	HANDLES_SIZE_MAX = CLIENT_KEY_SIZE_MAX + (1 << 16)
 };
 
@@ -38,8 +37,11 @@ static const char usage_text[] =
 	"Deals FHE keys in the clear for a local network. Never use its keys for anything else.\n"
 	"\n"
 	"  keygen --key-id HEX64 --out DIR [--params default|v1_6|test] [--epoch HEX64]\n"
+	"         [--key-set]\n"
 	"      make a key: DIR/client_key.bin, DIR/public_key.bin and the two objects of a\n"
-	"      centralised KMS, DIR/PRIV/FhePrivateKey/EPOCH/KEY and DIR/PUB/PublicKey/KEY\n"
+	"      centralised KMS, DIR/PRIV/FhePrivateKey/EPOCH/KEY and DIR/PUB/PublicKey/KEY;\n"
+	"      with --key-set also what coprocessors compute with, DIR/key_set.bin (511 MB for\n"
+	"      production parameters)\n"
 	"  squash --client-key FILE --list FILE --out DIR\n"
 	"      decrypt a CompactCiphertextList and write each value as the ct128 that a\n"
 	"      coprocessor would store, DIR/INDEX.ct128; one JSON line per value\n"
@@ -48,90 +50,6 @@ static const char usage_text[] =
 	"  inspect FILE\n"
 	"      say what a serialised TFHE object is\n"
 	"  --help, --version\n";
-
-/* ---- files ---- */
-
-static enum err file_read(struct buf *out, const char *path, struct err_note *note)
-{
-	struct stat st;
-	uint8_t *place;
-	size_t done = 0;
-	enum err e = ERR_OK;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		e = err_say(note, ERR_IO, "cannot read %s: %s", path,
-			    fd < 0 ? strerror(errno) : "not a file");
-		goto out;
-	}
-	e = buf_add_space(out, (size_t)st.st_size, &place);
-	if (e != ERR_OK) {
-		e = err_say(note, e, "%s is too big", path);
-		goto out;
-	}
-	while (done < (size_t)st.st_size) {
-		ssize_t n = read(fd, &place[done], (size_t)st.st_size - done);
-
-		if (n <= 0) {
-			e = err_say(note, ERR_IO, "cannot read %s", path);
-			goto out;
-		}
-		done += (size_t)n;
-	}
-out:
-	if (fd >= 0)
-		(void)close(fd);
-	return e;
-}
-
-static enum err directory_make(const char *path, mode_t mode, struct err_note *note)
-{
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
-		return err_say(note, ERR_IO, "cannot make %s: %s", path, strerror(errno));
-	return ERR_OK;
-}
-
-static enum err path_print(char out[PATH_SIZE_MAX], const char *dir, const char *name,
-			   struct err_note *note)
-{
-	int n = snprintf(out, PATH_SIZE_MAX, "%s/%s", dir, name);
-
-	return n > 0 && n < PATH_SIZE_MAX ? ERR_OK : err_say(note, ERR_TOO_BIG, "path too long");
-}
-
-/* DIR/NAME with the directories that NAME asks for. An existing object is never overwritten, as in
- * a vault. */
-static enum err file_write(const char *dir, const char *name, mode_t mode, struct bytes content,
-			   struct err_note *note)
-{
-	mode_t dir_mode = mode == 0600 ? 0700 : 0755;
-	char path[PATH_SIZE_MAX];
-	size_t done = 0;
-	int fd;
-
-	TRY(path_print(path, dir, name, note));
-	for (size_t i = strlen(dir); path[i]; i++) {
-		if (path[i] != '/')
-			continue;
-		path[i] = '\0';
-		TRY(directory_make(path, dir_mode, note));
-		path[i] = '/';
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	if (fd < 0)
-		return err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-	while (done < content.n) {
-		struct bytes rest = bytes_sub(content, done, content.n - done);
-		ssize_t n = write(fd, rest.p, rest.n);
-
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	if (fsync(fd) != 0 || close(fd) != 0 || done < content.n)
-		return err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-	return ERR_OK;
-}
 
 /* ---- client keys ---- */
 
@@ -150,7 +68,7 @@ static enum err client_key_load(struct fhe_client_key **ret_key, const char *pat
 	struct reader r;
 	size_t index;
 
-	TRY(file_read(&b, path, note));
+	TRY(dev_file_read(&b, path, note));
 	r = reader_of(buf_view(&b));
 	TRY(safe_serialize_open(&r, names, &index, note));
 	if (index == 0)
@@ -164,6 +82,7 @@ static enum err client_key_load(struct fhe_client_key **ret_key, const char *pat
 
 struct keygen_options {
 	const char *key_id, *out, *params, *epoch;
+	bool key_set;
 };
 
 static enum err vault_write(const struct keygen_options *o, const struct fhe_client_key *key,
@@ -171,37 +90,62 @@ static enum err vault_write(const struct keygen_options *o, const struct fhe_cli
 {
 	CLEANUP(buf_wipe) struct buf handles = buf_make(HANDLES_SIZE_MAX);
 	struct fhe_key_metadata m = {.digests_n = 1, .digests[0].pub_data = FHE_PUB_PUBLIC_KEY};
-	char name[PATH_SIZE_MAX];
+	char name[DEV_PATH_SIZE_MAX];
 
 	memcpy(m.key_id.b, fhe_client_key_tag(key).p, sizeof(m.key_id.b));
 	TRY(kms_digest(&m.digests[0].digest, "PDAT_KEY", public_key));
 	TRY(kms_fhe_key_handles_write(key, &m, &handles));
 	(void)snprintf(name, sizeof(name), "PRIV/FhePrivateKey/%s/%s", o->epoch, o->key_id);
-	TRY(file_write(o->out, name, 0600, buf_view(&handles), note));
+	TRY(dev_file_write(o->out, name, 0600, buf_view(&handles), note));
 	(void)snprintf(name, sizeof(name), "PUB/PublicKey/%s", o->key_id);
-	return file_write(o->out, name, 0644, public_key, note);
+	return dev_file_write(o->out, name, 0644, public_key, note);
 }
 
-static enum err keygen_write(const struct keygen_options *o, const struct fhe_client_key *key,
+static void keygen_free(struct fhe_keygen **g)
+{
+	fhe_keygen_free(*g);
+}
+
+static enum err key_set_write(const struct keygen_options *o, const struct fhe_keygen *g,
+			      struct err_note *note)
+{
+	char path[DEV_PATH_SIZE_MAX];
+	struct fhe_file_sink sink;
+	enum err e;
+	int fd;
+
+	TRY(dev_path_print(path, o->out, "key_set.bin", note));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+	e = fhe_keygen_write(g, FHE_OBJECT_KEY_SET, fhe_file_sink_init(&sink, fd, NULL),
+			     KEY_SET_THREADS, note);
+	if (close(fd) != 0 && e == ERR_OK)
+		e = err_say(note, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+	return e;
+}
+
+static enum err keygen_write(const struct keygen_options *o, const struct fhe_keygen *g,
 			     struct err_note *note)
 {
+	const struct fhe_client_key *key = fhe_keygen_client_key(g);
 	CLEANUP(buf_wipe) struct buf client = buf_make(CLIENT_KEY_SIZE_MAX);
 	CLEANUP(buf_free) struct buf public = buf_make(CLIENT_KEY_SIZE_MAX);
 
 	TRY(fhe_client_key_write(key, &client));
-	TRY(fhe_compact_public_key_generate(key, rng_system(), &public));
-	TRY(file_write(o->out, "client_key.bin", 0600, buf_view(&client), note));
-	TRY(file_write(o->out, "public_key.bin", 0644, buf_view(&public), note));
+	TRY(fhe_keygen_write_public_key(g, &public));
+	TRY(dev_file_write(o->out, "client_key.bin", 0600, buf_view(&client), note));
+	TRY(dev_file_write(o->out, "public_key.bin", 0644, buf_view(&public), note));
+	if (o->key_set)
+		TRY(key_set_write(o, g, note));
 	return vault_write(o, key, buf_view(&public), note);
 }
 
 static enum err keygen(const struct keygen_options *o, struct err_note *note)
 {
+	CLEANUP(keygen_free) struct fhe_keygen *g = NULL;
 	const struct fhe_params *params = fhe_params_by_name(o->params);
 	struct hash32 id, epoch;
-	struct fhe_client_key *key;
-	uint8_t seed[16];
-	enum err e;
 
 	if (!o->key_id || !o->out)
 		return err_say(note, ERR_BAD_REQUEST, "keygen needs --key-id and --out");
@@ -211,13 +155,8 @@ static enum err keygen(const struct keygen_options *o, struct err_note *note)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "--key-id and --epoch take 64 hexadecimal digits, --params one of "
 			       "default, v1_6, test");
-	rng_fill(rng_system(), seed, sizeof(seed));
-	e = fhe_client_key_generate(&key, params, BYTES_OF(id.b), seed);
-	secret_wipe(seed, sizeof(seed));
-	TRY(e);
-	e = keygen_write(o, key, note);
-	fhe_client_key_free(key);
-	return e;
+	TRY(fhe_keygen_new(&g, params, BYTES_OF(id.b), rng_system(), note));
+	return keygen_write(o, g, note);
 }
 
 /* ---- squash ---- */
@@ -226,26 +165,6 @@ struct squash_options {
 	const char *client_key, *list, *out;
 };
 
-static enum err line_print(size_t index, const struct fhe_type_row *type, const char *path,
-			   struct bytes ciphertext)
-{
-	CLEANUP(json_free_ptr) json_t *line = NULL;
-	CLEANUP(buf_free) struct buf text = buf_make(2 * PATH_SIZE_MAX);
-	struct hash32 digest = keccak256(ciphertext);
-	char hex[2 * sizeof(digest.b) + 1];
-	const char *out;
-
-	hex_encode(hex, BYTES_OF(digest.b));
-	line = json_pack("{s:I, s:s, s:i, s:i, s:s, s:I, s:s+}", "index", (json_int_t)index, "type",
-			 type->name, "fhe_type", (int)type->type, "blocks", (int)type->blocks,
-			 "file", path, "size", (json_int_t)ciphertext.n, "digest", "0x", hex);
-	if (!line)
-		return ERR_NOMEM;
-	TRY(json_print(&text, line));
-	TRY(buf_cstr(&text, &out));
-	return puts(out) < 0 || fflush(stdout) != 0 ? ERR_IO : ERR_OK;
-}
-
 static enum err squash_item(const struct squash_options *o, const struct fhe_client_key *key,
 			    const struct fhe_compact_list *list, size_t index,
 			    struct err_note *note)
@@ -253,7 +172,7 @@ static enum err squash_item(const struct squash_options *o, const struct fhe_cli
 	CLEANUP(buf_free) struct buf ciphertext = buf_make(CIPHERTEXT_SIZE_MAX);
 	const struct fhe_type_row *type;
 	struct fhe_plaintext value;
-	char name[32], path[PATH_SIZE_MAX];
+	char name[32], path[DEV_PATH_SIZE_MAX];
 	enum err e;
 
 	TRY(fhe_compact_list_decrypt(key, list, index, &type, &value, note));
@@ -263,9 +182,9 @@ static enum err squash_item(const struct squash_options *o, const struct fhe_cli
 		return err_say(note, e, "item %zu (%s) cannot be encrypted under this key: %s",
 			       index, type->name, err_name(e));
 	(void)snprintf(name, sizeof(name), "%zu.ct128", index);
-	TRY(path_print(path, o->out, name, note));
-	TRY(file_write(o->out, name, 0644, buf_view(&ciphertext), note));
-	return line_print(index, type, path, buf_view(&ciphertext));
+	TRY(dev_path_print(path, o->out, name, note));
+	TRY(dev_file_write(o->out, name, 0644, buf_view(&ciphertext), note));
+	return dev_line_print(dev_object_json(index, type, path, buf_view(&ciphertext)));
 }
 
 static enum err squash(const struct squash_options *o, struct err_note *note)
@@ -278,7 +197,7 @@ static enum err squash(const struct squash_options *o, struct err_note *note)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "squash needs --client-key, --list and --out");
 	TRY(client_key_load(&key, o->client_key, note));
-	TRY(file_read(&list_bytes, o->list, note));
+	TRY(dev_file_read(&list_bytes, o->list, note));
 	TRY(fhe_compact_list_read(&list, buf_view(&list_bytes), note));
 	for (size_t i = 0; i < list.items.n; i++)
 		TRY(squash_item(o, key, &list, i, note));
@@ -310,7 +229,7 @@ static enum err decrypt(const struct decrypt_options *o, struct err_note *note)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "decrypt needs --client-key, --type (such as uint64) and a file");
 	TRY(client_key_load(&key, o->client_key, note));
-	TRY(file_read(&ciphertext, o->ciphertext, note));
+	TRY(dev_file_read(&ciphertext, o->ciphertext, note));
 	TRY(fhe_decrypt(key, &value, type->type, FHE_BIG_COMPRESSED, buf_view(&ciphertext), note));
 	value_print(&value);
 	secret_wipe(&value, sizeof(value));
@@ -325,7 +244,7 @@ static enum err inspect(const char *path, struct err_note *note)
 
 	if (!path)
 		return err_say(note, ERR_BAD_REQUEST, "inspect needs a file");
-	TRY(file_read(&object, path, note));
+	TRY(dev_file_read(&object, path, note));
 	return kms_dev_inspect(buf_view(&object), note);
 }
 
@@ -341,6 +260,7 @@ enum option_code {
 	OPTION_CLIENT_KEY,
 	OPTION_LIST,
 	OPTION_TYPE,
+	OPTION_KEY_SET,
 };
 
 static const struct option options[] = {
@@ -353,6 +273,7 @@ static const struct option options[] = {
 	{"client-key", required_argument, NULL, OPTION_CLIENT_KEY},
 	{"list", required_argument, NULL, OPTION_LIST},
 	{"type", required_argument, NULL, OPTION_TYPE},
+	{"key-set", no_argument, NULL, OPTION_KEY_SET},
 	{NULL, 0, NULL, 0},
 };
 
@@ -362,7 +283,8 @@ static enum err command_run(const char *command, const char *const given[], cons
 #define GIVEN(code) given[(code)-OPTION_KEY_ID]
 	if (command && strcmp(command, "keygen") == 0 && !argument)
 		return keygen(&(struct keygen_options){GIVEN(OPTION_KEY_ID), GIVEN(OPTION_OUT),
-						       GIVEN(OPTION_PARAMS), GIVEN(OPTION_EPOCH)},
+						       GIVEN(OPTION_PARAMS), GIVEN(OPTION_EPOCH),
+						       GIVEN(OPTION_KEY_SET) != NULL},
 			      note);
 	if (command && strcmp(command, "squash") == 0 && !argument)
 		return squash(&(struct squash_options){GIVEN(OPTION_CLIENT_KEY), GIVEN(OPTION_LIST),
@@ -381,7 +303,7 @@ static enum err command_run(const char *command, const char *const given[], cons
 
 int main(int argc, char **argv)
 {
-	const char *given[OPTION_TYPE - OPTION_KEY_ID + 1] = {
+	const char *given[OPTION_KEY_SET - OPTION_KEY_ID + 1] = {
 		[OPTION_PARAMS - OPTION_KEY_ID] = "default",
 		[OPTION_EPOCH - OPTION_KEY_ID] = epoch_default};
 	struct err_note note = {0};
@@ -397,7 +319,7 @@ int main(int argc, char **argv)
 		}
 		if (c < OPTION_KEY_ID)
 			return EXIT_USAGE; /* getopt said why */
-		given[c - OPTION_KEY_ID] = optarg;
+		given[c - OPTION_KEY_ID] = optarg ? optarg : "";
 	}
 	if (argc - optind > 2) {
 		fputs("kms-dev-dealer: too many arguments; see --help\n", stderr);
