@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // Coprocessor stand-in of the local network.
 //
-// A real coprocessor computes on ciphertexts and squashes their noise with the server key. This one holds the network's
-// client key: it decrypts the user's CompactCiphertextList and encrypts each value anew as a ct128 object under the
-// noise-squashing-compression key (kms-dev-dealer does both). All that it publishes has production format: the objects,
-// where they lie, the digests on the gateway, the attestation, the permission on the host chain.
+// It takes the values out of the user's CompactCiphertextList, squashes their noise and packs each into a ct128 object. With
+// devnet.coprocessor.socket that is computed on ciphertexts alone, with the public key set (kms-dev-coprocessor, as a real
+// coprocessor does it: seconds a value with production parameters). Else with the network's client key: the values are
+// decrypted and encrypted anew (kms-dev-dealer). All that it publishes has production format: the objects, where they lie,
+// the digests on the gateway, the attestation, the permission on the host chain.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,6 +40,16 @@ export function inputHandle({ blob, index, acl, chainId, fheType }) {
 // The 170 bytes of a ciphertext attestation (RFC-023), signed raw: no EIP-191 prefix.
 export const attestationBytes = ({ handle, keyId, digest, snsDigest }) =>
 	concat([toUtf8Bytes('FHEVMCTA'), '0x01', handle, toBeHex(keyId, 32), toBeHex(contextId, 32), digest, snsDigest, toBeHex(format.code, 1)]);
+
+// One JSON line there, one back.
+async function ask(socket, request) {
+	const connection = connect(socket);
+	connection.end(`${JSON.stringify(request)}\n`);
+	const parts = [];
+	for await (const part of connection) parts.push(part);
+	if (parts.length === 0) throw new Error(`${socket}: no answer`);
+	return JSON.parse(Buffer.concat(parts).toString());
+}
 
 export class Coprocessor {
 	// devnet: what devnet.json says; devnet.coprocessor adds what only the stand-in may know.
@@ -77,19 +89,27 @@ export class Coprocessor {
 	}
 
 	async #squash(bytes) {
-		const { dealer, clientKey } = this.devnet.coprocessor;
 		const dir = mkdtempSync(join(tmpdir(), 'claviger-squash-'));
 		try {
 			const list = join(dir, 'list.bin');
 			writeFileSync(list, bytes);
-			const { stdout } = await run(dealer, ['squash', '--client-key', clientKey, '--list', list, '--out', dir]);
-			return stdout.trim().split('\n').map((line) => {
-				const { index, fhe_type: fheType, file } = JSON.parse(line);
-				return { index, fheType, bytes: readFileSync(file) };
-			});
+			const objects = this.devnet.coprocessor.socket ? await this.#compute(list, dir) : await this.#deal(list, dir);
+			return objects.map(({ index, fhe_type: fheType, file }) => ({ index, fheType, bytes: readFileSync(file) }));
 		} finally {
 			rmSync(dir, { recursive: true });
 		}
+	}
+
+	async #deal(list, out) {
+		const { dealer, clientKey } = this.devnet.coprocessor;
+		const { stdout } = await run(dealer, ['squash', '--client-key', clientKey, '--list', list, '--out', out]);
+		return stdout.trim().split('\n').map((line) => JSON.parse(line));
+	}
+
+	async #compute(list, out) {
+		const answer = await ask(this.devnet.coprocessor.socket, { list, out });
+		if (answer.error) throw new Error(`kms-dev-coprocessor: ${answer.error}`);
+		return answer.objects;
 	}
 
 	async #publishOne({ index, fheType, bytes }, { blob, digest, accounts, allowPublic }) {
@@ -122,7 +142,8 @@ export class Coprocessor {
 		return { handle, fheType, digest, snsDigest, size: getBytes(bytes).length };
 	}
 
-	// The same input once more. Its ciphertexts are published already, and a fresh encryption would not be what was committed to.
+	// The same input once more. Its ciphertexts are published already; where they are encrypted anew they would not be what was
+	// committed to.
 	async #admitOnly(published, accounts, allowPublic) {
 		await (await this.admit(published.handle, accounts, allowPublic)).wait();
 		return published;

@@ -3,6 +3,7 @@
 // loopback; everything it writes is below one directory; devnet.json says all that a script needs to use it.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -52,7 +53,7 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, fronts = {}, relayer = true } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test' } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
@@ -64,6 +65,8 @@ export class Network {
 		this.coreStore = coreStore; // kms-server's [request_store] path
 		this.fronts = fronts; // ports of proxies that the node is to see instead, by the name of the port behind
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
+		this.parameters = parameters; // of the FHE key: default, v1_6 or test
+		this.computing = computing; // whether the coprocessor stand-in computes on ciphertexts alone, without the client key
 		this.ports = Object.fromEntries(
 			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
 		);
@@ -90,7 +93,11 @@ export class Network {
 			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
 			await this.#deploy();
 			if (!this.automine) await this.#mineBySecond();
-			await Promise.all([this.#startCore().then(() => this.startConnector()), this.relayer && this.#startRelayer()]);
+			await Promise.all([
+				this.#startCore().then(() => this.startConnector()),
+				this.relayer && this.#startRelayer(),
+				this.computing && this.startComputing(this.path('node-1', 'keys', 'key_set.bin')),
+			]);
 			this.#write();
 			return this.devnet;
 		} catch (error) {
@@ -154,10 +161,10 @@ export class Network {
 		const file = this.path('config', 'kms-gen-keys.toml');
 		writeFileSync(file, this.#vaults());
 		await run(join(programs, 'kms-gen-keys'), ['-f', file]);
-		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault]);
+		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault, '--params', this.parameters, ...(this.computing ? ['--key-set'] : [])]);
 		const { stdout } = await run('find', [join(vault, 'PUB', 'VerfAddress'), '-type', 'f']);
 		this.kmsSigner = readFileSync(stdout.trim().split('\n')[0], 'utf8').trim();
-		this.report(`KMS signing key ${this.kmsSigner}; FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with production parameters`);
+		this.report(`KMS signing key ${this.kmsSigner}; FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with ${this.parameters === 'test' ? 'test' : 'production'} parameters`);
 	}
 
 	#vaults() {
@@ -270,6 +277,29 @@ export class Network {
 		return { 'gw-listener': connectorMonitoring, 'kms-worker': workerMonitoring, 'tx-sender': senderMonitoring };
 	}
 
+	// ---- what the coprocessor stand-in computes with ----
+
+	get #computingSocket() {
+		const file = this.path('coprocessor.sock');
+		return Buffer.byteLength(file) < 108 ? file : join(tmpdir(), `claviger-${process.pid}-coprocessor.sock`);
+	}
+
+	// kms-dev-coprocessor with a CompressedXofKeySet: a process of its own, which keeps the keys in memory. With production
+	// parameters it takes seconds to load them.
+	async startComputing(keySet) {
+		const entry = this.#start('kms-dev-coprocessor', join(programs, 'kms-dev-coprocessor'), ['serve', '--key-set', keySet, '--socket', this.#computingSocket]);
+		await waitFor(entry.name, () => portOpen(this.#computingSocket), { entry, timeoutMs: 120000 });
+		this.report('kms-dev-coprocessor computes on ciphertexts alone');
+		return entry;
+	}
+
+	// The stand-in's own part of devnet.json: no real network hands this out.
+	get #coprocessor() {
+		const { privateKey } = this.accounts.coprocessor;
+		if (this.computing) return { privateKey, socket: this.#computingSocket };
+		return { privateKey, clientKey: this.path('node-1', 'keys', 'client_key.bin'), dealer: join(programs, 'kms-dev-dealer') };
+	}
+
 	// ---- the relayer and the coprocessor stand-in's service: relayer/, coprocessor/ ----
 
 	async #startRelayer() {
@@ -363,9 +393,8 @@ export class Network {
 				sdk: this.#sdk(hosts[0]),
 				sdks: hosts.map((host) => this.#sdk(host)), // the same for each host chain
 			}),
-			keys: { keyId, epochId, crsId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: 'default' },
-			// The coprocessor stand-in's own: no real network hands this out.
-			coprocessor: { privateKey: accounts.coprocessor.privateKey, clientKey: this.path('node-1', 'keys', 'client_key.bin'), dealer: join(programs, 'kms-dev-dealer') },
+			keys: { keyId, epochId, crsId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: this.parameters },
+			coprocessor: this.#coprocessor,
 			accounts: [accounts.user, accounts.relayer],
 			threshold: 1,
 			logs: this.path('log'),
