@@ -44,8 +44,8 @@ static const char usage_text[] =
 	"  --threads N      1 to 64; all CPUs otherwise\n"
 	"  --help, --version\n"
 	"\n"
-	"With production parameters keys take 2 GB of memory, and a block of 4 bits about a\n"
-	"second; with the set \"test\" nothing takes time.\n";
+	"With production parameters keys take 2 GB of memory, and a block of 4 bits 0.2 to 1 s of\n"
+	"a CPU; with the set \"test\" nothing takes time.\n";
 
 /* ---- the key set, mapped ---- */
 
