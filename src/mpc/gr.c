@@ -14,20 +14,6 @@ struct gr gr_point(unsigned party)
 	return a;
 }
 
-struct gr gr_add(struct gr a, struct gr b)
-{
-	for (unsigned i = 0; i < GR_DEGREE; i++)
-		a.c[i] += b.c[i];
-	return a;
-}
-
-struct gr gr_sub(struct gr a, struct gr b)
-{
-	for (unsigned i = 0; i < GR_DEGREE; i++)
-		a.c[i] -= b.c[i];
-	return a;
-}
-
 /* With X^4 = -X - 1, X^5 = -X^2 - X, X^6 = -X^3 - X^2. */
 struct gr gr_mul(const struct gr *a, const struct gr *b)
 {
@@ -37,11 +23,6 @@ struct gr gr_mul(const struct gr *a, const struct gr *b)
 		for (unsigned k = 0; k < GR_DEGREE; k++)
 			p[i + k] += a->c[i] * b->c[k];
 	return (struct gr){{p[0] - p[4], p[1] - p[4] - p[5], p[2] - p[5] - p[6], p[3] - p[6]}};
-}
-
-struct gr gr_mul_scalar(const struct gr *a, u128 s)
-{
-	return (struct gr){{a->c[0] * s, a->c[1] * s, a->c[2] * s, a->c[3] * s}};
 }
 
 struct gr gr_mul_x(struct gr a)

@@ -48,10 +48,29 @@ static inline bool gr_eq_var(const struct gr *a, const struct gr *b)
 
 struct gr gr_point(unsigned party);
 
-struct gr gr_add(struct gr a, struct gr b);
-struct gr gr_sub(struct gr a, struct gr b);
+static inline struct gr gr_add(struct gr a, struct gr b)
+{
+	return (struct gr){{a.c[0] + b.c[0], a.c[1] + b.c[1], a.c[2] + b.c[2], a.c[3] + b.c[3]}};
+}
+
+static inline struct gr gr_sub(struct gr a, struct gr b)
+{
+	return (struct gr){{a.c[0] - b.c[0], a.c[1] - b.c[1], a.c[2] - b.c[2], a.c[3] - b.c[3]}};
+}
+
+/* sum += a * s */
+static inline void gr_add_scaled(struct gr *sum, const struct gr *a, u128 s)
+{
+	for (unsigned i = 0; i < GR_DEGREE; i++)
+		sum->c[i] += a->c[i] * s;
+}
+
+static inline struct gr gr_mul_scalar(const struct gr *a, u128 s)
+{
+	return (struct gr){{a->c[0] * s, a->c[1] * s, a->c[2] * s, a->c[3] * s}};
+}
+
 struct gr gr_mul(const struct gr *a, const struct gr *b);
-struct gr gr_mul_scalar(const struct gr *a, u128 s);
 struct gr gr_mul_x(struct gr a); /* by X */
 
 /* Bit `plane` of every coefficient; plane 0 is the element modulo 2. */

@@ -229,12 +229,9 @@ static enum err add_mask(struct prss_session *s, struct gr *out, size_t n, size_
 	u128 pairs[2 * AT_ONCE];
 	enum err e = aes128_numbers(s->of[USE_MASK].keys, key, pairs, first, 2 * n);
 
-	for (size_t i = 0; i < n && e == ERR_OK; i++) {
-		struct gr value = gr_mul_scalar(&s->prss->at_me[key],
-						bounded(pairs[2 * i]) + bounded(pairs[2 * i + 1]));
-
-		out[i] = gr_add(out[i], value);
-	}
+	for (size_t i = 0; i < n && e == ERR_OK; i++)
+		gr_add_scaled(&out[i], &s->prss->at_me[key],
+			      bounded(pairs[2 * i]) + bounded(pairs[2 * i + 1]));
 	secret_wipe(pairs, sizeof(pairs));
 	return e;
 }
