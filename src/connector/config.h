@@ -37,14 +37,16 @@ enum finality {
 	FINALITY_LATEST,
 	FINALITY_SAFE,
 	FINALITY_FINALIZED,
-	FINALITY_BLOCKS,      /* so many later ones */
-	FINALITY_ARBITRUM_L1, /* its batch is posted to the parent chain */
+	FINALITY_BLOCKS,             /* so many later ones */
+	FINALITY_ARBITRUM_L1,        /* its batch is posted to the parent chain */
+	FINALITY_ARBITRUM_CONFIRMED, /* the rollup contract has confirmed it there */
 };
 struct chain_finality {
 	enum finality kind;
 	uint64_t blocks;
 };
-/* "latest", "safe", "finalized", "arbitrum-l1" or a number of blocks. ERR_CONFIG_VALUE. */
+/* "latest", "safe", "finalized", "arbitrum-l1", "arbitrum-l1-confirmed" or a number of blocks.
+ * ERR_CONFIG_VALUE. */
 enum err chain_finality_parse(struct chain_finality *ret_finality, const char *text) MUST_USE;
 
 /* The transaction key in AWS KMS; empty and NULL are the same. */
@@ -91,6 +93,10 @@ struct connector_config {
 	uint64_t channel_size; /* 0: no bound */
 	uint64_t max_consecutive_polling_errors;
 	int64_t decryption_polling_ms;
+	const char *gateway_parent_url; /* of arbitrum-l1-confirmed */
+	uint64_t gateway_parent_chain_id;
+	struct address gateway_parent_rollup;
+	bool gateway_parent_rollup_given;
 	const char *gateway_finality;        /* as configured ... */
 	struct chain_finality gateway_final; /* ... and read */
 	const char *ethereum_finality;

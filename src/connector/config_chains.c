@@ -252,7 +252,8 @@ enum err chain_finality_parse(struct chain_finality *ret_finality, const char *t
 	} names[] = {{"latest", FINALITY_LATEST},
 		     {"safe", FINALITY_SAFE},
 		     {"finalized", FINALITY_FINALIZED},
-		     {"arbitrum-l1", FINALITY_ARBITRUM_L1}};
+		     {"arbitrum-l1", FINALITY_ARBITRUM_L1},
+		     {"arbitrum-l1-confirmed", FINALITY_ARBITRUM_CONFIRMED}};
 	uint64_t blocks = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -280,10 +281,30 @@ static enum err finality_check(struct chain_finality *ret_finality, const char *
 	return config_prefix(note,
 			     err_say(note, ERR_CONFIG_VALUE,
 				     "found \"%.40s\", expected latest, safe, finalized, "
-				     "arbitrum-l1 or a number of "
+				     "arbitrum-l1, arbitrum-l1-confirmed or a number of "
 				     "blocks below 1000000",
 				     text),
 			     &connector_config, src, path);
+}
+
+/* What the parent chain has confirmed is asked there. */
+static enum err parent_check(const struct connector_config *c, const struct config_source *src,
+			     struct err_note *note)
+{
+	if (c->ethereum_final.kind == FINALITY_ARBITRUM_CONFIRMED)
+		return config_prefix(note,
+				     err_say(note, ERR_CONFIG_VALUE,
+					     "arbitrum-l1-confirmed is for the gateway alone"),
+				     &connector_config, src, "ethereum_finality");
+	if (c->gateway_final.kind != FINALITY_ARBITRUM_CONFIRMED ||
+	    (c->gateway_parent_url && c->gateway_parent_chain_id != 0 &&
+	     c->gateway_parent_rollup_given))
+		return ERR_OK;
+	return config_prefix(note,
+			     err_say(note, ERR_CONFIG_VALUE,
+				     "arbitrum-l1-confirmed needs gateway_parent_url, "
+				     "gateway_parent_chain_id and gateway_parent_rollup"),
+			     &connector_config, src, "gateway_finality");
 }
 
 enum err config_chains_check(struct connector_config *c, unsigned services,
@@ -294,6 +315,7 @@ enum err config_chains_check(struct connector_config *c, unsigned services,
 	if ((services & SERVICE_LISTENER) == 0)
 		return ERR_OK;
 	TRY(finality_check(&c->gateway_final, c->gateway_finality, "gateway_finality", src, note));
-	return finality_check(&c->ethereum_final, c->ethereum_finality, "ethereum_finality", src,
-			      note);
+	TRY(finality_check(&c->ethereum_final, c->ethereum_finality, "ethereum_finality", src,
+			   note));
+	return parent_check(c, src, note);
 }

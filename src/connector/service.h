@@ -42,7 +42,9 @@ struct service_chain {
 	size_t contracts_n;
 	enum block_tag_kind head; /* how far it is read ... */
 	uint64_t head_depth;      /* ... but for so many blocks */
-	bool head_posted;         /* only what the parent chain has (Arbitrum) */
+	bool head_posted;         /* only what is posted to the parent chain (Arbitrum), or … */
+	struct provider *parent;  /* … only what `rollup` has confirmed there; NULL: else */
+	struct address rollup;
 	int64_t polling_ms;
 	bool from_block_given;
 	uint64_t from_block;
@@ -61,6 +63,7 @@ struct connector_env {
 	const struct ecdsa *ecdsa;
 	struct signer *signer;         /* sender only */
 	struct provider *gateway;      /* shared by the three */
+	struct provider *parent;       /* of the gateway chain; listener only, NULL: is not asked */
 	struct service_chain chain;    /* listener and sender only; all-zero: the gateway */
 	struct provider *const *hosts; /* one per host_chains, same order; worker only */
 	size_t hosts_n;

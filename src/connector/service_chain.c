@@ -4,9 +4,12 @@
 enum block_tag_kind service_chain_head(const struct chain_finality *f)
 {
 	static const enum block_tag_kind tags[] = {
-		[FINALITY_LATEST] = BLOCK_LATEST,       [FINALITY_SAFE] = BLOCK_SAFE,
-		[FINALITY_FINALIZED] = BLOCK_FINALIZED, [FINALITY_BLOCKS] = BLOCK_LATEST,
+		[FINALITY_LATEST] = BLOCK_LATEST,
+		[FINALITY_SAFE] = BLOCK_SAFE,
+		[FINALITY_FINALIZED] = BLOCK_FINALIZED,
+		[FINALITY_BLOCKS] = BLOCK_LATEST,
 		[FINALITY_ARBITRUM_L1] = BLOCK_LATEST,
+		[FINALITY_ARBITRUM_CONFIRMED] = BLOCK_LATEST,
 	};
 
 	return tags[f->kind];
@@ -31,6 +34,8 @@ struct service_chain service_chain_gateway(const struct connector_env *env)
 		.head = service_chain_head(&c->gateway_final),
 		.head_depth = c->gateway_final.blocks,
 		.head_posted = c->gateway_final.kind == FINALITY_ARBITRUM_L1,
+		.parent = c->gateway_final.kind == FINALITY_ARBITRUM_CONFIRMED ? env->parent : NULL,
+		.rollup = c->gateway_parent_rollup,
 		.polling_ms = c->decryption_polling_ms,
 		.from_block_given = c->decryption_from_block_number_given,
 		.from_block = c->decryption_from_block_number,

@@ -29,7 +29,7 @@ struct monitoring {
 	unsigned services;
 	int64_t started_ms; /* monotonic */
 	struct waiting health_waiting, scrapes, statuses;
-	struct live_chain chains[2 + HOST_CHAINS_MAX];
+	struct live_chain chains[3 + HOST_CHAINS_MAX];
 	size_t chains_n;
 	const struct worker *worker; /* NULL: none yet, or in another process */
 };
@@ -354,6 +354,8 @@ static void chains_find(struct monitoring *m, const struct provider *ethereum)
 	m->chains[m->chains_n++] = (struct live_chain){"gateway", m->env.gateway};
 	if (ethereum)
 		m->chains[m->chains_n++] = (struct live_chain){"ethereum", ethereum};
+	if (m->env.parent)
+		m->chains[m->chains_n++] = (struct live_chain){"gateway_parent", m->env.parent};
 	for (size_t i = 0; i < m->env.hosts_n; i++)
 		m->chains[m->chains_n++] = (struct live_chain){"host", m->env.hosts[i]};
 }

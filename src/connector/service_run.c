@@ -44,7 +44,7 @@ struct process {
 	struct ecdsa *ecdsa;
 	struct signer *signer;
 	struct store *store;
-	struct provider *gateway, *ethereum, **hosts;
+	struct provider *gateway, *ethereum, *parent, **hosts;
 	struct cores cores;
 	struct connector_metrics metrics;
 	struct inflight inflight;
@@ -292,6 +292,19 @@ static enum err ethereum_open(struct process *p, struct err_note *note)
 			     note);
 }
 
+static enum err parent_open(struct process *p, struct err_note *note)
+{
+	const struct connector_config *c = &p->config;
+
+	return provider_open(p, &p->parent,
+			     (struct provider_options){
+				     .url = c->gateway_parent_url,
+				     .chain_id = {c->gateway_parent_chain_id},
+				     .timeout_ms = CHAIN_TIMEOUT_MS,
+			     },
+			     note);
+}
+
 static enum err host_open(struct process *p, size_t i, struct err_note *note)
 {
 	const struct connector_config *c = &p->config;
@@ -316,6 +329,8 @@ static enum err chains_open(struct process *p, struct err_note *note)
 	TRY(gateway_open(p, note));
 	if (c->ethereum_url)
 		TRY(ethereum_open(p, note));
+	if (c->gateway_final.kind == FINALITY_ARBITRUM_CONFIRMED)
+		TRY(parent_open(p, note));
 	p->hosts = arena_alloc_array(&p->arena, c->host_chains_n, sizeof(struct provider *));
 	if (!p->hosts)
 		return ERR_NOMEM;
@@ -463,6 +478,7 @@ static void env_fill(struct process *p)
 		.ecdsa = p->ecdsa,
 		.signer = p->signer,
 		.gateway = p->gateway,
+		.parent = p->parent,
 		.hosts = p->hosts,
 		.hosts_n = p->config.host_chains_n,
 		.ethereum = p->config.protocol_config_given ? p->ethereum : NULL,
@@ -597,6 +613,7 @@ static void process_stop(struct process *p)
 	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)
 		provider_free(p->hosts[i]);
 	provider_free(p->ethereum);
+	provider_free(p->parent);
 	provider_free(p->gateway);
 	signer_free(p->signer);
 	tracer_free(p->tracer);

@@ -159,6 +159,18 @@ struct listener {
 		uint64_t beyond, asked, step; /* of the search: `beyond` is in none */
 		int64_t due_ms;
 	} posted;
+	struct confirmed {
+		bool found, placed; /* `hash` is one; it is block `number` */
+		struct hash32 hash;
+		uint64_t number;
+		bool begun;            /* the parent chain is read forwards from behind `upto` */
+		uint64_t upto, before; /* before it is, what is before `before` is searched */
+		uint64_t head, from, to;
+		unsigned back; /* windows so far */
+		bool said_none;
+		struct window window;
+		int64_t due_ms;
+	} confirmed;
 	struct trail trail; /* of a walk-back */
 	bool other_branch;  /* it is one: rows of the old branch are withdrawn */
 	int64_t behind_ms;  /* since when the head is behind the cursor; 0 = it is not */
@@ -201,6 +213,12 @@ void listener_check_chain(struct listener *l, void (*then)(struct listener *l));
 /* ---- posted.c: the newest block that the parent chain has -> listener_have_posted ---- */
 void listener_find_posted(struct listener *l, struct block_number head);
 void listener_have_posted(struct listener *l, struct block_number newest);
+
+/* ---- confirmed.c: the newest block that the rollup contract has confirmed -> listener_have_head
+ * ----
+ */
+void listener_find_confirmed(struct listener *l);
+void listener_have_head(struct listener *l, const struct block_head *head);
 
 /* ---- branch.c: still our branch? -> listener_read_on ---- */
 void listener_check_branch(struct listener *l);

@@ -128,7 +128,7 @@ static void place(struct listener *l)
 }
 
 /* The newest block that counts. */
-static void have_head(struct listener *l, const struct block_head *head)
+void listener_have_head(struct listener *l, const struct block_head *head)
 {
 	l->head = *head;
 	l->head_ms = clock_mono_ms(l->env.clock);
@@ -144,7 +144,7 @@ static void on_buried(void *ctx, const struct provider_error *e, const struct bl
 	struct listener *l = listener_answered(ctx, e, "the newest block that counts");
 
 	if (l)
-		have_head(l, head);
+		listener_have_head(l, head);
 }
 
 void listener_have_posted(struct listener *l, struct block_number newest)
@@ -163,8 +163,10 @@ static void on_head(void *ctx, const struct provider_error *e, const struct bloc
 	uint64_t depth = l->env.chain.head_depth;
 	if (l->env.chain.head_posted)
 		listener_find_posted(l, head->number);
+	else if (l->env.chain.parent)
+		listener_find_confirmed(l);
 	else if (depth == 0)
-		have_head(l, head);
+		listener_have_head(l, head);
 	else if (head->number.v < depth)
 		listener_round_idle(l);
 	else

@@ -65,6 +65,22 @@ static json_t *get_block(struct sim_chain *c, const json_t *params)
 			 "transactions");
 }
 
+static json_t *get_block_by_hash(struct sim_chain *c, const json_t *params)
+{
+	struct hash32 wanted;
+	enum err err = ERR_OK;
+
+	json_get_hex_fixed(json_array_get(params, 0), NULL, wanted.b, sizeof(wanted.b), &err);
+	assert_int_equal(err, ERR_OK);
+	for (uint64_t n = 0; n <= c->head; n++)
+		if (hash32_eq(sim_block_hash(c, n), wanted)) {
+			json_t *at CLEANUP(json_free_ptr) = json_pack("[o]", quantity(n));
+
+			return get_block(c, at);
+		}
+	return json_null();
+}
+
 static json_t *log_json(const struct sim_chain *c, const struct sim_log *l, uint64_t block,
 			uint64_t index)
 {
@@ -196,6 +212,8 @@ static json_t *run(struct sim_chain *c, const char *method, const json_t *params
 		return quantity(c->head);
 	if (strcmp(method, "eth_getBlockByNumber") == 0)
 		return get_block(c, params);
+	if (strcmp(method, "eth_getBlockByHash") == 0)
+		return get_block_by_hash(c, params);
 	if (strcmp(method, "eth_getLogs") == 0)
 		return get_logs(c, params, ret_error);
 	if (strcmp(method, "eth_call") == 0)

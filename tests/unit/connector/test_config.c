@@ -330,6 +330,13 @@ static void test_host_chain_errors(void **state)
 		     "gateway_quorum: found 2, but there are only 1 endpoints");
 	expect_error(f, "gateway_chain_id", "gateway_urls = [\"x\"]\ngateway_chain_id = 1",
 		     "gateway_urls: found another text at [0] (not shown");
+	expect_error(f, "gateway_chain_id",
+		     "gateway_finality = \"arbitrum-l1-confirmed\"\ngateway_chain_id = 1",
+		     "gateway_finality: arbitrum-l1-confirmed needs gateway_parent_url, "
+		     "gateway_parent_chain_id and gateway_parent_rollup");
+	expect_error(f, "gateway_chain_id",
+		     "ethereum_finality = \"arbitrum-l1-confirmed\"\ngateway_chain_id = 1",
+		     "ethereum_finality: arbitrum-l1-confirmed is for the gateway alone");
 	expect_error(f, "gateway_chain_id", "gateway_finality = \"12x\"\ngateway_chain_id = 1",
 		     "gateway_finality: found \"12x\", expected latest");
 	expect_error(f, "chainId = ", "chainId = \"12345\"",
