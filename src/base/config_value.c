@@ -131,10 +131,11 @@ static enum err from_address(const struct config_row *row, void *to, struct aren
 
 	(void)row;
 	(void)arena;
-	(void)why;
 	if (text.n != 42 || text.p[0] != '0' || text.p[1] != 'x' ||
 	    hex_decode_fixed(a.b, sizeof(a.b), text) != ERR_OK)
 		return ERR_CONFIG_VALUE;
+	if (address_eq(a, (struct address){{0}})) /* a template that nobody has filled in */
+		return err_say(why, ERR_CONFIG_VALUE, "nothing is at the zero address");
 	*(struct address *)to = a;
 	return ERR_OK;
 }

@@ -164,8 +164,9 @@ static enum err host_chain_read(struct host_chain_config *ret, const struct entr
 		return bad(at, "chain_id", id, "a positive number or its decimal text");
 	if (!json_is_string(acl) || strncmp(json_string_value(acl), "0x", 2) != 0 ||
 	    hex_decode_fixed(ret->acl.b, sizeof(ret->acl.b), bytes_str(json_string_value(acl))) !=
-		    ERR_OK)
-		return bad(at, "acl_address", acl, "0x and 40 hexadecimal digits");
+		    ERR_OK ||
+	    address_eq(ret->acl, (struct address){{0}}))
+		return bad(at, "acl_address", acl, "0x and 40 hexadecimal digits, not all zero");
 	ret->url = arena_strndup(arena, bytes_str(json_string_value(url)));
 	return ret->url ? host_endpoints_read(ret, at, arena) : ERR_NOMEM;
 }

@@ -14,6 +14,8 @@ struct health;
 struct health_report {
 	bool database, gateway, ethereum, cores;
 	bool progress; /* nothing that this process has to do stands still */
+	bool hosts;    /* each host chain has an endpoint that answers: told, and decides nothing,
+			  since the others' requests go on */
 	int64_t oldest_unanswered_ms, oldest_sending_ms; /* ages; 0 = there is none */
 	struct bytes details; /* "; " between the errors; empty when all is well */
 };

@@ -87,12 +87,13 @@ static void on_version(void *ctx, struct http_exchange *x)
 
 static json_t *report_json(const struct health_report *r)
 {
-	return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s%}", "healthy",
+	return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:I, s:I, s:s%}", "healthy",
 			 health_report_good(r), "database_connected", r->database,
 			 "gateway_connected", r->gateway, "ethereum_connected", r->ethereum,
 			 "kms_core_connected", r->cores, "progress", r->progress,
-			 "oldest_unanswered_ms", (json_int_t)r->oldest_unanswered_ms,
-			 "oldest_sending_ms", (json_int_t)r->oldest_sending_ms, "details",
+			 "host_chains_connected", r->hosts, "oldest_unanswered_ms",
+			 (json_int_t)r->oldest_unanswered_ms, "oldest_sending_ms",
+			 (json_int_t)r->oldest_sending_ms, "details",
 			 r->details.n > 0 ? (const char *)r->details.p : "", r->details.n);
 }
 

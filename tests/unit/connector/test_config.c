@@ -354,6 +354,12 @@ static void test_host_chain_errors(void **state)
 	expect_error(f, "url = \"https://host-2", "url = \"http://\"", "host_chains[1].url");
 	expect_error(f, "aclAddress", "aclAddress = \"ac00000000000000000000000000000000000002\"",
 		     "host_chains[1].acl_address");
+	expect_error(f, "aclAddress", "aclAddress = \"0x0000000000000000000000000000000000000000\"",
+		     "host_chains[1].acl_address");
+	expect_error(f, "gateway_chain_id",
+		     "gateway_parent_rollup = \"0x0000000000000000000000000000000000000000\"\n"
+		     "gateway_chain_id = 1",
+		     "nothing is at the zero address");
 	with_env(f, "KMS_CONNECTOR_HOST_CHAINS=[]");
 	assert_int_equal(load(f, SERVICE_ALL, good), ERR_CONFIG_VALUE);
 	f->env[0] = "KMS_CONNECTOR_HOST_CHAINS={\"url\":1}";

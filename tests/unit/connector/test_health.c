@@ -145,6 +145,39 @@ static void test_each_part(void **state)
 }
 
 /* Upstream's check is content with any reply. */
+static void on_id(void *ctx, const struct provider_error *e, uint64_t id)
+{
+	(void)ctx;
+	(void)e;
+	(void)id;
+}
+
+/* Told, and no reason to be ill: the requests of other chains go on. */
+static void test_a_host_chain_that_is_away(void **state)
+{
+	struct fixture *f = *state;
+
+	health_free(f->health);
+	assert_int_equal(health_new(&f->health, &f->w.env, NULL, SERVICE_ALL), ERR_OK);
+	check(f);
+	assert_true(f->last.hosts);
+	f->w.host.down = ERR_UNAVAILABLE;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(provider_get_chain_id(f->w.host_provider, on_id, NULL), ERR_OK);
+		sim_run(&f->w.sim, 10);
+	}
+	check(f);
+	assert_false(f->last.hosts);
+	assert_true(health_report_good(&f->last));
+	f->w.host.down = ERR_OK;
+	for (unsigned i = 0; i < 6; i++) {
+		sim_run(&f->w.sim, 10000);
+		assert_int_equal(provider_get_chain_id(f->w.host_provider, on_id, NULL), ERR_OK);
+	}
+	check(f);
+	assert_true(f->last.hosts);
+}
+
 static void test_a_core_that_does_not_serve(void **state)
 {
 	struct fixture *f = *state;
@@ -335,6 +368,7 @@ int main(void)
 		T(test_well),
 		T(test_each_part),
 		T(test_a_core_that_does_not_serve),
+		T(test_a_host_chain_that_is_away),
 		T(test_silence_ends),
 		T(test_free_in_the_middle),
 		T(test_another_chain),
