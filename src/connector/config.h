@@ -83,7 +83,9 @@ struct connector_config {
 	int64_t healthcheck_timeout_ms;
 	uint64_t task_limit;
 	int64_t shutdown_grace_ms;
-	const char *service_name, *otlp_endpoint;   /* of traces; NULL: none given */
+	const char *service_name, *otlp_endpoint; /* of traces; NULL: none given */
+	uint64_t otlp_sampling_percent;
+	bool otlp_sampling_percent_given;
 	int64_t operation_recovery_run_interval_ms; /* housekeeping */
 	int64_t gc_age_ms, audit_age_ms;            /* 0: for ever */
 	uint64_t gc_rows_max;

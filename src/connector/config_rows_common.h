@@ -196,6 +196,13 @@
 	 .services = ALL,
 	 .doc = "Collector of traces, OTLP/HTTP: /v1/traces is added. Without it "
 		"OTEL_EXPORTER_OTLP_ENDPOINT; without both no traces."},
+	{.path = "otlp_sampling_percent",
+	 .type = CONFIG_U64,
+	 FIELD_GIVEN(otlp_sampling_percent, otlp_sampling_percent_given),
+	 .max = 100,
+	 .services = ALL,
+	 .doc = "So many of a hundred traces that begin here are exported. Without it "
+		"OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG, else all."},
 	{.path = "log_level",
 	 .type = CONFIG_STRING,
 	 FIELD(log_level),

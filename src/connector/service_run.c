@@ -461,6 +461,7 @@ static enum err traces_open(struct process *p, struct err_note *note)
 		.service = p->log.service,
 		.version = p->options->version,
 		.instance = p->owner,
+		.log = &p->log,
 	};
 
 	return tracing_open(&p->tracer, p->transport, loop_clock(p->loop), rng_system(), &o, note);

@@ -41,6 +41,20 @@ static enum err url_find(struct buf *out, const struct tracing_options *o)
 	return buf_add_str(out, "/v1/traces");
 }
 
+static struct trace_sampler sampler_find(const struct tracing_options *o)
+{
+	struct trace_sampler s = {0};
+	struct err_note note = {0};
+
+	if (o->config->otlp_sampling_percent_given)
+		s.left_out = 1 - (double)o->config->otlp_sampling_percent / 100;
+	else if (trace_sampler_read(&s, variable(o->env, "OTEL_TRACES_SAMPLER"),
+				    variable(o->env, "OTEL_TRACES_SAMPLER_ARG"), &note) != ERR_OK &&
+		 o->log)
+		LOG_WARN(o->log, "Traces", log_s("detail", note.text));
+	return s;
+}
+
 enum err tracing_open(struct tracer **ret_tracer, struct transport *transport, struct clock *clock,
 		      struct rng *rng, const struct tracing_options *options, struct err_note *note)
 {
@@ -72,6 +86,7 @@ enum err tracing_open(struct tracer **ret_tracer, struct transport *transport, s
 		.service = name ? name : options->service,
 		.version = options->version,
 		.instance = options->instance,
+		.sampler = sampler_find(options),
 	};
 	enum err e = tracer_new(ret_tracer, transport, clock, rng, &o, note);
 

@@ -11,13 +11,15 @@ struct tracing_options {
 	const char *const *env; /* as environ */
 	const char *service;    /* service.name, unless service_name is configured */
 	const char *version, *instance;
+	const struct log *log; /* told of a sampler that is none; may be NULL */
 };
 
 /*
  * *ret_tracer is NULL where no place is named. The first of these counts: otlp_endpoint and
  * OTEL_EXPORTER_OTLP_ENDPOINT, to which /v1/traces is added, after
  * OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, which is taken as it is. OTEL_SDK_DISABLED=true: none.
- * ERR_CONFIG_VALUE with a note.
+ * Which traces: otlp_sampling_percent, else OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG, else
+ * all. ERR_CONFIG_VALUE with a note.
  */
 enum err tracing_open(struct tracer **ret_tracer, struct transport *transport, struct clock *clock,
 		      struct rng *rng, const struct tracing_options *options,

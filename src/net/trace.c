@@ -45,6 +45,7 @@ struct tracer {
 	struct http_ticket ticket;
 	struct timer timer;
 	int64_t retry_ms; /* 0: the last request went well */
+	struct trace_sampler sampler;
 	struct trace_counts counts;
 };
 
@@ -70,20 +71,24 @@ void traceparent_text(char ret_text[static TRACEPARENT_SIZE], const struct trace
 
 	hex_encode(trace, BYTES_OF(c->trace_id));
 	hex_encode(span, BYTES_OF(c->span_id));
-	(void)snprintf(ret_text, TRACEPARENT_SIZE, "00-%s-%s-01", trace, span);
+	(void)snprintf(ret_text, TRACEPARENT_SIZE, "00-%s-%s-0%d", trace, span,
+		       c->unsampled ? 0 : 1);
 }
 
 struct trace_context traceparent_read(struct bytes text)
 {
 	static const struct trace_context nobody;
 	struct trace_context c;
+	uint8_t flags;
 
 	if (text.n != TRACEPARENT_SIZE - 1 || memcmp(text.p, "00-", 3) != 0 || text.p[35] != '-' ||
 	    text.p[52] != '-')
 		return nobody;
 	if (hex_decode_fixed(c.trace_id, sizeof(c.trace_id), bytes_sub(text, 3, 32)) != ERR_OK ||
-	    hex_decode_fixed(c.span_id, sizeof(c.span_id), bytes_sub(text, 36, 16)) != ERR_OK)
+	    hex_decode_fixed(c.span_id, sizeof(c.span_id), bytes_sub(text, 36, 16)) != ERR_OK ||
+	    hex_decode_fixed(&flags, 1, bytes_sub(text, 53, 2)) != ERR_OK)
 		return nobody;
+	c.unsampled = (flags & 1) == 0;
 	return trace_context_known(&c) ? c : nobody;
 }
 
@@ -222,6 +227,72 @@ static void export_now(struct tracer *t)
 		export_failed(t);
 }
 
+/* ---- sampling ---- */
+
+/* By the last 63 bits of the trace's id, so that whoever decides by the same ratio decides alike.
+ */
+static bool is_left_out(const struct trace_sampler *s, const struct trace_context *c)
+{
+	const double all = 9223372036854775808.0; /* 2^63 */
+	uint64_t v = 0;
+
+	for (size_t i = 8; i < sizeof(c->trace_id); i++)
+		v = v << 8 | c->trace_id[i];
+	return (double)(v >> 1) >= (1 - s->left_out) * all;
+}
+
+static bool ratio_read(double *ret_ratio, const char *arg)
+{
+	char *end;
+	double v;
+
+	if (!arg || !(*arg == '.' || (*arg >= '0' && *arg <= '9')))
+		return false;
+	v = strtod(arg, &end);
+	if (*end != '\0' || !(v >= 0 && v <= 1))
+		return false;
+	*ret_ratio = v;
+	return true;
+}
+
+enum err trace_sampler_read(struct trace_sampler *ret_sampler, const char *name, const char *arg,
+			    struct err_note *note)
+{
+	static const struct {
+		const char *name;
+		bool own, by_ratio;
+		double left_out;
+	} rows[] = {
+		{"always_on", true, false, 0},
+		{"always_off", true, false, 1},
+		{"traceidratio", true, true, 0},
+		{"parentbased_always_on", false, false, 0},
+		{"parentbased_always_off", false, false, 1},
+		{"parentbased_traceidratio", false, true, 0},
+	};
+	double ratio = 1;
+
+	*ret_sampler = (struct trace_sampler){0};
+	for (size_t i = 0; name && i < ARRAY_LEN(rows); i++) {
+		if (strcmp(name, rows[i].name) != 0)
+			continue;
+		*ret_sampler = (struct trace_sampler){rows[i].own, rows[i].left_out};
+		if (!rows[i].by_ratio || !arg)
+			return ERR_OK;
+		if (!ratio_read(&ratio, arg))
+			return err_say(note, ERR_CONFIG_VALUE,
+				       "OTEL_TRACES_SAMPLER_ARG: expected a ratio from 0 to 1; all "
+				       "traces are exported");
+		ret_sampler->left_out = 1 - ratio;
+		return ERR_OK;
+	}
+	return name ? err_say(note, ERR_CONFIG_VALUE,
+			      "OTEL_TRACES_SAMPLER: expected always_on, always_off, traceidratio, "
+			      "parentbased_always_on, parentbased_always_off or "
+			      "parentbased_traceidratio; all traces are exported")
+		    : ERR_OK;
+}
+
 /* ---- spans ---- */
 
 void trace_begin(struct tracer *t, struct trace_span *ret_span, const char *name,
@@ -236,9 +307,12 @@ void trace_begin(struct tracer *t, struct trace_span *ret_span, const char *name
 	if (trace_context_known(parent)) {
 		s.parent = *parent;
 		memcpy(s.self.trace_id, parent->trace_id, sizeof(s.self.trace_id));
+		s.self.unsampled = parent->unsampled;
 	} else {
 		rng_fill(t->rng, s.self.trace_id, sizeof(s.self.trace_id));
 	}
+	if (t->sampler.own || !trace_context_known(parent))
+		s.self.unsampled = is_left_out(&t->sampler, &s.self);
 	s.start_ms = clock_wall_ms(t->clock);
 	*ret_span = s;
 }
@@ -250,6 +324,10 @@ void trace_end(struct tracer *t, struct trace_span *span, bool failed,
 
 	if (!t || !span->name)
 		return;
+	if (span->self.unsampled) {
+		*span = (struct trace_span){0};
+		return;
+	}
 	if (t->n == TRACE_QUEUE_MAX) {
 		t->counts.dropped++;
 		*span = (struct trace_span){0};
@@ -341,6 +419,7 @@ enum err tracer_new(struct tracer **ret_tracer, struct transport *transport, str
 	t->transport = transport;
 	t->clock = clock;
 	t->rng = rng;
+	t->sampler = options->sampler;
 	t->url = strdup(options->url);
 	t->service = strdup(options->service);
 	t->version = strdup(options->version);

@@ -8,6 +8,8 @@
  * on its way at a time. A collector that is away or asks for patience (429, 502, 503, 504) is tried
  * again with the same spans, later and later; any other refusal drops them.
  *
+ * Spans of a trace that is not sampled pass their context on and are otherwise nothing.
+ *
  * Without a tracer (NULL) every function does nothing, and a span stays all-zero. Names, keys and
  * values are ours: no values of requests. Loop thread.
  */
@@ -23,10 +25,11 @@
 struct trace_context {
 	uint8_t trace_id[16];
 	uint8_t span_id[8];
+	bool unsampled; /* nobody exports it: the flag of W3C Trace Context, turned round */
 };
 bool trace_context_known(const struct trace_context *c);
 
-/* The header `traceparent`, version 00, sampled. */
+/* The header `traceparent`, version 00. */
 enum {
 	TRACEPARENT_SIZE = 56 /* with its NUL */
 };
@@ -36,11 +39,28 @@ struct trace_context traceparent_read(struct bytes text);
 
 struct tracer;
 
+/*
+ * Which traces are exported, as OpenTelemetry has it. The decision is made once, where a trace
+ * begins, from its id alone, and goes with the context through database and core.
+ */
+struct trace_sampler {
+	bool own;        /* decides for spans of others' traces, too; else theirs counts */
+	double left_out; /* of the traces that begin here, 0 to 1; all-zero exports all of them */
+};
+/*
+ * OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG; NULL: not given. ERR_CONFIG_VALUE with a note
+ * where a name or ratio is none: then ret_sampler is what counts without it, for a trace is never
+ * worth an error.
+ */
+enum err trace_sampler_read(struct trace_sampler *ret_sampler, const char *name, const char *arg,
+			    struct err_note *note) MUST_USE;
+
 struct tracer_options {
 	const char *url;     /* whole, with its path; copied as all else here */
 	const char *headers; /* "name=value,name2=value2", percent-encoded, as
 				OTEL_EXPORTER_OTLP_HEADERS has them; NULL: none */
 	const char *service, *version, *instance;
+	struct trace_sampler sampler;
 };
 
 /* ERR_CONFIG_VALUE with a note for headers that are none. */

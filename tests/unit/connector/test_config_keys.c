@@ -203,6 +203,7 @@ static const struct {
 	{"log_format", "json", NULL},
 	{"service_name", "mine", NULL},
 	{"otlp_endpoint", "http://127.0.0.1:4318", NULL},
+	{"otlp_sampling_percent", "10", NULL},
 	{"decryption_polling", "100ms", NULL},
 	{"key_management_polling", "1s", NULL},
 	{"gateway_finality", "safe", NULL},

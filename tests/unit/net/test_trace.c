@@ -318,14 +318,95 @@ static void test_headers(void **state)
 	end(w);
 }
 
+/* So many of 1000 traces that begin here, and of 1000 whose parent is (not) sampled, are exported.
+ */
+static void sampled(struct trace_sampler sampler, size_t here[2], size_t of_sampled[2],
+		    size_t of_unsampled[2])
+{
+	size_t *const ranges[] = {here, of_sampled, of_unsampled};
+	struct world *w = begin(NULL);
+	const struct tracer_options o = {.url = "http://c",
+					 .service = "",
+					 .version = "",
+					 .instance = "",
+					 .sampler = sampler};
+
+	tracer_free(w->tracer);
+	assert_int_equal(tracer_new(&w->tracer, &w->transport, &w->clock, w->rng, &o, NULL),
+			 ERR_OK);
+	for (size_t kind = 0; kind < ARRAY_LEN(ranges); kind++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < 1000; i++) {
+			struct trace_context parent = {.unsampled = kind == 2};
+
+			if (kind > 0) {
+				rng_fill(w->rng, parent.trace_id, sizeof(parent.trace_id));
+				parent.span_id[0] = 1;
+			}
+			const struct trace_context self = one(w, &parent);
+			char text[TRACEPARENT_SIZE];
+
+			traceparent_text(text, &self);
+			assert_string_equal(&text[53], self.unsampled ? "00" : "01");
+			assert_int_equal(traceparent_read(bytes_str(text)).unsampled,
+					 self.unsampled);
+			n += self.unsampled ? 0 : 1;
+			/* A child of it is as it is. */
+			assert_true(sampler.own || one(w, &self).unsampled == self.unsampled);
+			if (w->done)
+				answer(w, ERR_OK, 200);
+		}
+		assert_in_range(n, ranges[kind][0], ranges[kind][1]);
+	}
+	assert_int_equal(tracer_counts(w->tracer).dropped, 0);
+	end(w);
+}
+
+static void test_sampling(void **state)
+{
+	static struct {
+		const char *name, *arg;
+		enum err err;
+		size_t here[2], of_sampled[2], of_unsampled[2];
+	} rows[] = {
+		{NULL, NULL, ERR_OK, {1000, 1000}, {1000, 1000}, {0, 0}},
+		{NULL, "0.1", ERR_OK, {1000, 1000}, {1000, 1000}, {0, 0}},
+		{"always_on", NULL, ERR_OK, {1000, 1000}, {1000, 1000}, {1000, 1000}},
+		{"always_off", NULL, ERR_OK, {0, 0}, {0, 0}, {0, 0}},
+		{"traceidratio", "0.1", ERR_OK, {70, 130}, {70, 130}, {70, 130}},
+		{"traceidratio", NULL, ERR_OK, {1000, 1000}, {1000, 1000}, {1000, 1000}},
+		{"parentbased_always_off", NULL, ERR_OK, {0, 0}, {1000, 1000}, {0, 0}},
+		{"parentbased_traceidratio", "0.5", ERR_OK, {440, 560}, {1000, 1000}, {0, 0}},
+		{"parentbased_traceidratio", "0", ERR_OK, {0, 0}, {1000, 1000}, {0, 0}},
+		{"parentbased_traceidratio",
+		 "1.5",
+		 ERR_CONFIG_VALUE,
+		 {1000, 1000},
+		 {1000, 1000},
+		 {0, 0}},
+		{"traceidratio", "nan", ERR_CONFIG_VALUE, {1000, 1000}, {1000, 1000}, {1000, 1000}},
+		{"jaeger_remote", NULL, ERR_CONFIG_VALUE, {1000, 1000}, {1000, 1000}, {0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err_note note = {0};
+		struct trace_sampler s;
+
+		assert_int_equal(trace_sampler_read(&s, rows[i].name, rows[i].arg, &note),
+				 rows[i].err);
+		assert_int_equal(rows[i].err != ERR_OK, strstr(note.text, "OTEL_TRACES_") != NULL);
+		sampled(s, rows[i].here, rows[i].of_sampled, rows[i].of_unsampled);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_context),
-		cmocka_unit_test(test_export),
-		cmocka_unit_test(test_away),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_a_full_batch_does_not_wait),
+		cmocka_unit_test(test_context),  cmocka_unit_test(test_export),
+		cmocka_unit_test(test_sampling), cmocka_unit_test(test_away),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_a_full_batch_does_not_wait),
 		cmocka_unit_test(test_headers),
 	};
 
