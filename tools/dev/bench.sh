@@ -4,7 +4,7 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-names=(crypto fhe crs listener net store connector build)
+names=(audit crypto fhe crs listener net store connector build)
 for name; do
 	[[ " ${names[*]} " == *" $name "* ]] || misuse "no benchmark \"$name\": ${names[*]}"
 done
@@ -17,7 +17,7 @@ compile bench benchmarks -- -Dbuildtype=release -Dtests=true
 
 printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
 printf 'compiler: %s\n' "$(cc --version | head -n 1)"
-for name in crypto fhe listener net store; do
+for name in audit crypto fhe listener net store; do
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"
 	"$build/bench/tests/bench/bench_$name"
