@@ -104,7 +104,7 @@ for (const [command, args, expected] of [
 
 // ---- the programs ----
 
-for (const name of ['kms-connector', 'gw-listener', 'kms-worker', 'tx-sender', 'transaction-sender', 'kms-server', 'kms-gen-keys', 'kms-client', 'kms-dev-dealer'])
+for (const name of ['kms-connector', 'gw-listener', 'kms-worker', 'tx-sender', 'transaction-sender', 'kms-server', 'kms-gen-keys', 'kms-client', 'kms-dev-dealer', 'kms-dev-coprocessor'])
 	test(`${name} explains itself`, () => {
 		const help = program(name, '--help');
 		assert.equal(help.status, 0, help.stderr);
