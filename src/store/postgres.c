@@ -19,7 +19,9 @@
 #include "store/queue.h"
 
 enum {
-	WINDOW_JOBS = 32, /* batches of one round trip: as deep do their savepoints nest */
+	WINDOW_JOBS = 32,  /* batches of one round trip: as deep do their savepoints nest */
+	BARE_JOBS = 256,   /* the same, without savepoints */
+	GUARDED_RUNS = 16, /* after a failure */
 	WINDOW_BYTES = 1 << 20,
 	RUN_MS = 30000,       /* what has not begun by then is given up */
 	RECONNECT_MS = 10000, /* of them at most for finding the server again */
@@ -40,6 +42,7 @@ struct pg_engine {
 	struct pg_session session;
 	struct pg_listener *listener;
 	atomic_int own_pid; /* of the session's backend */
+	unsigned guarded_n; /* so many runs more are begun with savepoints */
 	int64_t run_until, reconnect_until;
 };
 
@@ -47,6 +50,7 @@ enum outcome {
 	DONE,       /* every job has its answer, and what they say is on disk */
 	LOST,       /* nothing is stored: the connection broke */
 	BEATEN,     /* nothing is stored: another transaction went first */
+	SPOILED,    /* nothing is stored: a job failed that had no savepoint, beside others */
 	UNSURE,     /* the connection broke while committing */
 	UNREACHABLE /* nothing is stored: the server is not found again */
 };
@@ -118,15 +122,16 @@ static const char *savepoint(char ret_sql[static SAVEPOINT_SIZE], const char *ve
 	return ret_sql;
 }
 
-/* Adds the jobs of the next window, each in a savepoint inside the one before it. Returns the job
- * after them. */
+/* Adds the jobs of the next window, where guarded each in a savepoint inside the one before it.
+ * Returns the job after them. */
 static struct store_job *window_fill(struct pg_session *s, struct store_job *job,
 				     const struct store_job *end, bool savepoints)
 {
+	const size_t jobs_max = savepoints ? WINDOW_JOBS : BARE_JOBS;
 	char sql[SAVEPOINT_SIZE];
 	size_t bytes = 0;
 
-	for (size_t at = 0; job != end && at < WINDOW_JOBS && s->steps_n < PG_STEPS_SOFT; at++) {
+	for (size_t at = 0; job != end && at < jobs_max && s->steps_n < PG_STEPS_SOFT; at++) {
 		if (at > 0 && bytes + job->batch.arena.used > WINDOW_BYTES)
 			break;
 		if (savepoints)
@@ -169,14 +174,26 @@ static enum outcome gives_way(struct pg_session *s, struct work *w, const struct
 	return BEATEN;
 }
 
+/* All is undone, to be run again with savepoints. */
+static enum outcome spoiled(struct pg_session *s)
+{
+	struct pg_fault ignored;
+
+	pg_session_control(s, PG_STEP_CONTROL, "ROLLBACK");
+	if (pg_session_sync(s, &ignored) != ERR_OK)
+		s->conn.broken = true;
+	return SPOILED;
+}
+
 /*
- * All windows. With DONE each job has an answer or an error; with *ret_open a transaction waits for
- * its COMMIT. *ret_undone: the only job failed, which had no savepoint, so all must be undone.
+ * All windows. With DONE each job has an answer or an error, and a transaction waits for its
+ * COMMIT. *ret_undone: the only job failed, which had no savepoint, so all must be undone.
  */
-static enum outcome windows_run(struct pg_engine *p, struct work *w, bool *ret_undone)
+static enum outcome windows_run(struct pg_engine *p, struct work *w, bool savepoints,
+				bool *ret_undone)
 {
 	struct pg_session *s = &p->session;
-	bool savepoints = w->first->next != w->end;
+	bool several = w->first->next != w->end;
 	char sql[SAVEPOINT_SIZE];
 	struct pg_fault f;
 
@@ -197,6 +214,8 @@ static enum outcome windows_run(struct pg_engine *p, struct work *w, bool *ret_u
 			return broke(w, e, &f);
 		if (f.err == ERR_TRANSIENT || (f.err != ERR_OK && !f.job))
 			return gives_way(s, w, &f);
+		if (f.err != ERR_OK && several && !savepoints)
+			return spoiled(s);
 		if (f.err != ERR_OK) {
 			store_answer_fail(&f.job->answer, f.err, &f.note);
 			next = f.job->next;
@@ -240,15 +259,27 @@ static enum outcome commit(struct pg_session *s, struct work *w, bool undone)
 	return DONE;
 }
 
+/*
+ * A batch seldom fails, and a savepoint costs the server as much as a statement: several are run
+ * without, and only where one failed again from the beginning, with them.
+ */
 static enum outcome transaction_run(struct pg_engine *p, struct work *w)
 {
-	bool undone = false;
-	enum outcome o = LOST;
+	bool several = w->first->next != w->end, undone = false;
+	bool savepoints = several && p->guarded_n > 0;
+	enum outcome o = SPOILED;
 
-	w->err = session_ready(p, &w->note);
-	if (w->err != ERR_OK)
-		return LOST;
-	o = windows_run(p, w, &undone);
+	if (savepoints)
+		p->guarded_n--;
+	while (o == SPOILED) {
+		w->err = session_ready(p, &w->note);
+		if (w->err != ERR_OK)
+			return LOST;
+		o = windows_run(p, w, savepoints, &undone);
+		if (o == SPOILED)
+			p->guarded_n = GUARDED_RUNS;
+		savepoints = several;
+	}
 	return o == DONE ? commit(&p->session, w, undone) : o;
 }
 
