@@ -153,36 +153,37 @@ static const char withdraw_sql[] =
 	" lease_until_ms = 0, updated_ms = $3"
 	" WHERE chain = $1 AND block > $2 AND state IN ('seen','ready','computing')";
 
+/*
+ * In the order of an index, each of which is named by its condition, word for word. Of one chain
+ * only what is answered is claimed.
+ */
 #define CLAIM(of)                                                                                  \
 	"UPDATE operation SET lease_owner = $1, lease_until_ms = $2 WHERE id IN"                   \
-	" (SELECT id FROM operation WHERE state = $3 AND state IN (" LIVE                          \
-	") AND due_ms <= $4 AND lease_until_ms <= $4" of                                           \
-	" ORDER BY due_ms, id LIMIT $5" STORE_CLAIM ") RETURNING " COLUMNS
+	" (SELECT id FROM operation WHERE" of " AND due_ms <= $3 AND lease_until_ms <= $3"         \
+	" ORDER BY due_ms, id LIMIT $4" STORE_CLAIM ") RETURNING " COLUMNS
 
-static const char claim_sql[] = CLAIM("");
-static const char claim_chain_sql[] = CLAIM(" AND chain = $6");
+static const char claim_sql[] = CLAIM(" state = $5 AND state IN (" LIVE ")");
+static const char claim_answered_sql[] = CLAIM(" chain = $5 AND state = 'answered'");
 
+/* Rows with a lease are few, whatever their state: only live ones have one. */
 static const char release_all_sql[] =
-	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE
-	") AND lease_owner IS NOT NULL";
+	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE lease_owner IS NOT NULL";
 
 static const char release_others_sql[] =
-	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE ")"
-	" AND lease_owner IS NOT NULL AND lease_owner <> $1";
+	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE"
+	" lease_owner IS NOT NULL AND lease_owner <> $1";
 
 static const char release_own_sql[] =
-	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE state IN (" LIVE ")"
-	" AND lease_owner = $1";
+	"UPDATE operation SET lease_owner = NULL, lease_until_ms = 0 WHERE lease_owner = $1";
 
 static const char renew_sql[] = "UPDATE operation SET lease_until_ms = $3 WHERE id = $1"
 				" AND state IN (" LIVE ") AND lease_owner = $2";
 
-#define NEXT_DUE                                                                                   \
-	"SELECT min(due_ms) FROM operation WHERE state = $1 AND state IN (" LIVE ") AND due_ms > " \
-	"$2"
-
-static const char next_due_sql[] = NEXT_DUE;
-static const char next_due_chain_sql[] = NEXT_DUE " AND chain = $3";
+static const char next_due_sql[] =
+	"SELECT min(due_ms) FROM operation WHERE state = $1 AND state IN (" LIVE ") AND due_ms > "
+	"$2";
+static const char next_answered_sql[] =
+	"SELECT min(due_ms) FROM operation WHERE chain = $1 AND state = 'answered' AND due_ms > $2";
 
 #define SAME " o.chain = $1 AND o.contract = $2 AND o.kind = "
 
@@ -269,18 +270,17 @@ enum err op_add_claim(struct store_batch *b, enum op_state state, const char *ow
 	if (op_state_terminal(state) || lease_until_ms <= now_ms)
 		return ERR_RANGE;
 	return STORE_ADD(b, STORE_ANY, claim_sql, store_text(owner), store_int(lease_until_ms),
-			 store_text(op_state_name(state)), store_int(now_ms), store_int(limit));
+			 store_int(now_ms), store_int(limit), store_text(op_state_name(state)));
 }
 
-enum err op_add_claim_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
-			    const char *owner, int64_t now_ms, int64_t lease_until_ms,
-			    unsigned limit)
+enum err op_add_claim_answered(struct store_batch *b, struct chain_id chain, const char *owner,
+			       int64_t now_ms, int64_t lease_until_ms, unsigned limit)
 {
-	if (op_state_terminal(state) || lease_until_ms <= now_ms || chain.v > INT64_MAX)
+	if (lease_until_ms <= now_ms || chain.v > INT64_MAX)
 		return ERR_RANGE;
-	return STORE_ADD(b, STORE_ANY, claim_chain_sql, store_text(owner),
-			 store_int(lease_until_ms), store_text(op_state_name(state)),
-			 store_int(now_ms), store_int(limit), store_int((int64_t)chain.v));
+	return STORE_ADD(b, STORE_ANY, claim_answered_sql, store_text(owner),
+			 store_int(lease_until_ms), store_int(now_ms), store_int(limit),
+			 store_int((int64_t)chain.v));
 }
 
 enum err op_add_siblings(struct store_batch *b, const struct operation *op, enum op_kind abort_kind,
@@ -348,11 +348,10 @@ enum err op_add_next_due(struct store_batch *b, enum op_state state, int64_t now
 			 store_int(now_ms));
 }
 
-enum err op_add_next_due_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
-			       int64_t now_ms)
+enum err op_add_next_answered(struct store_batch *b, struct chain_id chain, int64_t now_ms)
 {
-	return STORE_ADD(b, STORE_ANY, next_due_chain_sql, store_text(op_state_name(state)),
-			 store_int(now_ms), store_int((int64_t)chain.v));
+	return STORE_ADD(b, STORE_ANY, next_answered_sql, store_int((int64_t)chain.v),
+			 store_int(now_ms));
 }
 
 /*

@@ -142,12 +142,11 @@ enum err op_add_withdraw(struct store_batch *b, struct chain_id chain, struct bl
 enum err op_add_claim(struct store_batch *b, enum op_state state, const char *owner, int64_t now_ms,
 		      int64_t lease_until_ms, unsigned limit) MUST_USE;
 
-/* The same, of one chain only. */
-enum err op_add_claim_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
-			    const char *owner, int64_t now_ms, int64_t lease_until_ms,
-			    unsigned limit) MUST_USE;
-enum err op_add_next_due_chain(struct store_batch *b, enum op_state state, struct chain_id chain,
-			       int64_t now_ms) MUST_USE;
+/* The same of what is answered, of one chain only; when the next of it comes due. */
+enum err op_add_claim_answered(struct store_batch *b, struct chain_id chain, const char *owner,
+			       int64_t now_ms, int64_t lease_until_ms, unsigned limit) MUST_USE;
+enum err op_add_next_answered(struct store_batch *b, struct chain_id chain,
+			      int64_t now_ms) MUST_USE;
 
 /*
  * What the database knows besides about what row `op` asks for. One row: was its id given to the

@@ -189,6 +189,16 @@ static const char *const steps[] = {
 	"INSERT INTO operation_unindexed (last) VALUES (9223372036854775807);"
 	"CREATE INDEX operation_by_tx ON operation (tx_hash);"
 	"CREATE INDEX tx_by_hash ON tx (hash);",
+
+	/* 9: what one operation costs does not grow with how many wait: claims find the next rows
+	   in their order and sort nothing, those of one chain without passing over another's, and
+	   leases are found without looking at what has none. */
+	"DROP INDEX operation_due;"
+	"CREATE INDEX operation_due ON operation (state, due_ms, id) WHERE state IN"
+	" ('seen','ready','computing','answered','sending');"
+	"CREATE INDEX operation_answered ON operation (chain, due_ms, id) WHERE state = "
+	"'answered';"
+	"CREATE INDEX operation_leased ON operation (lease_owner) WHERE lease_owner IS NOT NULL;",
 };
 
 const struct store_migrations connector_migrations = {

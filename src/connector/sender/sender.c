@@ -332,10 +332,9 @@ static enum err add_claim(const struct sender *s, struct store_batch *b, unsigne
 {
 	int64_t now_ms = sender_wall_ms(s);
 
-	TRY(op_add_claim_chain(b, OP_ANSWERED, s->chain, s->env.owner, now_ms, now_ms + LEASE_MS,
-			       limit));
+	TRY(op_add_claim_answered(b, s->chain, s->env.owner, now_ms, now_ms + LEASE_MS, limit));
 	TRY(tx_add_reverts(b, s->env.owner));
-	return op_add_next_due_chain(b, OP_ANSWERED, s->chain, now_ms);
+	return op_add_next_answered(b, s->chain, now_ms);
 }
 
 void sender_claim(void *ctx)
