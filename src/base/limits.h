@@ -86,6 +86,7 @@
 	X(FHE_CRS_SIZE_MAX, 16 << 20, "a serialised CompactPkeCrs")                                \
 	X(FHE_TAG_SIZE_MAX, 256, "the tag of a TFHE object")                                       \
 	X(FHE_METADATA_SIZE_MAX, 4096, "re-randomisation metadata of a TFHE ciphertext")           \
+	X(FHE_PROVEN_PARTS_MAX, 64, "compact lists, each with its proof, in one proven list")      \
 	X(FHE_SQUASHED_GLWE_MAX, 8, "GLWE ciphertexts in one ct128; a 2048-bit value needs 4")     \
 	X(FHE_KEY_DIGESTS_MAX, 16, "public objects that belong to one key")                        \
 	X(FHE_KEY_EXTRA_SIZE_MAX, 4096, "extra data stored with a key")                            \

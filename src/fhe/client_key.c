@@ -187,17 +187,23 @@ static enum err tree_check(const struct fhe_client_key *tree, struct err_note *n
 		size_t polynomial = fhe_params_key_polynomial(p, id);
 
 		if (n != fhe_params_key_bits(p, id))
-			return err_say(note, ERR_MALFORMED,
-				       "ClientKey: key %d has %zu words, its parameters say %zu", i,
-				       n, fhe_params_key_bits(p, id));
+			return err_say(
+				note, ERR_MALFORMED,
+				"ClientKey: key %d at byte %zu has %zu words, its parameters "
+				"say %zu",
+				i, part->at, n, fhe_params_key_bits(p, id));
 		if (n && tree->polynomials[id] != polynomial)
 			return err_say(note, ERR_MALFORMED,
-				       "ClientKey: key %d repeats another polynomial size", i);
+				       "ClientKey: key %d at byte %zu repeats another polynomial "
+				       "size",
+				       i, part->at);
 	}
 	if (p->has_sns_compression &&
 	    p->sns_compression.lwe_per_glwe > p->sns_compression.polynomial_size)
 		return err_say(note, ERR_MALFORMED,
-			       "ClientKey: more LWE per GLWE than coefficients");
+			       "ClientKey: key %d at byte %zu: more LWE per GLWE than "
+			       "coefficients",
+			       FHE_KEY_SNS_COMPRESSION, tree->parts[FHE_KEY_SNS_COMPRESSION].at);
 	return ERR_OK;
 }
 
@@ -220,7 +226,6 @@ struct fhe_client_key *fhe_client_key_read_body(struct reader *r, struct err_not
 {
 	struct fhe_client_key tree = {0};
 	struct fhe_client_key *k = NULL;
-	uint8_t bad = 0;
 	size_t at = 0;
 
 	layout_read(r, &fhe_client_key_layout, &tree, note);
@@ -233,12 +238,14 @@ struct fhe_client_key *fhe_client_key_read_body(struct reader *r, struct err_not
 	for (int id = 0; id < FHE_KEY_COUNT; id++) {
 		if (k->parts[id].bits.n == 0)
 			continue;
-		bad |= words_unpack(&k->secret.p[at], tree.parts[id].words, tree.parts[id].width);
+		if (words_unpack(&k->secret.p[at], tree.parts[id].words, tree.parts[id].width))
+			reader_fail(r, err_say(note, ERR_MALFORMED,
+					       "ClientKey: a word of secret key %d at byte %zu is "
+					       "neither 0 nor 1",
+					       id, tree.parts[id].at));
 		at += k->parts[id].bits.n;
 	}
-	if (bad) {
-		reader_fail(r, err_say(note, ERR_MALFORMED,
-				       "ClientKey: a secret key word is neither 0 nor 1"));
+	if (r->err != ERR_OK) {
 		fhe_client_key_free(k);
 		return NULL;
 	}

@@ -9,6 +9,7 @@
 #define FHE_COMPACT_LIST_H
 
 #include "fhe/items.h"
+#include "fhe/layout.h"
 
 /* A CompactCiphertextList; views into what it was read from. */
 struct fhe_compact_list {
@@ -17,12 +18,20 @@ struct fhe_compact_list {
 	uint32_t expansion;
 	struct fhe_items items;
 	struct bytes tag;
+	size_t at; /* of the words' count, in the input */
 };
 
 /* From safe_serialize("high_level_api::CompactCiphertextList"), packed or not. Sizes and items are
  * checked against it. */
 enum err fhe_compact_list_read(struct fhe_compact_list *ret_list, struct bytes serialized,
 			       struct err_note *note) MUST_USE;
+
+/* Appends the safe_serialize form, in the newest version. */
+enum err fhe_compact_list_write(const struct fhe_compact_list *l, struct buf *out) MUST_USE;
+
+/* The same without items and tag, as proven lists carry it; what must hold of it. */
+extern const struct layout fhe_compact_part_layout; /* struct fhe_compact_list */
+enum err fhe_compact_part_check(const struct fhe_compact_list *l, struct err_note *note) MUST_USE;
 
 bool fhe_compact_list_packed(const struct fhe_compact_list *l);
 

@@ -22,6 +22,7 @@ static const struct layout_row key_rows[] = {
 	VERSION("CompactPublicKey (shortint) version", 1),
 	VERSION("LweCompactPublicKey version", 0),
 	VERSION("GlweCiphertext version", 0),
+	{.kind = LAYOUT_AT, FIELD(at)},
 	{.kind = LAYOUT_WORDS, FIELD(words), .min = 2, .max = 2 * POLYNOMIAL_SIZE_MAX, .width = 8},
 	{.kind = LAYOUT_COUNT, FIELD(polynomial_size), .min = 1, .max = POLYNOMIAL_SIZE_MAX},
 	{.kind = LAYOUT_MODULUS, .name = "ciphertext_modulus", .max = 64},
@@ -43,8 +44,9 @@ enum err fhe_compact_public_key_read(struct fhe_compact_public_key *ret_key,
 	TRY(layout_end(&r, "CompactPublicKey", note));
 	if (k.polynomial_size != k.params.dimension || k.words.n != 16 * k.polynomial_size)
 		return err_say(note, ERR_MALFORMED,
-			       "CompactPublicKey: %zu bytes of polynomials, dimension %llu",
-			       k.words.n, (unsigned long long)k.params.dimension);
+			       "CompactPublicKey: %zu bytes of polynomials at byte %zu, dimension "
+			       "%llu",
+			       k.words.n, k.at, (unsigned long long)k.params.dimension);
 	*ret_key = k;
 	return ERR_OK;
 }

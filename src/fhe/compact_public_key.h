@@ -11,6 +11,7 @@ struct fhe_compact_public_key {
 	uint64_t polynomial_size; /* = params.dimension */
 	struct bytes words;       /* mask, then body: 2 * dimension little-endian u64 */
 	struct bytes tag;
+	size_t at; /* of the words' count, in the input */
 };
 
 /* From safe_serialize("high_level_api::CompactPublicKey"). The views live as long as `serialized`.

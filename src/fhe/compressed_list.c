@@ -16,6 +16,7 @@ enum {
 
 #define G(f) .name = #f, .offset = offsetof(struct fhe_packed_glwe, f)
 static const struct layout_row glwe_rows[] = {
+	{.kind = LAYOUT_AT, G(at)},
 	VERSION("CompressedModulusSwitchedGlweCiphertext version", 0),
 	VERSION("PackedIntegers version", 0),
 	{.kind = LAYOUT_WORDS, G(words), .min = 1, .max = WORDS_MAX, .width = 8},
@@ -40,10 +41,52 @@ static const struct layout_row meta_rows[] = {
 	VERSION("AtomicPatternKind variant (Standard)", 0),
 	VERSION("PBSOrder version", 0),
 	VERSION("PBSOrder variant (KeyswitchBootstrap)", 0),
+	{.kind = LAYOUT_AT, M(lwe_per_glwe_at)},
 	{.kind = LAYOUT_COUNT, M(lwe_per_glwe), .min = 1, .max = WORDS_MAX},
 };
 const struct layout fhe_compressed_meta_layout =
 	LAYOUT_OF("CompressedCiphertextListMeta", meta_rows);
+
+/* Version 3 of the outermost object has re-randomisation metadata for each item, versions 1 and 2 a
+ * tag. */
+static const struct layout_row tag_rows[] = {
+	{.kind = LAYOUT_TAG, M(tag), .max = FHE_TAG_SIZE_MAX},
+};
+static const struct layout tag_layout = LAYOUT_OF("Tag", tag_rows);
+
+static const struct layout_row one_rows[] = {
+	{.kind = LAYOUT_TAG, .name = "inner", .max = FHE_METADATA_SIZE_MAX},
+};
+static const struct layout one_layout = LAYOUT_OF("ReRandomizationMetadata", one_rows);
+
+static const struct layout_row metadata_rows[] = {
+	{.kind = LAYOUT_AT, M(metadata_at)},
+	{.kind = LAYOUT_LIST,
+	 M(metadata),
+	 .max = COMPACT_LIST_ITEMS_MAX,
+	 .width = sizeof(struct bytes),
+	 .sub = &one_layout},
+};
+static const struct layout metadata_layout = LAYOUT_OF("CompressedCiphertextList", metadata_rows);
+
+static const struct layout_row list_rows[] = {
+	{.kind = LAYOUT_READ, M(version), .max = 3},
+	VERSION("CompressedCiphertextList (integer) version", 0),
+	VERSION("CompressedCiphertextList (shortint) version", 2),
+	{.kind = LAYOUT_ARRAY,
+	 M(glwe),
+	 .max = FHE_SQUASHED_GLWE_MAX,
+	 .width = sizeof(struct fhe_packed_glwe),
+	 .sub = &fhe_packed_glwe_layout,
+	 .count = offsetof(struct fhe_packed_list, glwe_n)},
+	/* Only an empty list has no meta data, and nobody asks for the decryption of nothing. */
+	{.kind = LAYOUT_BYTE, .name = "meta", .min = 1, .max = 1},
+	{.kind = LAYOUT_SUB, .name = "meta", .sub = &fhe_compressed_meta_layout},
+	{.kind = LAYOUT_ITEMS, M(items)},
+	{.kind = LAYOUT_SINCE, M(version), .min = 1, .sub = &tag_layout},
+	{.kind = LAYOUT_SINCE, M(version), .min = 3, .sub = &metadata_layout},
+};
+static const struct layout list_layout = LAYOUT_OF("CompressedCiphertextList", list_rows);
 
 uint64_t fhe_packed_coefficient(const struct fhe_packed_glwe *g, size_t i)
 {
@@ -55,41 +98,6 @@ uint64_t fhe_packed_coefficient(const struct fhe_packed_glwe *g, size_t i)
 	if (shift + bits > 64)
 		v |= fhe_word_u64(g->words.p, first + 1) << (64 - shift);
 	return v & (UINT64_MAX >> (64 - bits));
-}
-
-/* One entry for each item, since version 3. */
-static void metadata_skip(struct reader *r, uint64_t items_n)
-{
-	if (bincode_len(r, COMPACT_LIST_ITEMS_MAX) != items_n)
-		reader_fail(r, ERR_MALFORMED);
-	for (uint64_t i = 0; i < items_n && r->err == ERR_OK; i++) {
-		bincode_expect_u32(r, 0);
-		(void)bincode_vec(r, FHE_METADATA_SIZE_MAX);
-	}
-}
-
-/* Version 3 of the outermost object; before it there was no re-randomisation metadata, and at first
- * no tag. */
-static void list_read_body(struct reader *r, struct fhe_packed_list *list, struct err_note *note)
-{
-	uint32_t version = bincode_tag(r, 3);
-
-	bincode_expect_u32(r, 0); /* CompressedCiphertextList (integer) */
-	bincode_expect_u32(r, 2); /* CompressedCiphertextList (shortint) */
-	list->glwe_n = (size_t)bincode_len(r, FHE_SQUASHED_GLWE_MAX);
-	for (size_t i = 0; i < list->glwe_n && r->err == ERR_OK; i++)
-		layout_read(r, &fhe_packed_glwe_layout, &list->glwe[i], note);
-	/* Only an empty list has no meta data, and nobody asks for the decryption of nothing. */
-	if (!bincode_option(r) && r->err == ERR_OK)
-		reader_fail(r, err_say(note, ERR_MALFORMED, "an empty CompressedCiphertextList"));
-	layout_read(r, &fhe_compressed_meta_layout, list, note);
-	list->items = fhe_items_read(r, note);
-	if (version >= 1) {
-		bincode_expect_u32(r, 0);
-		list->tag = bincode_vec(r, FHE_TAG_SIZE_MAX);
-	}
-	if (version >= 3)
-		metadata_skip(r, list->items.n);
 }
 
 enum err fhe_compressed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
@@ -112,9 +120,28 @@ enum err fhe_compressed_list_read(struct fhe_packed_list *ret_list, const struct
 	if (!p->has_compression)
 		return err_say(note, ERR_UNSUPPORTED, "the key has no compression part");
 	TRY(safe_serialize_open(&r, names, &index, note));
-	list_read_body(&r, &list, note);
+	layout_read(&r, &list_layout, &list, note);
 	TRY(layout_end(&r, "CompressedCiphertextList", note));
 	TRY(fhe_packed_list_check(&list, &shape, note));
+	if (list.version >= 3 && list.metadata.n != list.items.n)
+		return err_say(
+			note, ERR_MALFORMED,
+			"CompressedCiphertextList: metadata at byte %zu of %llu items, there "
+			"are %llu",
+			list.metadata_at, (unsigned long long)list.metadata.n,
+			(unsigned long long)list.items.n);
 	*ret_list = list;
 	return ERR_OK;
+}
+
+enum err fhe_compressed_list_write(const struct fhe_packed_list *list, struct buf *out)
+{
+	struct bincode_writer w = {.out = out};
+	struct fhe_packed_list newest = *list;
+
+	if (newest.metadata.n == 0)
+		newest.metadata.n = newest.items.n;
+	safe_serialize_begin(&w, FHE_COMPRESSED_LIST_NAME);
+	layout_write(&w, &list_layout, &newest);
+	return bincode_end(&w);
 }

@@ -17,6 +17,9 @@
 enum err fhe_compressed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				  struct bytes serialized, struct err_note *note) MUST_USE;
 
+/* Appends the safe_serialize form in the newest version. */
+enum err fhe_compressed_list_write(const struct fhe_packed_list *list, struct buf *out) MUST_USE;
+
 /* Coefficient i < initial_len. */
 uint64_t fhe_packed_coefficient(const struct fhe_packed_glwe *g, size_t i);
 

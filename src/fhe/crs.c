@@ -129,6 +129,7 @@ static const struct layout_row sid_rows[] = {
 static const struct layout sid_layout = LAYOUT_OF("CompactPkeCrs", sid_rows);
 
 static const struct layout_row tail_rows[] = {
+	{.kind = LAYOUT_AT, FIELD(numbers_at)},
 	U64(witness, 0, UINT64_MAX),
 	U64(n, 0, UINT64_MAX),
 	U64(d, 1, DIMENSION_MAX),
@@ -260,9 +261,9 @@ static enum err numbers_check(const struct fhe_crs *c, struct err_note *note)
 	    c->b_squared_low != want.b_squared_low || c->b_squared_high != want.b_squared_high ||
 	    c->g_count != want.g_count || c->g_hat_count != want.g_hat_count)
 		return err_say(note, ERR_MALFORMED,
-			       "CompactPkeCrs: its numbers do not follow from dimension %llu, "
-			       "%llu messages and noise %llu",
-			       (unsigned long long)c->d, (unsigned long long)c->k,
+			       "CompactPkeCrs: its numbers at byte %zu do not follow from "
+			       "dimension %llu, %llu messages and noise %llu",
+			       c->numbers_at, (unsigned long long)c->d, (unsigned long long)c->k,
 			       (unsigned long long)c->b_inf);
 	return ERR_OK;
 }

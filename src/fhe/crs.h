@@ -33,6 +33,7 @@ struct fhe_crs {
 	bool has_sid;
 	uint64_t sid_low, sid_high; /* session, hashed into every proof */
 	struct bytes separators[FHE_CRS_SEPARATORS];
+	size_t numbers_at; /* of `witness`, in the input */
 };
 
 /*

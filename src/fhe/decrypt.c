@@ -149,8 +149,7 @@ static enum err small_compressed(const struct fhe_client_key *k, struct fhe_plai
 
 static struct fhe_item expanded_item(const struct fhe_expanded *v)
 {
-	return (struct fhe_item){.kind = v->boolean ? FHE_ITEM_BOOLEAN : FHE_ITEM_UNSIGNED,
-				 .blocks = v->radix_blocks};
+	return (struct fhe_item){.kind = v->kind, .blocks = v->radix_blocks};
 }
 
 static enum err big_expanded(const struct fhe_client_key *k, struct fhe_plaintext *value,

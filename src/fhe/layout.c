@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "fhe/layout.h"
 
+#include <stdalign.h>
+
+#include "base/limits.h"
+#include "fhe/crs_internal.h"
+#include "fhe/items.h"
 #include "fhe/params.h"
 
 /* What is being read, for the words of an error, and out of what. */
@@ -57,6 +62,12 @@ static void read_version(struct reader *r, const struct place *p, void *object, 
 	(void)object;
 	(void)target;
 	(void)bounded(r, p, reader_u32le(r), ERR_UNSUPPORTED);
+}
+
+static void read_read(struct reader *r, const struct place *p, void *object, void *target)
+{
+	(void)object;
+	*(uint32_t *)target = (uint32_t)bounded(r, p, reader_u32le(r), ERR_UNSUPPORTED);
 }
 
 static void read_byte(struct reader *r, const struct place *p, void *object, void *target)
@@ -223,7 +234,7 @@ static void read_words(struct reader *r, const struct place *p, void *object, vo
 
 static void read_key(struct reader *r, const struct place *p, void *object, void *target)
 {
-	struct fhe_key_part part = {.width = p->row->width};
+	struct fhe_key_part part = {.width = p->row->width, .at = p->at};
 
 	read_words(r, p, object, &part.words);
 	*(struct fhe_key_part *)target = part;
@@ -263,14 +274,94 @@ static void read_when(struct reader *r, const struct place *p, void *object, voi
 		read_rows(r, p->row->sub, object, p->stream, p->note);
 }
 
+static void read_since(struct reader *r, const struct place *p, void *object, void *target)
+{
+	if (*(const uint32_t *)target >= p->row->min)
+		read_rows(r, p->row->sub, object, p->stream, p->note);
+}
+
 static void read_sub(struct reader *r, const struct place *p, void *object, void *target)
 {
 	(void)object;
 	read_rows(r, p->row->sub, target, p->stream, p->note);
 }
 
+static void read_array(struct reader *r, const struct place *p, void *object, void *target)
+{
+	size_t n = (size_t)bounded(r, p, reader_u64le(r), ERR_TOO_BIG);
+
+	for (size_t i = 0; i < n && r->err == ERR_OK; i++)
+		read_rows(r, p->row->sub, (uint8_t *)target + i * p->row->width, p->stream,
+			  p->note);
+	*(size_t *)(void *)((uint8_t *)object + p->row->count) = n;
+}
+
+/* Steps over n structs. */
+static void read_structs(struct reader *r, const struct place *p, uint64_t n, void *target)
+{
+	alignas(max_align_t) uint8_t scratch[LAYOUT_ITEM_MAX];
+	struct layout_list list = {.n = n, .layout = p->row->sub, .at = reader_offset(r)};
+	struct bytes start = r->in;
+
+	CHECK(p->row->width <= sizeof(scratch));
+	for (uint64_t i = 0; i < n && r->err == ERR_OK; i++)
+		read_rows(r, p->row->sub, scratch, p->stream, p->note);
+	list.encoded = bytes_sub(start, 0, start.n - r->in.n);
+	*(struct layout_list *)target = list;
+}
+
+static void read_list(struct reader *r, const struct place *p, void *object, void *target)
+{
+	(void)object;
+	read_structs(r, p, bounded(r, p, reader_u64le(r), ERR_TOO_BIG), target);
+}
+
+static void read_one(struct reader *r, const struct place *p, void *object, void *target)
+{
+	(void)object;
+	read_structs(r, p, 1, target);
+}
+
+static void read_items(struct reader *r, const struct place *p, void *object, void *target)
+{
+	(void)object;
+	*(struct fhe_items *)target = fhe_items_read(r, p->note);
+}
+
+/* Only form, as a verifier looks at the rest. */
+static void read_point(struct reader *r, const struct place *p, void *object, void *target)
+{
+	struct bytes start = r->in;
+	uint32_t variant;
+
+	(void)object;
+	expect(r, p, 0);
+	variant = reader_u32le(r);
+	if (variant != CRS_VARIANT_INFINITY && variant != CRS_VARIANT_UNCOMPRESSED)
+		place_fail(r, p, ERR_UNSUPPORTED, variant);
+	for (unsigned c = 0; c < 2 && variant == CRS_VARIANT_UNCOMPRESSED; c++) {
+		if (p->row->width == 2)
+			expect(r, p, 0);
+		for (unsigned i = 0; i < p->row->width; i++) {
+			expect(r, p, 0);
+			if (reader_u64le(r) != CRS_FIELD_LIMBS)
+				place_fail(r, p, ERR_UNSUPPORTED, 0);
+			(void)reader_bytes(r, BLS12_446_FIELD_SIZE);
+		}
+	}
+	*(struct bytes *)target = bytes_sub(start, 0, start.n - r->in.n);
+}
+
+static void read_at(struct reader *r, const struct place *p, void *object, void *target)
+{
+	(void)r;
+	(void)object;
+	*(size_t *)target = p->at;
+}
+
 static read_fn *const readers[LAYOUT_KINDS] = {
 	[LAYOUT_VERSION] = read_version,
+	[LAYOUT_READ] = read_read,
 	[LAYOUT_BYTE] = read_byte,
 	[LAYOUT_VARIANT] = read_variant,
 	[LAYOUT_COUNT] = read_count,
@@ -288,7 +379,14 @@ static read_fn *const readers[LAYOUT_KINDS] = {
 	[LAYOUT_TAG] = read_tag,
 	[LAYOUT_OPTION] = read_option,
 	[LAYOUT_WHEN] = read_when,
+	[LAYOUT_SINCE] = read_since,
 	[LAYOUT_SUB] = read_sub,
+	[LAYOUT_ARRAY] = read_array,
+	[LAYOUT_LIST] = read_list,
+	[LAYOUT_ONE] = read_one,
+	[LAYOUT_ITEMS] = read_items,
+	[LAYOUT_POINT] = read_point,
+	[LAYOUT_AT] = read_at,
 };
 
 static void read_rows(struct reader *r, const struct layout *l, void *object,
@@ -311,6 +409,20 @@ static void read_rows(struct reader *r, const struct layout *l, void *object,
 void layout_read(struct reader *r, const struct layout *l, void *object, struct err_note *note)
 {
 	read_rows(r, l, object, NULL, note);
+}
+
+bool layout_list_next(struct layout_list *list, void *ret_item)
+{
+	struct reader r = {.in = list->encoded, .size = list->at + list->encoded.n};
+
+	if (list->n == 0)
+		return false;
+	layout_read(&r, list->layout, ret_item, NULL);
+	CHECK(r.err == ERR_OK);
+	list->encoded = r.in;
+	list->at = reader_offset(&r);
+	list->n--;
+	return true;
 }
 
 enum err layout_stream_open(struct reader *ret_reader, const struct layout_stream *s,

@@ -15,6 +15,7 @@
 
 enum layout_kind {
 	LAYOUT_VERSION,    /* u32 in [min, max], not stored; written as max */
+	LAYOUT_READ,       /* the same, stored: which version it was: uint32_t */
 	LAYOUT_BYTE,       /* u8 in [min, max], not stored; written as max */
 	LAYOUT_VARIANT,    /* u32 version 0, u32 in [min, max]: uint32_t */
 	LAYOUT_COUNT,      /* u32 version 0, u64 in [min, max]: uint64_t */
@@ -33,7 +34,17 @@ enum layout_kind {
 	LAYOUT_OPTION, /* u8 0 or 1: bool; `sub` follows if 1. Without `sub` only 0 is accepted,
 			  nothing stored */
 	LAYOUT_WHEN,   /* `sub` follows if the uint32_t at `offset`, read before, is `min` */
+	LAYOUT_SINCE,  /* `sub` follows if the uint32_t of a LAYOUT_READ at `offset` is at least
+			  `min`; always written */
 	LAYOUT_SUB,    /* `sub`, on the nested struct at `offset` */
+	LAYOUT_ARRAY,  /* u64 count in [min, max], and as often `sub`, on an array of structs of
+			  `width` bytes at `offset`; the count is the size_t at `count` */
+	LAYOUT_LIST,   /* the same of any length, not stored but visited: struct layout_list */
+	LAYOUT_ONE,    /* a list of one, without a count: struct layout_list */
+	LAYOUT_ITEMS,  /* Vec<DataKind>: struct fhe_items */
+	LAYOUT_POINT,  /* a point of BLS12-446 in G1 (width 1) or G2 (2), not compressed: struct
+			  bytes, a view of all of it */
+	LAYOUT_AT,     /* nothing; where the next field stands: size_t */
 	LAYOUT_KINDS,
 };
 
@@ -45,7 +56,8 @@ struct layout_row {
 	size_t offset;
 	uint64_t min, max;
 	unsigned width;
-	const struct layout *sub; /* for OPTION and WHEN: works on the same struct */
+	const struct layout *sub; /* for OPTION, WHEN and SINCE: works on the same struct */
+	size_t count;
 };
 
 struct layout {
@@ -54,12 +66,34 @@ struct layout {
 	size_t rows_n;
 };
 
+/*
+ * Structs one after the other, each as `layout` says, still to be visited. What was read is a view
+ * of the input; `at` is the byte that it begins at. What is to be written may be made on the way by
+ * `make`; without it and without a view, `n` structs of zeros.
+ */
+struct layout_list {
+	uint64_t n;
+	struct bytes encoded;
+	const struct layout *layout;
+	size_t at;
+	void (*make)(const void *context, uint64_t i, void *ret_item);
+	const void *context;
+};
+
+enum {
+	LAYOUT_ITEM_MAX = 512, /* bytes of such a struct */
+};
+
+/* The next one; false at the end. Of a list that was read. */
+bool layout_list_next(struct layout_list *list, void *ret_item);
+
 /* A binary secret key: where its words stand in the input (reading), its bits one per byte (in
  * memory and for writing). */
 struct fhe_key_part {
 	struct bytes words;
 	struct bytes bits; /* secret */
 	unsigned width;
+	size_t at; /* in the input */
 };
 
 /* Where the masks of a seeded ("compressed") object come from: a seed of tfhe-csprng and the place

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "fhe/layout.h"
+
+#include <stdalign.h>
+
+#include "fhe/items.h"
 #include "fhe/params.h"
 
 /* The state of one writing; `gaps` may be NULL. */
@@ -200,8 +204,82 @@ static void write_sub(struct writing *s, const struct layout_row *row, const voi
 	write_rows(s, row->sub, source);
 }
 
+static void write_since(struct writing *s, const struct layout_row *row, const void *object,
+			const void *source)
+{
+	(void)source;
+	write_rows(s, row->sub, object);
+}
+
+static void write_array(struct writing *s, const struct layout_row *row, const void *object,
+			const void *source)
+{
+	size_t n = *(const size_t *)(const void *)((const uint8_t *)object + row->count);
+
+	bincode_put_u64(s->w, n);
+	for (size_t i = 0; i < n; i++)
+		write_rows(s, row->sub, (const uint8_t *)source + i * row->width);
+}
+
+/* What was read in an older form is written in the newest. */
+static void write_one(struct writing *s, const struct layout_row *row, const void *object,
+		      const void *source)
+{
+	alignas(max_align_t) uint8_t scratch[LAYOUT_ITEM_MAX];
+	struct layout_list list = *(const struct layout_list *)source;
+	uint64_t n = list.n;
+
+	(void)object;
+	memset(scratch, 0, row->width);
+	for (uint64_t i = 0; i < n; i++) {
+		if (list.make)
+			list.make(list.context, i, scratch);
+		else if (list.encoded.n > 0)
+			CHECK(layout_list_next(&list, scratch));
+		write_rows(s, row->sub, scratch);
+	}
+}
+
+static void write_list(struct writing *s, const struct layout_row *row, const void *object,
+		       const void *source)
+{
+	bincode_put_u64(s->w, ((const struct layout_list *)source)->n);
+	write_one(s, row, object, source);
+}
+
+static void write_items(struct writing *s, const struct layout_row *row, const void *object,
+			const void *source)
+{
+	struct fhe_items items = *(const struct fhe_items *)source;
+	struct fhe_item item;
+
+	(void)row;
+	(void)object;
+	bincode_put_u64(s->w, items.n);
+	while (fhe_items_next(&items, &item))
+		fhe_item_write(s->w, item);
+}
+
+static void write_point(struct writing *s, const struct layout_row *row, const void *object,
+			const void *source)
+{
+	(void)row;
+	(void)object;
+	bincode_put_raw(s->w, *(const struct bytes *)source);
+}
+
+static void write_nothing(struct writing *s, const struct layout_row *row, const void *object,
+			  const void *source)
+{
+	(void)s;
+	(void)row;
+	(void)object;
+	(void)source;
+}
+
 static write_fn *const writers[LAYOUT_KINDS] = {
 	[LAYOUT_VERSION] = write_version,
+	[LAYOUT_READ] = write_version,
 	[LAYOUT_BYTE] = write_byte,
 	[LAYOUT_VARIANT] = write_variant,
 	[LAYOUT_COUNT] = write_count,
@@ -219,7 +297,14 @@ static write_fn *const writers[LAYOUT_KINDS] = {
 	[LAYOUT_TAG] = write_tag,
 	[LAYOUT_OPTION] = write_option,
 	[LAYOUT_WHEN] = write_when,
+	[LAYOUT_SINCE] = write_since,
 	[LAYOUT_SUB] = write_sub,
+	[LAYOUT_ARRAY] = write_array,
+	[LAYOUT_LIST] = write_list,
+	[LAYOUT_ONE] = write_one,
+	[LAYOUT_ITEMS] = write_items,
+	[LAYOUT_POINT] = write_point,
+	[LAYOUT_AT] = write_nothing,
 };
 
 static void write_rows(struct writing *s, const struct layout *l, const void *object)

@@ -16,6 +16,7 @@ struct fhe_packed_glwe {
 			       little-endian word */
 	uint64_t log_modulus, initial_len; /* initial_len: mask and bodies together */
 	uint64_t glwe_dimension, polynomial_size, bodies;
+	size_t at; /* in the input */
 };
 
 struct fhe_packed_list {
@@ -24,6 +25,9 @@ struct fhe_packed_list {
 	uint64_t message_modulus, carry_modulus, lwe_per_glwe;
 	struct fhe_items items;
 	struct bytes tag;
+	uint32_t version;            /* as read; of a small list */
+	struct layout_list metadata; /* one for each item; of a small list */
+	size_t lwe_per_glwe_at, metadata_at;
 };
 
 /* What a key demands of a list. */

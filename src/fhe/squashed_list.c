@@ -24,6 +24,7 @@ const struct layout fhe_squashed_head_layout =
 
 #define G(f) .name = #f, .offset = offsetof(struct fhe_packed_glwe, f)
 static const struct layout_row glwe_rows[] = {
+	{.kind = LAYOUT_AT, G(at)},
 	VERSION("CompressedModulusSwitchedGlweCiphertext version", 0),
 	VERSION("PackedIntegers version", 0),
 	{.kind = LAYOUT_WORDS, G(words), .min = 2, .max = WORDS_MAX, .width = 16},
@@ -42,26 +43,28 @@ static const struct layout_row meta_rows[] = {
 	VERSION("CompressedSquashedNoiseCiphertextListMeta version", 0),
 	{.kind = LAYOUT_COUNT, M(message_modulus), .min = 4, .max = 4},
 	{.kind = LAYOUT_COUNT, M(carry_modulus), .min = 4, .max = 4},
+	{.kind = LAYOUT_AT, M(lwe_per_glwe_at)},
 	{.kind = LAYOUT_COUNT, M(lwe_per_glwe), .min = 1, .max = WORDS_MAX},
 };
 const struct layout fhe_squashed_meta_layout =
 	LAYOUT_OF("CompressedSquashedNoiseCiphertextListMeta", meta_rows);
 
-static void list_read_body(struct reader *r, struct fhe_packed_list *list, struct err_note *note)
-{
-	layout_read(r, &fhe_squashed_head_layout, list, note);
-	list->glwe_n = (size_t)bincode_len(r, FHE_SQUASHED_GLWE_MAX);
-	for (size_t i = 0; i < list->glwe_n && r->err == ERR_OK; i++)
-		layout_read(r, &fhe_squashed_glwe_layout, &list->glwe[i], note);
+static const struct layout_row list_rows[] = {
+	{.kind = LAYOUT_SUB, .name = "list", .sub = &fhe_squashed_head_layout},
+	{.kind = LAYOUT_ARRAY,
+	 M(glwe),
+	 .max = FHE_SQUASHED_GLWE_MAX,
+	 .width = sizeof(struct fhe_packed_glwe),
+	 .sub = &fhe_squashed_glwe_layout,
+	 .count = offsetof(struct fhe_packed_list, glwe_n)},
 	/* Only an empty list has no meta data, and nobody asks for the decryption of nothing. */
-	if (!bincode_option(r) && r->err == ERR_OK)
-		reader_fail(r, err_say(note, ERR_MALFORMED,
-				       "an empty CompressedSquashedNoiseCiphertextList"));
-	layout_read(r, &fhe_squashed_meta_layout, list, note);
-	list->items = fhe_items_read(r, note);
-	bincode_expect_u32(r, 0); /* Tag */
-	list->tag = bincode_vec(r, FHE_TAG_SIZE_MAX);
-}
+	{.kind = LAYOUT_BYTE, .name = "meta", .min = 1, .max = 1},
+	{.kind = LAYOUT_SUB, .name = "meta", .sub = &fhe_squashed_meta_layout},
+	{.kind = LAYOUT_ITEMS, M(items)},
+	{.kind = LAYOUT_TAG, M(tag), .max = FHE_TAG_SIZE_MAX},
+};
+static const struct layout list_layout =
+	LAYOUT_OF("CompressedSquashedNoiseCiphertextList", list_rows);
 
 enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				struct bytes serialized, struct err_note *note)
@@ -84,27 +87,18 @@ enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct f
 		return err_say(note, ERR_UNSUPPORTED,
 			       "the key has no noise-squashing-compression part");
 	TRY(safe_serialize_open(&r, names, &index, note));
-	list_read_body(&r, &list, note);
+	layout_read(&r, &list_layout, &list, note);
 	TRY(layout_end(&r, "CompressedSquashedNoiseCiphertextList", note));
 	TRY(fhe_packed_list_check(&list, &shape, note));
 	*ret_list = list;
 	return ERR_OK;
 }
 
-enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct fhe_item item,
-				 struct buf *out)
+enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct buf *out)
 {
 	struct bincode_writer w = {.out = out};
 
 	safe_serialize_begin(&w, FHE_SQUASHED_LIST_NAME);
-	layout_write(&w, &fhe_squashed_head_layout, list);
-	bincode_put_u64(&w, list->glwe_n);
-	for (size_t i = 0; i < list->glwe_n; i++)
-		layout_write(&w, &fhe_squashed_glwe_layout, &list->glwe[i]);
-	bincode_put_u8(&w, 1);
-	layout_write(&w, &fhe_squashed_meta_layout, list);
-	fhe_items_write(&w, &item, 1);
-	bincode_put_u32(&w, 0); /* Tag */
-	bincode_put_vec(&w, list->tag);
+	layout_write(&w, &list_layout, list);
 	return bincode_end(&w);
 }

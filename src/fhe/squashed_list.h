@@ -17,9 +17,8 @@
 enum err fhe_squashed_list_read(struct fhe_packed_list *ret_list, const struct fhe_params *p,
 				struct bytes serialized, struct err_note *note) MUST_USE;
 
-/* Appends safe_serialize of a list with this one item; `list->items` is not looked at. */
-enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct fhe_item item,
-				 struct buf *out) MUST_USE;
+/* Appends the safe_serialize form. */
+enum err fhe_squashed_list_write(const struct fhe_packed_list *list, struct buf *out) MUST_USE;
 
 /* Packed 4-bit blocks that an item takes. */
 enum {

@@ -64,6 +64,7 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 				       .message_modulus = 4,
 				       .carry_modulus = 4,
 				       .lwe_per_glwe = p->lwe_per_glwe,
+				       .items = fhe_items_of(&item, 1),
 				       .tag = k->tag};
 	uint8_t *place;
 
@@ -79,5 +80,5 @@ enum err fhe_squashed_list_encrypt(const struct fhe_client_key *k, const struct 
 						.glwe_dimension = p->glwe_dimension,
 						.polynomial_size = p->polynomial_size,
 						.bodies = blocks};
-	return fhe_squashed_list_write(&list, item, out);
+	return fhe_squashed_list_write(&list, out);
 }

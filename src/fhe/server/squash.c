@@ -130,8 +130,7 @@ static enum err squashed_alloc(struct fhe_squashed *ret_squashed, const struct f
 			       const struct fhe_expanded *v)
 {
 	struct fhe_squashed s = {
-		.item = {.kind = v->boolean ? FHE_ITEM_BOOLEAN : FHE_ITEM_UNSIGNED,
-			 .blocks = v->radix_blocks},
+		.item = {.kind = v->kind, .blocks = v->radix_blocks},
 		.blocks_n = (size_t)(v->radix_blocks + 1) / 2,
 		.dimension = fhe_bootstrap_output(k->squash),
 	};
@@ -244,6 +243,7 @@ enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_sq
 		.message_modulus = MESSAGE_MODULUS,
 		.carry_modulus = MESSAGE_MODULUS,
 		.lwe_per_glwe = p->lwe_per_glwe,
+		.items = fhe_items_of(&s->item, 1),
 		.tag = k->set.tag,
 	};
 
@@ -256,5 +256,5 @@ enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_sq
 	TRY(buf_reserve(&words, size_max));
 	for (size_t i = 0; i < glwes; i++)
 		TRY(glwe_pack(k, s, i, threads, &words, &list.glwe[i]));
-	return fhe_squashed_list_write(&list, s->item, out);
+	return fhe_squashed_list_write(&list, out);
 }

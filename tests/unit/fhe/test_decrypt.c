@@ -300,7 +300,7 @@ static void hostile_fields(void **state)
 	} cases[] = {
 		{40, 'x', ERR_MISMATCH},    /* type name */
 		{87, 1, ERR_UNSUPPORTED},   /* list version */
-		{99, 0, ERR_MALFORMED},     /* no GLWE: bodies do not match */
+		{99, 0, ERR_UNSUPPORTED},   /* no GLWE, and then not meta data */
 		{100, 1, ERR_TOO_BIG},      /* 257 GLWEs */
 		{122, 0xff, ERR_TOO_BIG},   /* words */
 		{115, 0x11, ERR_TRUNCATED}, /* one word more shifts all that follows: some error */
@@ -310,7 +310,7 @@ static void hostile_fields(void **state)
 		{98719 + 1, 8, ERR_MISMATCH}, /* polynomial_size */
 		{98731, 15, ERR_MALFORMED},   /* bodies */
 		{98743, 1, ERR_UNSUPPORTED},  /* modulus */
-		{98767, 0, ERR_MALFORMED},    /* no meta data */
+		{98767, 0, ERR_UNSUPPORTED},  /* no meta data */
 		{98776, 2, ERR_UNSUPPORTED},  /* message modulus */
 		{98800, 127, ERR_MISMATCH},   /* lwe_per_glwe */
 		{98808, 2, ERR_UNSUPPORTED},  /* number of items */

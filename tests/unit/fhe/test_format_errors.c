@@ -127,7 +127,7 @@ static const struct {
 	{4, 74, 4, ERR_UNSUPPORTED}, /* list versions */
 	{4, 78, 1, ERR_UNSUPPORTED},
 	{4, 82, 1, ERR_UNSUPPORTED},
-	{4, 86, 0, ERR_MALFORMED}, /* no GLWE, and then not a meta option */
+	{4, 86, 0, ERR_UNSUPPORTED}, /* no GLWE, and then not meta data */
 	{4, 87, 1, ERR_TOO_BIG},
 	{4, 1706, 3, ERR_UNSUPPORTED}, /* log_modulus */
 	{4, 1706, 11, ERR_MISMATCH},
@@ -137,13 +137,14 @@ static const struct {
 	{4, 1739, 2, ERR_MISMATCH},     /* polynomial_size */
 	{4, 1750, 32, ERR_MALFORMED},   /* bodies */
 	{4, 1762, 1, ERR_UNSUPPORTED},  /* modulus */
-	{4, 1786, 0, ERR_MALFORMED},    /* no meta data */
-	{4, 1786, 2, ERR_MALFORMED},
+	{4, 1786, 0, ERR_UNSUPPORTED},  /* no meta data */
+	{4, 1786, 2, ERR_UNSUPPORTED},
 	{4, 1823, 8, ERR_UNSUPPORTED}, /* message modulus */
 	{4, 1864, 0, ERR_UNSUPPORTED}, /* lwe_per_glwe 0 */
 	{4, 1863, 1, ERR_MISMATCH},    /* 257 */
 	{4, 1887, 31, ERR_MALFORMED},  /* 31 blocks: bodies do not match */
-	{4, 1927, 3, ERR_MALFORMED},   /* metadata of three items */
+	{4, 1927, 3, ERR_TRUNCATED},   /* metadata of three items */
+	{4, 1927, 1, ERR_MALFORMED},   /* of one: bytes are left over */
 	/* nat_full_sq8.bin */
 	{6, 70, 2, ERR_UNSUPPORTED},     /* version */
 	{6, 82, 3, ERR_UNSUPPORTED},     /* blocks: what follows is none */
