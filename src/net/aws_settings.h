@@ -62,6 +62,9 @@ const char *aws_source_words(enum aws_source s);
  * none. */
 enum err aws_endpoint(struct buf *out, const char *service, const char *region) MUST_USE;
 
+enum {
+	AWS_REGION_SIZE = 64 /* with a NUL */
+};
 /* Letters, digits and hyphens. */
 bool aws_region_sound(const char *region);
 

@@ -311,6 +311,50 @@ void aws_fault_read(struct aws_fault *ret_fault, const struct http_reply *reply)
 		take_code(ret_fault->code, sizeof(ret_fault->code), bytes_str(type));
 }
 
+static const struct {
+	const char *code;
+	enum aws_fault_kind kind;
+} faults[] = {
+	{"ThrottlingException", AWS_FAULT_PASSES},
+	{"Throttling", AWS_FAULT_PASSES},
+	{"ThrottledException", AWS_FAULT_PASSES},
+	{"RequestThrottledException", AWS_FAULT_PASSES},
+	{"TooManyRequestsException", AWS_FAULT_PASSES},
+	{"RequestLimitExceeded", AWS_FAULT_PASSES},
+	{"BandwidthLimitExceeded", AWS_FAULT_PASSES},
+	{"LimitExceededException", AWS_FAULT_PASSES},
+	{"SlowDown", AWS_FAULT_PASSES},
+	{"RequestTimeout", AWS_FAULT_PASSES},
+	{"RequestTimeoutException", AWS_FAULT_PASSES},
+	{"InternalFailure", AWS_FAULT_PASSES},
+	{"InternalServerError", AWS_FAULT_PASSES},
+	{"ServiceUnavailable", AWS_FAULT_PASSES},
+	{"ServiceUnavailableException", AWS_FAULT_PASSES},
+	{"KMSInternalException", AWS_FAULT_PASSES},
+	{"DependencyTimeoutException", AWS_FAULT_PASSES},
+	{"KeyUnavailableException", AWS_FAULT_PASSES},
+	{"InvalidSignatureException", AWS_FAULT_CLOCK},
+	{"SignatureDoesNotMatch", AWS_FAULT_CLOCK},
+	{"RequestTimeTooSkewed", AWS_FAULT_CLOCK},
+	{"RequestInTheFuture", AWS_FAULT_CLOCK},
+	{"RequestExpired", AWS_FAULT_CLOCK},
+	{"ExpiredTokenException", AWS_FAULT_CREDENTIALS},
+	{"ExpiredToken", AWS_FAULT_CREDENTIALS},
+	{"UnrecognizedClientException", AWS_FAULT_CREDENTIALS},
+	{"InvalidClientTokenId", AWS_FAULT_CREDENTIALS},
+	{"InvalidAccessKeyId", AWS_FAULT_CREDENTIALS},
+	{"InvalidToken", AWS_FAULT_CREDENTIALS},
+};
+
+enum aws_fault_kind aws_fault_kind(const struct aws_fault *f, int status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+		if (strcmp(faults[i].code, f->code) == 0)
+			return faults[i].kind;
+	return status >= 500 || status == 429 || status == 408 ? AWS_FAULT_PASSES
+							       : AWS_FAULT_REFUSED;
+}
+
 /* ---- profiles ---- */
 
 static bool blank(uint8_t c)

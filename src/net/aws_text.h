@@ -42,6 +42,15 @@ struct aws_fault {
 };
 void aws_fault_read(struct aws_fault *ret_fault, const struct http_reply *reply);
 
+/* What a code means to us: "Common errors" of AWS KMS and of S3, and what the SDKs retry. */
+enum aws_fault_kind {
+	AWS_FAULT_REFUSED,
+	AWS_FAULT_PASSES,
+	AWS_FAULT_CLOCK,       /* or keys that are wrong: the Date header tells */
+	AWS_FAULT_CREDENTIALS, /* new ones may help */
+};
+enum aws_fault_kind aws_fault_kind(const struct aws_fault *f, int status);
+
 /* "2016-02-25T06:03:31Z", with or without a fraction. ERR_MALFORMED. */
 enum err aws_time_iso(int64_t *ret_wall_ms, struct bytes text) MUST_USE;
 /* "Wed, 21 Oct 2015 07:28:00 GMT" (RFC 9110, IMF-fixdate). ERR_MALFORMED. */

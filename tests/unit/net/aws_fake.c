@@ -93,12 +93,20 @@ static enum err fake_send(struct transport *base, struct http_ticket *ret_ticket
 
 	assert_true(f->requests_n < FAKE_REQUESTS_MAX);
 	assert_true(req->timeout_ms > 0 && req->body_max > 0);
+	if (f->busy > 0) {
+		f->busy--;
+		return ERR_BUSY;
+	}
 	*r = (struct fake_request){
 		.id = ++f->requests_n,
 		.head = buf_make(64 << 10),
 		.body = buf_make(64 << 10),
 		.direct = req->direct,
 		.secret = req->secret,
+		.timeout_ms = req->timeout_ms,
+		.connect_timeout_ms = req->connect_timeout_ms,
+		.body_max = req->body_max,
+		.piece = req->piece,
 		.done = done,
 		.ctx = ctx,
 	};
@@ -166,17 +174,29 @@ static void deliver(struct fake *f, size_t i, struct http_reply *reply)
 	r->done(r->ctx, reply);
 }
 
-void fake_answer(struct fake *f, size_t i, int status, const char *date, const char *body)
+void fake_reply(struct fake *f, size_t i, int status, const struct http_header *headers,
+		size_t headers_n, const char *body)
 {
-	const struct http_header h = {"date", date};
+	const struct fake_request *r = &f->requests[i];
 	struct buf copy = buf_make(64 << 10);
 	struct http_reply reply = {
-		.status = status, .owner = &copy, .headers = &h, .headers_n = date ? 1 : 0};
+		.status = status, .owner = &copy, .headers = headers, .headers_n = headers_n};
 
 	assert_int_equal(buf_add_str(&copy, body), ERR_OK);
 	reply.body = buf_view(&copy);
+	if (r->piece && copy.n > 0) {
+		r->piece(r->ctx, bytes_sub(reply.body, 0, copy.n / 2));
+		r->piece(r->ctx, bytes_sub(reply.body, copy.n / 2, copy.n - copy.n / 2));
+	}
 	deliver(f, i, &reply);
 	buf_free(&copy);
+}
+
+void fake_answer(struct fake *f, size_t i, int status, const char *date, const char *body)
+{
+	const struct http_header h = {"date", date};
+
+	fake_reply(f, i, status, &h, date ? 1 : 0, body);
 }
 
 void fake_fail(struct fake *f, size_t i, enum err e)

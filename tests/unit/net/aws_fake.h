@@ -23,6 +23,9 @@ struct fake_request {
 	struct buf head; /* "METHOD url\nname: value\n…", with a NUL */
 	struct buf body; /* with a NUL */
 	bool direct, secret;
+	int64_t timeout_ms, connect_timeout_ms;
+	size_t body_max;
+	http_piece_fn *piece;
 	http_done_fn *done;
 	void *ctx;
 };
@@ -35,6 +38,7 @@ struct fake {
 	int64_t due_ms[FAKE_TIMERS_MAX];
 	struct fake_request requests[FAKE_REQUESTS_MAX];
 	size_t requests_n, cancelled_n;
+	unsigned busy; /* so many requests are refused */
 };
 
 struct fake *fake_new(void);
@@ -47,6 +51,9 @@ bool fake_fire(struct fake *f);
 
 /* Answers request `i`; `date` may be NULL. */
 void fake_answer(struct fake *f, size_t i, int status, const char *date, const char *body);
+/* The body comes in two pieces to who wants to know. */
+void fake_reply(struct fake *f, size_t i, int status, const struct http_header *headers,
+		size_t headers_n, const char *body);
 void fake_fail(struct fake *f, size_t i, enum err e);
 
 const char *fake_head(const struct fake *f, size_t i);

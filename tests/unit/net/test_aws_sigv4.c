@@ -175,21 +175,54 @@ static void test_documents(void **state)
 		NULL,
 		"content-type;host;x-amz-date",
 		"5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"};
-	const struct row s3 = {
-		"GetObject",
-		"GET",
-		"https://examplebucket.s3.amazonaws.com/test.txt",
-		{{"Range", "bytes=0-9"},
-		 {"x-amz-content-sha256",
-		  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}},
-		"",
-		NULL,
-		"host;range;x-amz-content-sha256;x-amz-date",
-		"f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"};
+	/* "Authenticating Requests", examples of the S3 API reference. */
+	static const struct row s3[] = {
+		{"GET Object",
+		 "GET",
+		 "https://examplebucket.s3.amazonaws.com/test.txt",
+		 {{"Range", "bytes=0-9"},
+		  {"x-amz-content-sha256",
+		   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}},
+		 "",
+		 NULL,
+		 "host;range;x-amz-content-sha256;x-amz-date",
+		 "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"},
+		{"PUT Object",
+		 "PUT",
+		 "https://examplebucket.s3.amazonaws.com/test%24file.text",
+		 {{"Date", "Fri, 24 May 2013 00:00:00 GMT"},
+		  {"x-amz-content-sha256",
+		   "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"},
+		  {"x-amz-storage-class", "REDUCED_REDUNDANCY"}},
+		 "Welcome to Amazon S3.",
+		 NULL,
+		 "date;host;x-amz-content-sha256;x-amz-date;x-amz-storage-class",
+		 "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"},
+		{"GET Bucket Lifecycle",
+		 "GET",
+		 "https://examplebucket.s3.amazonaws.com/?lifecycle",
+		 {{"x-amz-content-sha256",
+		   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}},
+		 "",
+		 NULL,
+		 "host;x-amz-content-sha256;x-amz-date",
+		 "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"},
+		{"Get Bucket (List Objects)",
+		 "GET",
+		 "https://examplebucket.s3.amazonaws.com/?max-keys=2&prefix=J",
+		 {{"x-amz-content-sha256",
+		   "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}},
+		 "",
+		 NULL,
+		 "host;x-amz-content-sha256;x-amz-date",
+		 "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"},
+	};
 
 	(void)state;
 	assert_signs(&iam, &iam_keys, &(struct aws_scope){"us-east-1", "iam"}, "20150830T123600Z");
-	assert_signs(&s3, &s3_keys, &(struct aws_scope){"us-east-1", "s3"}, "20130524T000000Z");
+	for (size_t i = 0; i < ARRAY_LEN(s3); i++)
+		assert_signs(&s3[i], &s3_keys, &(struct aws_scope){"us-east-1", "s3"},
+			     "20130524T000000Z");
 }
 
 /* S3 signs the path as it is sent, everybody else encodes it once more. */
