@@ -99,6 +99,28 @@ static enum err s3_fallback_make(struct connector_config *c, const struct config
 	return c->s3_fallback_url ? ERR_OK : ERR_NOMEM;
 }
 
+/* Credentials are for those alone that are named: a scheme and a host at least. */
+static enum err check_signed_buckets(const struct connector_config *c,
+				     const struct config_source *src, struct err_note *note)
+{
+	const char *region = c->s3_signing_region;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; i < c->s3_signed_buckets.n && e == ERR_OK; i++) {
+		const char *url = c->s3_signed_buckets.v[i];
+
+		if (!config_is_rpc_url(url) || url[0] != 'h' || strpbrk(url, "@?#"))
+			e = err_say(note, ERR_CONFIG_VALUE,
+				    "expected http or https URLs of buckets");
+	}
+	if (e != ERR_OK)
+		return config_prefix(note, e, &connector_config, src, "s3_signed_buckets");
+	if (region && region[0] && !aws_region_sound(region))
+		return config_prefix(note, err_say(note, ERR_CONFIG_VALUE, "no region of AWS"),
+				     &connector_config, src, "s3_signing_region");
+	return ERR_OK;
+}
+
 static enum err check_services(struct connector_config *c, unsigned services,
 			       const struct config_source *src, struct arena *arena,
 			       struct err_note *note)
@@ -107,6 +129,7 @@ static enum err check_services(struct connector_config *c, unsigned services,
 		if (c->host_chains_json || !c->first_generation)
 			TRY(config_host_chains_read(c, src, arena, note));
 		TRY(s3_fallback_make(c, src, arena, note));
+		TRY(check_signed_buckets(c, src, note));
 		if (c->kms_core_endpoints.n == 0)
 			return config_prefix(note,
 					     err_say(note, ERR_CONFIG_VALUE,

@@ -136,6 +136,8 @@ struct connector_config {
 	struct s3_config {
 		const char *region, *bucket, *endpoint;
 	} s3;
+	struct config_strings s3_signed_buckets; /* URLs */
+	const char *s3_signing_region;           /* NULL and empty are the same */
 	uint64_t ciphertext_cache_size;
 	bool kms_core_sync;
 	bool verify_coprocessors;

@@ -249,6 +249,22 @@ CONTRACT("gateway_config_contract", gateway_config_contract, "GatewayConfig", W,
 	 .max = URL_SIZE_MAX,
 	 .services = W,
 	 .doc = "URL in front of that bucket; without it that of S3 in the region."},
+	{.path = "s3_signed_buckets",
+	 .type = CONFIG_STRINGS,
+	 FIELD(s3_signed_buckets),
+	 .max = COPROCESSORS_MAX,
+	 .services = W,
+	 .doc = "URLs of buckets, as they are registered or as s3_config makes them, whose reads "
+		"are signed with AWS credentials: those of the environment, the profile, the web "
+		"identity, the container or the machine. A URL stands for all below it. Every "
+		"other bucket is read without."},
+	{.path = "s3_signing_region",
+	 .type = CONFIG_STRING,
+	 FIELD(s3_signing_region),
+	 .max = 63,
+	 .services = W,
+	 .doc = "Region that those reads are signed for where the host of a bucket names none; "
+		"without it that of AWS_REGION, of the profile, of the machine."},
 	{.path = "ciphertext_cache_size",
 	 .type = CONFIG_U64,
 	 FIELD(ciphertext_cache_size),

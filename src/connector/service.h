@@ -57,6 +57,7 @@ struct connector_env {
 	struct clock *clock;
 	struct rng *rng;
 	struct transport *transport;
+	struct transport *buckets; /* worker only: for reads of buckets; NULL: `transport` */
 	struct store *store;
 	struct channel *const *cores; /* one per kms_core_endpoints */
 	size_t cores_n;

@@ -14,10 +14,12 @@
 #include "connector/collector.h"
 #include "connector/config_file.h"
 #include "connector/cores.h"
+#include "connector/service_buckets.h"
 #include "connector/service_monitoring.h"
 #include "connector/service_signer.h"
 #include "connector/tracing.h"
 #include "eth/heads.h"
+#include "net/aws_settings.h"
 #include "net/notify.h"
 
 enum {
@@ -40,7 +42,7 @@ struct process {
 	struct log log;
 
 	struct loop *loop;
-	struct transport *transport;
+	struct transport *transport, *buckets; /* NULL: buckets are read as all else is */
 	struct ecdsa *ecdsa;
 	struct signer *signer;
 	struct store *store;
@@ -347,6 +349,14 @@ static enum err transport_open(struct process *p)
 	return transport_ws_new(&p->transport, p->loop, http);
 }
 
+static enum err buckets_open(struct process *p, struct err_note *note)
+{
+	if ((p->options->services & SERVICE_WORKER) == 0)
+		return ERR_OK;
+	return service_buckets_open(&p->buckets, &p->config, p->transport, loop_clock(p->loop),
+				    (const char *const *)p->options->env, &p->log, note);
+}
+
 static enum err signer_open(struct process *p, struct err_note *note)
 {
 	uint8_t seed[32];
@@ -473,6 +483,7 @@ static void env_fill(struct process *p)
 		.clock = loop_clock(p->loop),
 		.rng = rng_system(),
 		.transport = p->transport,
+		.buckets = p->buckets,
 		.store = p->store,
 		.cores = p->cores.channels,
 		.cores_n = p->cores.n,
@@ -618,6 +629,7 @@ static void process_stop(struct process *p)
 	provider_free(p->gateway);
 	signer_free(p->signer);
 	tracer_free(p->tracer);
+	transport_free(p->buckets);
 	transport_free(p->transport);
 	inflight_free(&p->inflight);
 	ecdsa_free(p->ecdsa);
@@ -651,10 +663,12 @@ static enum err process_run(struct process *p, struct err_note *note)
 	notify_open(&p->notify, loop_clock(p->loop), (const char *const *)p->options->env);
 	TRY(loop_on_stop_signal(p->loop, on_signal, p));
 	TRY(transport_open(p));
+	TRY(buckets_open(p, note)); /* before the signer wipes the credentials of the environment */
 	/* Before the database: who waits for a key service holds nothing. */
 	enum err e = signer_open(p, note);
 	if (e != ERR_OK)
 		return e == ERR_CANCELLED ? ERR_OK : e; /* stopped by a signal */
+	aws_env_wipe(p->options->env); /* for the buckets alone they were there, too */
 	TRY(database_open(p, note));
 	TRY(chains_open(p, note));
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));

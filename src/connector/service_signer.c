@@ -59,7 +59,7 @@ static void on_changed(void *ctx, const char *down)
 		LOG_INFO(log, "AWS KMS answers again");
 }
 
-static bool is_plain_and_far(const char *url)
+bool service_url_plain_and_far(const char *url)
 {
 	return url && strncmp(url, "http://", 7) == 0 && strncmp(url, "http://127.", 11) != 0 &&
 	       strncmp(url, "http://localhost", 16) != 0 && strncmp(url, "http://[::1]", 12) != 0;
@@ -74,7 +74,7 @@ static void say_opened(const struct service_signer_options *o, const struct sign
 	LOG_INFO(o->log, "Transactions are signed by AWS KMS", log_s("address", address),
 		 log_s("key", o->config->aws_kms.key_id), log_s("region", state.region),
 		 log_s("credentials", aws_source_words(state.source)));
-	if (is_plain_and_far(state.endpoint))
+	if (service_url_plain_and_far(state.endpoint))
 		LOG_WARN(o->log, "AWS KMS is asked in plain text: use https");
 }
 

@@ -21,6 +21,9 @@ struct service_signer_options {
 enum err service_signer_open(struct signer **ret_signer, const struct service_signer_options *o,
 			     struct err_note *note) MUST_USE;
 
+/* http:// to another machine: whoever is on the way reads along. */
+bool service_url_plain_and_far(const char *url);
+
 /* Of the signer in AWS KMS; false: it is a raw key, or NULL. */
 struct live_breaker;
 bool service_signer_breaker(struct live_breaker *ret_breaker, const struct signer *s,

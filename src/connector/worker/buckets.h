@@ -20,6 +20,8 @@ struct bucket_state {
 	char *url;
 	struct breaker breaker;
 	struct http_queue heads;
+	struct err_note refusal; /* what it said last instead of serving; empty: nothing */
+	int64_t refusal_ms;      /* when that was logged, monotonic; 0: never */
 };
 
 struct buckets {

@@ -113,6 +113,7 @@ static void on_get(void *ctx, const struct http_reply *reply)
 
 	if (e == ERR_OK && (reply->status < 200 || reply->status > 299))
 		e = reply->status >= 500 || reply->status == 429 ? ERR_UNAVAILABLE : ERR_NOT_FOUND;
+	ct_bucket_said(s, reply);
 	ct_bucket_answered(s, e);
 	if (e != ERR_OK) {
 		get_failed(c, e);
@@ -272,6 +273,15 @@ void ct_located(struct ct *c, struct source *s)
 	check_all_located(c->job);
 }
 
+/* The first bucket that said why; NULL: none did. */
+static const struct bucket *refusing(const struct ct *c)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (c->sources[i].bad && c->sources[i].bucket->state->refusal.text[0])
+			return c->sources[i].bucket;
+	return NULL;
+}
+
 /*
  * No source is left in this round. Commitments get their rounds, then the attestations are asked;
  * those get their rounds, then the request waits.
@@ -309,8 +319,12 @@ void ct_lost(struct ct *c, const char *why)
 			   c->index, why, j->registry->homeless_n);
 		return;
 	}
-	work_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "ciphertext of handle %zu: %s",
-		   c->index, why);
+
+	const struct bucket *b = refusing(c);
+
+	work_retry(j, c->definite ? ERR_NOT_FOUND : ERR_UNAVAILABLE,
+		   "ciphertext of handle %zu: %s%s%.120s%s%s", c->index, why, b ? "; " : "",
+		   b ? b->url : "", b ? ": " : "", b ? b->state->refusal.text : "");
 }
 
 /* ---- life ---- */

@@ -59,5 +59,7 @@ void ct_lost(struct ct *c, const char *why);
 void ct_forgive(struct ct *c);
 /* For the bucket's breaker. */
 void ct_bucket_answered(struct source *s, enum err e);
+/* For people: a refusal is logged, now and then, and kept for the reason of the request. */
+void ct_bucket_said(struct source *s, const struct http_reply *reply);
 
 #endif

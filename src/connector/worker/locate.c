@@ -14,6 +14,11 @@
 
 #include "base/hex.h"
 #include "connector/worker/ciphertext.h"
+#include "net/aws_s3.h"
+
+enum {
+	REFUSAL_LOG_MS = 60 * 1000
+};
 
 static int64_t now_ms(const struct ct *c)
 {
@@ -168,6 +173,39 @@ void ct_bucket_answered(struct source *s, enum err e)
 			 log_s("bucket", s->bucket->url), log_e(e));
 }
 
+static bool is_signed(const struct config_strings *buckets, const char *url)
+{
+	for (size_t i = 0; i < buckets->n; i++)
+		if (aws_s3_inside(url, buckets->v[i]))
+			return true;
+	return false;
+}
+
+void ct_bucket_said(struct source *s, const struct http_reply *reply)
+{
+	const struct worker *w = s->ct->job->worker;
+	struct bucket_state *b = s->bucket->state;
+	struct err_note said;
+
+	if (reply->err != ERR_OK || reply->status >= 500)
+		return;
+	aws_s3_reason(&said, reply);
+	if ((reply->status == 401 || reply->status == 403) &&
+	    !is_signed(&w->env.config->s3_signed_buckets, s->url)) {
+		const struct err_note words = said;
+
+		(void)err_say(&said, ERR_REMOTE,
+			      "%s; reads of it are not signed (s3_signed_buckets)", words.text);
+	}
+	b->refusal = said;
+	if (said.text[0] == '\0' ||
+	    (b->refusal_ms != 0 && now_ms(s->ct) - b->refusal_ms < REFUSAL_LOG_MS))
+		return;
+	b->refusal_ms = now_ms(s->ct);
+	LOG_WARN(w->env.log, "A bucket refuses a read", log_s("bucket", s->bucket->url),
+		 log_s("detail", said.text));
+}
+
 static void on_head(void *ctx, const struct http_reply *reply)
 {
 	struct source *s = ctx;
@@ -175,6 +213,7 @@ static void on_head(void *ctx, const struct http_reply *reply)
 	enum err e = read_common(s, reply);
 
 	c->asked--;
+	ct_bucket_said(s, reply);
 	ct_bucket_answered(s, e);
 	if (e == ERR_OK)
 		e = c->by_attestation ? read_attestation(s, reply) : read_commitment(s, reply);

@@ -327,9 +327,11 @@ static enum err start(struct worker *w)
 	CHECK(!env->ethereum || provider_verifies_chain(env->ethereum));
 	for (size_t i = 0; i < env->hosts_n; i++)
 		CHECK(provider_verifies_chain(env->hosts[i]));
-	buckets_init(&w->buckets, env->transport, env->clock,
-		     (size_t)c->s3_max_concurrent_heads_per_bucket);
-	http_queue_init(&w->gets, env->transport, env->clock, (size_t)c->s3_max_concurrent_gets);
+
+	struct transport *t = env->buckets ? env->buckets : env->transport;
+
+	buckets_init(&w->buckets, t, env->clock, (size_t)c->s3_max_concurrent_heads_per_bucket);
+	http_queue_init(&w->gets, t, env->clock, (size_t)c->s3_max_concurrent_gets);
 	budget_init(&w->budget, env->clock, WORKER_CIPHERTEXT_BYTES_MAX);
 	cache_init(&w->cache, &w->budget, (size_t)c->ciphertext_cache_size);
 	TRY(cores_init(w));

@@ -402,6 +402,35 @@ static void test_bucket_that_fails_is_left_alone(void **state)
 		assert_true(world_wait_state(&f->w, id, "answered", 130000));
 }
 
+/* Why a private bucket does not serve is for people to read, until it does. */
+static void test_a_refusal_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char *named[] = {(char *)(uintptr_t)f->w.urls[0]};
+	struct sim_object *objects[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		objects[i] = world_publish_attested(&f->w, i, f->handle, BYTES_OF(body));
+		objects[i]->status = 403;
+	}
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	sim_run(&f->w.sim, 10000);
+	assert_string_equal(world_state(&f->w, 1), "ready");
+	assert_non_null(strstr(world_reason(&f->w, 1), f->w.urls[0]));
+	assert_non_null(strstr(world_reason(&f->w, 1),
+			       "HTTP 403: no permission to read it (or no permission to list the "
+			       "bucket, where it is not there); reads of it are not signed "
+			       "(s3_signed_buckets)"));
+	f->w.config.s3_signed_buckets = (struct config_strings){named, 1};
+	sim_run(&f->w.sim, 60000);
+	assert_null(strstr(world_reason(&f->w, 1), "not signed"));
+	assert_non_null(strstr(world_reason(&f->w, 1), "HTTP 403"));
+	objects[0]->status = objects[1]->status = 0;
+	assert_true(world_wait_state(&f->w, 1, "answered", 130000));
+}
+
 /* A coprocessor without a URL: what only it has waits and says so, everything else goes on. */
 static void test_no_url_and_no_fallback(void **state)
 {
@@ -467,6 +496,7 @@ int main(void)
 		T(test_cache_by_digest),
 		T(test_no_cache),
 		T(test_bucket_that_fails_is_left_alone),
+		T(test_a_refusal_is_told),
 		T(test_no_url_and_no_fallback),
 		T(test_fallback_of_a_coprocessor_without_url),
 		T(test_coprocessors_must_be_registered_where_that_is_wanted),

@@ -240,6 +240,8 @@ static const struct {
 	{"s3_config.region", "eu-west-1", NULL},
 	{"s3_config.bucket", "b", NULL},
 	{"s3_config.endpoint", "http://127.0.0.1:9000", NULL},
+	{"s3_signed_buckets", "http://127.0.0.1:9000/b,https://b.example", NULL},
+	{"s3_signing_region", "eu-west-1", NULL},
 	{"ciphertext_cache_size", "0", NULL},
 	{"copro_registry_refresh", "1s", NULL},
 	{"host_rpc_max_concurrent_calls", "5", NULL},
@@ -527,6 +529,27 @@ static void test_fallback_bucket(void **state)
 	assert_string_equal(f->c.s3_fallback_url, "http://127.0.0.1:9000/cts");
 }
 
+/* An access key must not go to whoever a slip of the pen names. */
+static void test_signed_buckets(void **state)
+{
+	static const char *const bad[] = {
+		"eu-west-1",   "ws://b",      "http://",     "http://b http://c", "b.example/one",
+		"https://k@b", "https://b?x", "https://b#x", "https://b,ftp://c",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		env_base(f, NULL);
+		env_add(f, "KMS_CONNECTOR_S3_SIGNED_BUCKETS", bad[i]);
+		if (load(f, NULL) != ERR_CONFIG_VALUE)
+			fail_msg("%s is taken", bad[i]);
+		assert_non_null(strstr(f->note.text, "KMS_CONNECTOR_S3_SIGNED_BUCKETS"));
+	}
+	env_base(f, NULL);
+	assert_int_equal(load(f, "s3_signing_region = \"EU!\"\n"), ERR_CONFIG_VALUE);
+	assert_non_null(strstr(f->note.text, "x.toml:1: s3_signing_region: no region of AWS"));
+}
+
 /* A number of seconds under a key that is a duration today. */
 static void test_connect_timeout_in_seconds(void **state)
 {
@@ -550,6 +573,7 @@ int main(void)
 		T(test_first_generation),
 		T(test_its_defaults_hold_only_there),
 		T(test_fallback_bucket),
+		T(test_signed_buckets),
 		T(test_connect_timeout_in_seconds),
 	};
 
