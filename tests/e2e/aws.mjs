@@ -7,12 +7,11 @@ import { createServer } from 'node:http';
 import { getBytes, SigningKey } from 'ethers';
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
-const skewMaxMs = 5 * 60 * 1000;
 
-const sha256 = (data) => createHash('sha256').update(data).digest('hex');
+export const sha256 = (data) => createHash('sha256').update(data).digest('hex');
 const hmac = (key, data) => createHmac('sha256', key).update(data).digest();
 
-class Refusal extends Error {
+export class Refusal extends Error {
 	constructor(code, message, status = 400) {
 		super(message);
 		this.code = code;
@@ -46,44 +45,57 @@ function canonicalQuery(query) {
 		.join('&');
 }
 
+// What services differ in: the code of each refusal with its status, how far a date may be off, and that S3's paths are not
+// encoded a second time but its requests say the digest of their body.
+const rules = {
+	other: { skewMaxMs: 5 * 60 * 1000, missing: ['MissingAuthenticationTokenException'], incomplete: ['IncompleteSignature'], wrong: ['InvalidSignatureException'], skewed: ['InvalidSignatureException'], region: ['InvalidSignatureException'], unknown: ['UnrecognizedClientException'], token: ['UnrecognizedClientException'], expired: ['ExpiredTokenException'] },
+	s3: { skewMaxMs: 15 * 60 * 1000, missing: ['AccessDenied', 403], incomplete: ['AuthorizationHeaderMalformed'], wrong: ['SignatureDoesNotMatch', 403], skewed: ['RequestTimeTooSkewed', 403], region: ['AuthorizationHeaderMalformed'], unknown: ['InvalidAccessKeyId', 403], token: ['InvalidToken'], expired: ['ExpiredToken'] },
+};
+
 // Returns who signed; throws what AWS would answer. `keys` gives {secret, token?, expires?, principal} by access key id.
 export function verifySignature({ method, url, rawHeaders, body }, { keys, region, service, nowMs }) {
+	const rule = rules[service] ?? rules.other;
+	const refuse = (what, message) => {
+		throw new Refusal(rule[what][0], message, rule[what][1]);
+	};
 	const headers = headerMap(rawHeaders);
 	const authorization = headers.get('authorization');
-	if (!authorization) throw new Refusal('MissingAuthenticationTokenException', 'Missing Authentication Token');
+	if (!authorization) refuse('missing', 'Missing Authentication Token');
 	const parts = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$/.exec(authorization);
-	if (!parts) throw new Refusal('IncompleteSignature', 'Authorization header is not understood');
+	if (!parts) refuse('incomplete', 'Authorization header is not understood');
 	const [, id, day, scopeRegion, scopeService, list, signature] = parts;
 	const names = list.split(';');
-	if (names.join() !== [...new Set(names)].sort().join()) throw new Refusal('IncompleteSignature', 'SignedHeaders are not sorted');
+	if (names.join() !== [...new Set(names)].sort().join()) refuse('incomplete', 'SignedHeaders are not sorted');
 	for (const name of headers.keys())
 		if ((name.startsWith('x-amz-') || name === 'host' || name === 'content-type') && !names.includes(name))
-			throw new Refusal('InvalidSignatureException', `There were headers present in the request which were not signed: ${name}`);
+			refuse('wrong', `There were headers present in the request which were not signed: ${name}`);
 	const date = headers.get('x-amz-date');
-	if (!/^\d{8}T\d{6}Z$/.test(date ?? '') || !date.startsWith(day)) throw new Refusal('IncompleteSignature', 'X-Amz-Date is not understood');
-	if (scopeService !== service) throw new Refusal('InvalidSignatureException', `Credential should be scoped to correct service: '${service}'.`);
-	if (scopeRegion !== region) throw new Refusal('InvalidSignatureException', `Credential should be scoped to a valid region.`);
+	if (!/^\d{8}T\d{6}Z$/.test(date ?? '') || !date.startsWith(day)) refuse('incomplete', 'X-Amz-Date is not understood');
+	if (scopeService !== service) refuse('wrong', `Credential should be scoped to correct service: '${service}'.`);
+	if (scopeRegion !== region) refuse('region', `Credential should be scoped to a valid region.`);
 	const atMs = Date.parse(date.replace(/(....)(..)(..)T(..)(..)(..)Z/, '$1-$2-$3T$4:$5:$6Z'));
-	if (Math.abs(atMs - nowMs) > skewMaxMs) throw new Refusal('InvalidSignatureException', `Signature expired or not yet current: ${date}`);
+	if (Math.abs(atMs - nowMs) > rule.skewMaxMs) refuse('skewed', `Signature expired or not yet current: ${date}`);
 
 	const key = keys.get(id);
-	if (!key) throw new Refusal('UnrecognizedClientException', 'The security token included in the request is invalid.');
-	if ((key.token ?? null) !== (headers.get('x-amz-security-token') ?? null)) throw new Refusal('UnrecognizedClientException', 'The security token included in the request is invalid.');
+	if (!key) refuse('unknown', 'The security token included in the request is invalid.');
+	if ((key.token ?? null) !== (headers.get('x-amz-security-token') ?? null)) refuse('token', 'The security token included in the request is invalid.');
+	const digest = sha256(body);
+	if (service === 's3' && headers.get('x-amz-content-sha256') !== digest) throw new Refusal('XAmzContentSHA256Mismatch', "The provided 'x-amz-content-sha256' header does not match what was computed.");
 	const [path, query = ''] = url.split('?');
 	const canonical = [
 		method,
-		path.split('/').map(strictEncode).join('/') || '/',
+		path.split('/').map((part) => strictEncode(service === 's3' ? decodeURIComponent(part) : part)).join('/') || '/',
 		canonicalQuery(query),
 		...names.map((name) => `${name}:${headers.get(name) ?? ''}`),
 		'',
 		list,
-		sha256(body),
+		digest,
 	].join('\n');
 	const toSign = ['AWS4-HMAC-SHA256', date, `${day}/${region}/${service}/aws4_request`, sha256(canonical)].join('\n');
 	const signingKey = [day, region, service, 'aws4_request'].reduce(hmac, `AWS4${key.secret}`);
 	if (!timingSafeEqual(hmac(signingKey, toSign), Buffer.from(signature, 'hex')))
-		throw new Refusal('InvalidSignatureException', 'The request signature we calculated does not match the signature you provided.');
-	if (key.expires !== undefined && key.expires <= nowMs) throw new Refusal('ExpiredTokenException', 'The security token included in the request is expired');
+		refuse('wrong', 'The request signature we calculated does not match the signature you provided.');
+	if (key.expires !== undefined && key.expires <= nowMs) refuse('expired', 'The security token included in the request is expired');
 	return key;
 }
 
