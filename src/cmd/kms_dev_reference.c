@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * Prints docs/operations/configuration.md from the table that the connector reads its
- * configuration by. Never installed: `ninja configuration-doc` writes the page, a test compares it.
+ * Prints a page of docs/operations from the tables that a program reads its configuration by:
+ * configuration.md for the connector, configuration-server.md for kms-server and kms-gen-keys.
+ * Never installed: `ninja configuration-doc` writes the pages, tests compare them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cmd/kms_dev_reference.h"
 #include "connector/config.h"
 
 enum {
@@ -77,12 +79,17 @@ static enum err add_page(struct buf *out)
 	return ERR_OK;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	CLEANUP(buf_free) struct buf out = buf_make(PAGE_SIZE_MAX);
+	bool server = argc == 2 && strcmp(argv[1], "server") == 0;
 
-	if (add_page(&out) != ERR_OK || fwrite(out.p, 1, out.n, stdout) != out.n ||
-	    fflush(stdout) != 0)
+	if (!server && (argc != 2 || strcmp(argv[1], "connector") != 0)) {
+		(void)fprintf(stderr, "usage: kms-dev-reference connector|server\n");
+		return EXIT_FAILURE;
+	}
+	if ((server ? reference_add_server(&out) : add_page(&out)) != ERR_OK ||
+	    fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0)
 		return EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }
