@@ -151,6 +151,22 @@ static void test_handles_go_too(void **state)
 	assert_int_equal(count(f, "SELECT count(*) FROM operation_handle"), 0);
 }
 
+static void test_rounds_as_configured(void **state)
+{
+	struct fixture *f = *state;
+
+	see(f, 1);
+	sql(f, "UPDATE operation SET state = 'done'");
+	f->w.config.gc_age_ms = 1000;
+	f->w.config.operation_recovery_run_interval_ms = 10 * ROUND_MS;
+	collector_stop(f->collector);
+	assert_int_equal(collector_start(&f->collector, &f->w.env), ERR_OK);
+	sim_run(&f->w.sim, 9 * ROUND_MS);
+	assert_int_equal(count(f, ALL), 1);
+	sim_run(&f->w.sim, 3 * ROUND_MS);
+	assert_int_equal(count(f, ALL), 0);
+}
+
 static void test_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -266,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_handles_go_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rounds_as_configured, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_orphan, setup, teardown),

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* The worker and what is no decryption: what must agree before a core makes, gives up or forgets
  * anything. Each test first shows that the core is not asked, then that it would have been. */
+#include "connector/adapters/key_generation.h"
 #include "connector/adapters/protocol_config.h"
 #include "crypto/keccak.h"
+#include "net/protobuf.h"
 #include "worker_fixture.h"
+
+#include "kms.v1.pb-c.h"
 
 static const struct address generation = {{0x9e}}, protocol = {{0x9c}}, stranger = {{0x99}};
 
@@ -45,12 +49,19 @@ static bool says(void *ctx, struct address to, struct bytes data, uint64_t block
 		words[0] = u256_from_u64(s->done ? 1 : 0);
 	} else if (address_eq(to, protocol) && is_call(data, "isLiveKmsContext(uint256)")) {
 		words[0] = u256_from_u64(s->live ? 1 : 0);
+	} else if (address_eq(to, protocol) &&
+		   (is_call(data, "isValidKmsContext(uint256)") ||
+		    is_call(data, "isValidEpochForContext(uint256,uint256)"))) {
+		words[0] = u256_from_u64(1);
 	} else if (address_eq(to, protocol) && is_call(data, "getKmsContextAnchor(uint256)")) {
 		words[0] = u256_from_u64(1);
 		words[1] = u256_from_be(s->anchor.b);
 		n = 2;
 	} else if (address_eq(to, protocol) && is_call(data, "getCurrentKmsContextAndEpoch()")) {
 		words[1] = s->current_epoch;
+		n = 2;
+	} else if (address_eq(to, generation) && data.n == 4) { /* lists of ids: none */
+		words[0] = u256_from_u64(32);
 		n = 2;
 	} else {
 		return false;
@@ -187,6 +198,145 @@ static void test_another_chain_is_refused(void **state)
 			       .content = key_content(f, 0)});
 	start(f);
 	assert_is(f, "refused", "is not the one that the configuration names");
+}
+
+/* ---- what the configuration says of keys ---- */
+
+struct key_asked {
+	Kms__V1__CompressedKeyConfig compressed;
+	char name[32], version[32];
+	unsigned n;
+};
+
+static enum grpc_status see_key(void *ctx, const char *method, struct bytes message,
+				struct buf *reply)
+{
+	struct arena memory CLEANUP(arena_free) = arena_make(1 << 20);
+	struct key_asked *a = ctx;
+	ProtobufCMessage *base;
+
+	(void)reply;
+	if (strcmp(method, "KeyGenPreproc") != 0)
+		return GRPC_UNAVAILABLE;
+	assert_int_equal(protobuf_unpack(&base, &kms__v1__key_gen_preproc_request__descriptor,
+					 message, &memory),
+			 ERR_OK);
+	const Kms__V1__KeyGenPreprocRequest *m = (const Kms__V1__KeyGenPreprocRequest *)base;
+	a->n++;
+	a->compressed = m->keyset_config->standard_keyset_config->compressed_key_config;
+	(void)snprintf(a->name, sizeof(a->name), "%s", m->domain->name);
+	(void)snprintf(a->version, sizeof(a->version), "%s", m->domain->version);
+	return GRPC_OK;
+}
+
+/* Asks for a key of the context 7 and its epoch 9. */
+static void see(struct fixture *f, struct said *s, struct key_asked *a)
+{
+	struct buf b CLEANUP(buf_free) = buf_make(1 << 12);
+	uint8_t extra[65] = {2};
+	const struct key_request r = {.host = true, .params = 1, .extra_data = BYTES_OF(extra)};
+
+	extra[32] = 7;
+	extra[64] = 9;
+	configure(f, s);
+	*a = (struct key_asked){0};
+	f->w.core.script = see_key;
+	f->w.core.script_ctx = a;
+	assert_int_equal(key_request_encode(&b, &r), ERR_OK);
+	ask(f, &(struct asked){.kind = OP_KIND_PREP_KEYGEN,
+			       .contract = generation,
+			       .id = 1,
+			       .content = buf_view(&b)});
+}
+
+static void test_compressed_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct key_asked a;
+	struct said s;
+
+	see(f, &s, &a);
+	f->w.config.compressed_keys = true;
+	start(f);
+	sim_run(&f->w.sim, 3000);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.compressed, KMS__V1__COMPRESSED_KEY_CONFIG__CompressedAll);
+}
+
+static void test_no_compressed_keys(void **state)
+{
+	struct fixture *f = *state;
+	struct key_asked a;
+	struct said s;
+
+	see(f, &s, &a);
+	f->w.config.compressed_keys = false;
+	start(f);
+	sim_run(&f->w.sim, 3000);
+	assert_int_equal(a.n, 1);
+	assert_int_equal(a.compressed, KMS__V1__COMPRESSED_KEY_CONFIG__CompressedNone);
+}
+
+/* kms_generation_contract.domain_name and .domain_version: what the core is to sign for. */
+static void test_domain_of_the_key_contract(void **state)
+{
+	struct fixture *f = *state;
+	struct key_asked a;
+	struct said s;
+
+	see(f, &s, &a);
+	f->w.config.kms_generation_contract.domain_name = "Another";
+	f->w.config.kms_generation_contract.domain_version = "3";
+	start(f);
+	sim_run(&f->w.sim, 3000);
+	assert_string_equal(a.name, "Another");
+	assert_string_equal(a.version, "3");
+}
+
+static enum grpc_status see_epoch(void *ctx, const char *method, struct bytes message,
+				  struct buf *reply)
+{
+	struct arena memory CLEANUP(arena_free) = arena_make(1 << 20);
+	struct key_asked *a = ctx;
+	ProtobufCMessage *base;
+
+	(void)reply;
+	if (strcmp(method, "NewMpcEpoch") != 0)
+		return GRPC_UNAVAILABLE;
+	assert_int_equal(protobuf_unpack(&base, &kms__v1__new_mpc_epoch_request__descriptor,
+					 message, &memory),
+			 ERR_OK);
+	const Kms__V1__NewMpcEpochRequest *m = (const Kms__V1__NewMpcEpochRequest *)base;
+	a->n++;
+	(void)snprintf(a->name, sizeof(a->name), "%s", m->domain->name);
+	(void)snprintf(a->version, sizeof(a->version), "%s", m->domain->version);
+	return GRPC_OK;
+}
+
+/* protocol_config_contract.domain_name and .domain_version; of an epoch that takes nothing over. */
+static void test_domain_of_the_protocol_contract(void **state)
+{
+	static const uint8_t content[3 * 32 + 8] = {[31] = 7, [63] = 7, [95] = 8};
+	struct fixture *f = *state;
+	struct key_asked a = {0};
+	struct said s;
+
+	configure(f, &s);
+	s.live = true;
+	f->w.core.script = see_epoch;
+	f->w.core.script_ctx = &a;
+	f->w.config.protocol_config_contract.domain_name = "Another";
+	f->w.config.protocol_config_contract.domain_version = "3";
+	ask(f, &(struct asked){.kind = OP_KIND_NEW_EPOCH,
+			       .contract = protocol,
+			       .id = 9,
+			       .content = BYTES_OF(content)});
+	start(f);
+	sim_run(&f->w.sim, 3000);
+	if (a.n != 1)
+		fail_msg("%s", world_reason(&f->w, 9));
+	assert_string_equal(a.name, "Another");
+	assert_string_equal(a.version, "3");
 }
 
 /* ---- one id, one content ---- */
@@ -421,6 +571,10 @@ int main(void)
 		T(test_the_configured_contract),
 		T(test_another_contract_is_refused),
 		T(test_another_chain_is_refused),
+		T(test_compressed_keys),
+		T(test_no_compressed_keys),
+		T(test_domain_of_the_key_contract),
+		T(test_domain_of_the_protocol_contract),
 		T(test_an_id_is_given_once),
 		T(test_two_processes_give_an_id_once),
 		T(test_what_is_given_up_is_not_asked),
