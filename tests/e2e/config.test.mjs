@@ -157,6 +157,68 @@ test('each of the three services takes the whole configuration of both forms', (
 			}
 });
 
+for (const program of ['gw-listener', 'kms-worker', 'tx-sender', 'transaction-sender'])
+	test(`start: ${program}, from each source`, async () => {
+		for (const [form, keys] of Object.entries({ second, middle }))
+			for (const [source, make] of Object.entries(sources)) {
+				const { args, env } = make({ ...keys, monitoring_endpoint: `127.0.0.1:${++port}`, database_url: `sqlite:${join(scratch, `${port}.db`)}` });
+				const log = join(scratch, `${port}.log`);
+				const entry = start(program, join(programs, program), ['start', ...args], { log, cwd: scratch, env });
+				await waitFor('the start', () => /Monitoring/.test(readFileSync(log, 'utf8')) || !isRunning(entry));
+				const answer = await fetch(`http://127.0.0.1:${port}/version`).catch(() => null);
+				await stop(entry);
+				assert.equal(answer?.status, 200, `${form}, ${source}: ${readFileSync(log, 'utf8')}`);
+			}
+	});
+
+test('the file by each of its names: -c and --config, a path and a bare name; the name of the service: -n and --name', async () => {
+	const directory = join(scratch, 'named');
+	mkdirSync(directory);
+	for (const [args, keys] of [
+		[['-c', join(directory, 'one.toml'), '-n', 'called'], first],
+		[['--config', 'named/one.toml', '--name', 'called'], second],
+		[[`--config=${join(directory, 'one.toml')}`, '--name=called'], middle],
+		[['-c', 'one.toml', '-n', 'called'], first],
+	]) {
+		const name = join(directory, 'one.toml');
+		writeFileSync(name, asFile({ ...keys, log_format: 'json', monitoring_endpoint: `127.0.0.1:${++port}`, database_url: `sqlite:${join(scratch, `${port}.db`)}` }));
+		const log = join(scratch, `${port}.log`);
+		const entry = start('kms-connector', join(programs, 'kms-connector'), ['start', ...args], { log, cwd: scratch, env: { KMS_CONNECTOR_CONFIG_DIR: directory } });
+		await waitFor('the start', () => /Monitoring/.test(readFileSync(log, 'utf8')) || !isRunning(entry));
+		await stop(entry);
+		const [line] = readFileSync(log, 'utf8').split('\n').filter((text) => /"Monitoring"/.test(text));
+		assert.equal(JSON.parse(line ?? '{}').service, 'called', readFileSync(log, 'utf8'));
+		assert.equal(run('kms-connector', ['validate', ...args.slice(0, args[0].includes('=') ? 1 : 2)], { KMS_CONNECTOR_CONFIG_DIR: directory }).status, 0);
+	}
+});
+
+// One configuration in each way that TOML and variables have of saying it: the same mistake is found under the same key.
+test('TOML: tables, dotted keys, inline tables, texts for numbers; variables: __ and any letter case', () => {
+	const top = Object.entries(second).filter(([name]) => !name.includes('.')).map(([name, v]) => `${name} = ${value(v)}\n`).join('');
+	const d = address(1);
+	const g = address(2);
+	const h = hosts[0];
+	const host = `{ url = "${h.url}", chain_id = ${h.chain_id}, acl_address = "${h.acl_address}" }`;
+	const ways = {
+		tables: [`${top}[decryption_contract]\naddress = "${d}"\n[gateway_config_contract]\naddress = "${g}"\n${hostTables}`, {}],
+		'dotted keys': [`${top}decryption_contract.address = "${d}"\ngateway_config_contract.address = "${g}"\n${hostTables}`, {}],
+		'inline tables': [`${top}decryption_contract = { address = "${d}" }\ngateway_config_contract = { address = "${g}" }\nhost_chains = [${host}]\n`, {}],
+		'texts for numbers': [`${top.replace('54321', '"54321"')}decryption_contract.address = "${d}"\ngateway_config_contract.address = "${g}"\n${hostTables.replace('12345', '"12345"')}`, {}],
+		'variables in capitals': ['', asVariables(second)],
+		'variables in small letters': ['', Object.fromEntries(Object.entries(asVariables(second)).map(([name, v]) => [`KMS_CONNECTOR_${name.slice(14).toLowerCase()}`, v]))],
+		'camelCase in host_chains': ['', { ...asVariables(second), KMS_CONNECTOR_HOST_CHAINS: JSON.stringify([{ url: h.url, chainId: String(h.chain_id), aclAddress: h.acl_address }]) }],
+	};
+	for (const [way, [text, env]] of Object.entries(ways)) {
+		const args = text ? ['validate', '-c', file(text)] : ['validate'];
+		assert.equal(run('kms-connector', args, env).status, 0, `${way}: ${run('kms-connector', args, env).stderr}`);
+		// The same with an address that is none: whatever says it, it is that key.
+		const spoilt = Object.fromEntries(Object.entries(env).map(([name, v]) => [name, v.replace(d, '0x12')]));
+		const bad = run('kms-connector', text ? ['validate', '-c', file(text.replace(d, '0x12'))] : ['validate'], spoilt);
+		assert.equal(bad.status, 1, way);
+		assert.match(bad.stderr, /(decryption_contract\.address|KMS_CONNECTOR_DECRYPTION_CONTRACT__ADDRESS): found "0x12"/i, way);
+	}
+});
+
 test('list and validate of the first generation: --full-path, and a name in its directory', () => {
 	const directory = join(scratch, 'config', 'environments');
 	mkdirSync(directory, { recursive: true });
