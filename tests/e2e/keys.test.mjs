@@ -213,6 +213,17 @@ test('the gateway: its finality', () =>
 		assert.ok(tags().has('safe'));
 	}));
 
+test('the parent chain of the gateway: its endpoint, its id, its contract', () =>
+	withChains(async ({ gateway, host, ethereum, second }) => {
+		const settings = { gateway_finality: 'arbitrum-l1-confirmed', gateway_parent_url: ethereum.url, gateway_parent_chain_id: 888, gateway_parent_rollup: address(0xa0) };
+		const names = (chain, rollup) => JSON.stringify(chain.asked).includes(rollup);
+		await withConnector({ gateway, host, settings }, () => waitFor('the question', () => names(ethereum, address(0xa0))));
+		await withConnector({ gateway, host, settings: { ...settings, gateway_parent_url: second.url, gateway_parent_rollup: address(0xa1) } }, () => waitFor('the question', () => names(second, address(0xa1))));
+		assert.ok(!names(second, address(0xa0)) && !names(ethereum, address(0xa1)));
+		const log = await withConnector({ gateway, host, settings: { ...settings, gateway_parent_chain_id: 889 } }, ({ log }) => waitFor('the warning', () => /serves another chain/.test(log())));
+		assert.match(log, /An endpoint serves another chain, nothing is read from it endpoint=127\.0\.0\.1:23202 chain_id=888/);
+	}));
+
 // ---- a host chain ----
 
 const six = { logs: [1, 2, 3, 4, 5, 6].map(requestLog) };
@@ -266,6 +277,25 @@ test('the time of a health check', () =>
 		const [short, long] = [await taken('300ms'), await taken('2s')];
 		assert.ok(short >= 250 && short < 1800 && long >= 1900, `${short} and ${long} ms`);
 	}));
+
+test('traces: all of them, or none', () =>
+	withChains(async ({ gateway, host }) => {
+		let posts = 0;
+		const collector = createServer((request, response) => request.resume().on('end', () => response.end(String((posts += request.url === '/v1/traces' ? 1 : 0)))));
+		await new Promise((resolve) => collector.listen(23204, '127.0.0.1', resolve));
+		const settings = { otlp_endpoint: 'http://127.0.0.1:23204', shutdown_grace: '1s' };
+		try {
+			await withConnector({ gateway, host, settings: { ...settings, otlp_sampling_percent: 0 } }, async () => {
+				await waitFor('questions', () => host.of('eth_call').length >= 6);
+				await sleep(1500);
+			});
+			assert.equal(posts, 0);
+			await withConnector({ gateway, host, settings }, () => waitFor('traces', () => posts > 0));
+		} finally {
+			collector.closeAllConnections();
+			collector.close();
+		}
+	}, six));
 
 // ---- the end ----
 
