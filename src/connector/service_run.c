@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -112,44 +110,6 @@ static void on_config(void *ctx, const struct connector_config *c)
 		p->log.service = c->service_name;
 }
 
-static const char *env_value(const struct process *p, const char *name)
-{
-	char *const *env = p->options->env;
-	size_t n = strlen(name);
-
-	for (; env && *env; env++)
-		if (strncasecmp(*env, name, n) == 0 && (*env)[n] == '=')
-			return &(*env)[n + 1];
-	return NULL;
-}
-
-/* The file that the key came from, if it is one that an operator made. */
-static const char *key_file(const struct process *p)
-{
-	const char *named = env_value(p, "KMS_CONNECTOR_PRIVATE_KEY_FILE");
-
-	if (!p->config.private_key_given || env_value(p, "KMS_CONNECTOR_PRIVATE_KEY"))
-		return NULL;
-	if (named && named[0])
-		return named;
-	return env_value(p, "CREDENTIALS_DIRECTORY") ? NULL : p->options->config_file;
-}
-
-/* A warning and no refusal, as for keys in the vault: container platforms mount whole
- * configurations with mode 0644 where nobody else lives. */
-static void judge_file_mode(const struct process *p)
-{
-	const char *path = key_file(p);
-	char mode[8];
-	struct stat st;
-
-	if (!path || stat(path, &st) != 0 || (st.st_mode & (S_IRWXO | S_IWGRP)) == 0)
-		return;
-	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)st.st_mode & 07777);
-	LOG_WARN(&p->log, "A file holds private_key, and others can read or change it: chmod 600",
-		 log_s("file", path), log_s("mode", mode));
-}
-
 static enum err config_read(struct process *p, struct err_note *note)
 {
 	const char *const *env = (const char *const *)p->options->env;
@@ -165,7 +125,7 @@ static enum err config_read(struct process *p, struct err_note *note)
 	TRY(connector_config_read(&p->config, p->options->services, &source, &p->arena, note));
 	TRY(connector_database_url(&p->database_url, &p->config.database_url, env, note));
 	secret_free(&p->config.database_url);
-	judge_file_mode(p);
+	service_signer_judge_file(&p->config, env, p->options->config_file, &p->log);
 	config_wipe_env(&connector_config, p->options->env);
 	return ERR_OK;
 }

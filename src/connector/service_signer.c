@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "connector/service_signer.h"
 
+#include <stdio.h>
+#include <strings.h>
+#include <sys/stat.h>
+
 #include "connector/metrics_live.h"
 #include "eth/signer_aws.h"
 #include "eth/text.h"
@@ -8,6 +12,47 @@
 bool service_signer_is_aws(const struct connector_config *c)
 {
 	return !c->private_key_given && c->aws_kms.key_id && c->aws_kms.key_id[0];
+}
+
+/* ---- the file of the raw key ---- */
+
+static const char *env_value(const char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; env && *env; env++)
+		if (strncasecmp(*env, name, n) == 0 && (*env)[n] == '=')
+			return &(*env)[n + 1];
+	return NULL;
+}
+
+/* The file that the key came from, if it is one that an operator made. */
+static const char *key_file(const struct connector_config *c, const char *const *env,
+			    const char *config_file)
+{
+	const char *named = env_value(env, "KMS_CONNECTOR_PRIVATE_KEY_FILE");
+
+	if (!c->private_key_given || env_value(env, "KMS_CONNECTOR_PRIVATE_KEY"))
+		return NULL;
+	if (named && named[0])
+		return named;
+	return env_value(env, "CREDENTIALS_DIRECTORY") ? NULL : config_file;
+}
+
+/* A warning and no refusal, as for keys in the vault: container platforms mount whole
+ * configurations with mode 0644 where nobody else lives. */
+void service_signer_judge_file(const struct connector_config *c, const char *const *env,
+			       const char *config_file, const struct log *log)
+{
+	const char *path = key_file(c, env, config_file);
+	char mode[8];
+	struct stat st;
+
+	if (!path || stat(path, &st) != 0 || (st.st_mode & (S_IRWXO | S_IWGRP)) == 0)
+		return;
+	(void)snprintf(mode, sizeof(mode), "%04o", (unsigned)st.st_mode & 07777);
+	LOG_WARN(log, "A file holds private_key, and others can read or change it: chmod 600",
+		 log_s("file", path), log_s("mode", mode));
 }
 
 /* ---- the raw key ---- */

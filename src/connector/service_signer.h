@@ -21,6 +21,11 @@ struct service_signer_options {
 enum err service_signer_open(struct signer **ret_signer, const struct service_signer_options *o,
 			     struct err_note *note) MUST_USE;
 
+/* Warns where the file that private_key came from (a file of its own, or the configuration's) is
+ * open to others. Before the environment is wiped. */
+void service_signer_judge_file(const struct connector_config *c, const char *const *env,
+			       const char *config_file, const struct log *log);
+
 /* http:// to another machine: whoever is on the way reads along. */
 bool service_url_plain_and_far(const char *url);
 
