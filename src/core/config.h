@@ -78,4 +78,10 @@ static inline struct vault core_config_vault(const struct vault_config *c, bool 
 	return (struct vault){.path = c->path, .prefix = c->prefix, .private = private};
 }
 
+static inline struct vaults core_config_vaults(const struct core_config *c)
+{
+	return (struct vaults){.public = core_config_vault(&c->public_vault, false),
+			       .private = core_config_vault(&c->private_vault, true)};
+}
+
 #endif

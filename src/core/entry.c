@@ -87,7 +87,8 @@ struct entry *entry_find_preproc(const struct core_service *s, struct hash32 pre
 {
 	for (size_t i = 0; i < ENTRY_BUCKETS; i++)
 		for (struct entry *e = s->buckets[i]; e; e = e->bucket_next)
-			if (works[e->name.kind].key && hash32_eq(e->preproc_id, preproc_id))
+			if (works[e->name.kind].key && e->name.kind != REQUEST_CRSGEN &&
+			    hash32_eq(e->preproc_id, preproc_id))
 				return e;
 	return NULL;
 }
@@ -220,7 +221,11 @@ static void waiters_answer(struct entry *e)
 static void key_adopt(struct entry *e)
 {
 	struct core_service *s = e->core;
-	enum err err = key_ring_add(s->o.keys, e->epoch_id, e->name.id, e->key);
+	const struct key_ring_entry entry = {.epoch_id = e->epoch_id,
+					     .key_id = e->name.id,
+					     .preproc_id = e->key_preproc_id,
+					     .key = e->key};
+	enum err err = key_ring_add(s->o.keys, &entry);
 
 	e->key = NULL;
 	if (err != ERR_OK)

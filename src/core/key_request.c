@@ -9,7 +9,17 @@ enum {
 	DIGEST_TEXT_MAX = CORE_EXTRA_DATA_MAX + 2 * CORE_DOMAIN_TEXT_MAX + 1024
 };
 
-/* The fields of either message. */
+const struct fhe_params *key_params_of(enum key_params params)
+{
+	static const struct fhe_params *const rows[] = {
+		[KEY_PARAMS_DEFAULT] = &fhe_params_v1_7,
+		[KEY_PARAMS_TEST] = &fhe_params_test,
+	};
+
+	return rows[params];
+}
+
+/* The fields of any of the messages. */
 struct fields {
 	const Kms__V1__RequestId *id, *preproc_id, *context_id, *epoch_id;
 	const Kms__V1__Eip712DomainMsg *domain;
@@ -20,6 +30,8 @@ struct fields {
 	size_t schemes_n;
 	bool has_params;
 	Kms__V1__FheParameter params;
+	bool has_bits;
+	uint32_t bits_max;
 };
 
 static struct fields preproc_fields(const ProtobufCMessage *message)
@@ -63,6 +75,28 @@ static struct fields keygen_fields(const ProtobufCMessage *message)
 	};
 }
 
+static struct fields crsgen_fields(const ProtobufCMessage *message)
+{
+	const Kms__V1__CrsGenRequest *m = (const Kms__V1__CrsGenRequest *)message;
+	bool given = m->max_num_bits_presence_case ==
+		     KMS__V1__CRS_GEN_REQUEST__MAX_NUM_BITS_PRESENCE_MAX_NUM_BITS;
+
+	return (struct fields){
+		.id = m->request_id,
+		.preproc_id = m->request_id,
+		.context_id = m->context_id,
+		.epoch_id = m->epoch_id,
+		.domain = m->domain,
+		.extra_data = m->extra_data,
+		.schemes = m->signing_schemes,
+		.schemes_n = m->n_signing_schemes,
+		.has_params = true,
+		.params = m->params,
+		.has_bits = true,
+		.bits_max = given ? m->max_num_bits : CRS_BITS_DEFAULT,
+	};
+}
+
 static const struct form {
 	const char *name; /* also begins the digest of the content: never changes */
 	const ProtobufCMessageDescriptor *descriptor;
@@ -71,6 +105,7 @@ static const struct form {
 	[REQUEST_KEYGEN_PREPROC] = {"KeyGenPreprocRequest",
 				    &kms__v1__key_gen_preproc_request__descriptor, preproc_fields},
 	[REQUEST_KEYGEN] = {"KeyGenRequest", &kms__v1__key_gen_request__descriptor, keygen_fields},
+	[REQUEST_CRSGEN] = {"CrsGenRequest", &kms__v1__crs_gen_request__descriptor, crsgen_fields},
 };
 
 /* ---- fields ---- */
@@ -128,6 +163,19 @@ static enum err params_read(struct key_request *r, const struct fields *f, struc
 	return ERR_OK;
 }
 
+static enum err bits_read(struct key_request *r, const struct fields *f, struct err_note *note)
+{
+	if (!f->has_bits)
+		return ERR_OK;
+	if (f->bits_max == 0 || f->bits_max > CRS_BITS_DEFAULT ||
+	    (f->bits_max & (f->bits_max - 1)) != 0)
+		return err_say(note, ERR_BAD_REQUEST,
+			       "max_num_bits is %u, not a power of two up to %d", f->bits_max,
+			       CRS_BITS_DEFAULT);
+	r->bits_max = f->bits_max;
+	return ERR_OK;
+}
+
 /* ---- digest of the content ---- */
 
 static enum err digest_make(struct key_request *r)
@@ -145,6 +193,8 @@ static enum err digest_make(struct key_request *r)
 	bincode_put_u8(&w, r->wants_ecdsa);
 	bincode_put_u8(&w, r->has_params);
 	bincode_put_u32(&w, (uint32_t)r->params);
+	if (r->kind == REQUEST_CRSGEN)
+		bincode_put_u32(&w, r->bits_max);
 	TRY(bincode_end(&w));
 
 	struct bytes all = buf_view(&text);
@@ -174,6 +224,7 @@ enum err key_request_read(struct key_request *ret_request, enum request_kind kin
 	TRY(field_extra_data(&r.extra_data, f.extra_data, note));
 	TRY(field_where(&r.where, f.context_id, f.epoch_id, note));
 	TRY(params_read(&r, &f, note));
+	TRY(bits_read(&r, &f, note));
 	TRY(added_check(f.added, note));
 	TRY(config_check(f.config, note));
 	TRY(field_schemes(&r.wants_ecdsa, f.schemes, f.schemes_n, note));

@@ -46,7 +46,13 @@ static enum err epoch_load(struct key_ring *ring, const struct vault *v, struct 
 				       "the private vault holds more than %d FHE keys",
 				       VAULT_KEYS_MAX);
 		TRY(key_ring_read(&handles, v, epoch_id, keys.v[i], note));
-		TRY(key_ring_add(ring, epoch_id, keys.v[i], handles.client_key));
+
+		const struct key_ring_entry entry = {.epoch_id = epoch_id,
+						     .key_id = keys.v[i],
+						     .preproc_id = handles.metadata.preproc_id,
+						     .key = handles.client_key};
+
+		TRY(key_ring_add(ring, &entry));
 	}
 	return ERR_OK;
 }
@@ -78,16 +84,15 @@ void key_ring_free(struct key_ring *r)
 	*r = (struct key_ring){0};
 }
 
-enum err key_ring_add(struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id,
-		      struct fhe_client_key *key)
+enum err key_ring_add(struct key_ring *r, const struct key_ring_entry *entry)
 {
 	size_t n = atomic_load_explicit(&r->n, memory_order_relaxed); /* only we write it */
 
-	if (n == VAULT_KEYS_MAX || key_ring_find(r, epoch_id, key_id)) {
-		fhe_client_key_free(key);
+	if (n == VAULT_KEYS_MAX || key_ring_find(r, entry->epoch_id, entry->key_id)) {
+		fhe_client_key_free(entry->key);
 		return n == VAULT_KEYS_MAX ? ERR_TOO_BIG : ERR_OK;
 	}
-	r->v[n] = (struct key_ring_entry){.epoch_id = epoch_id, .key_id = key_id, .key = key};
+	r->v[n] = *entry;
 	atomic_store_explicit(&r->n, n + 1, memory_order_release);
 	return ERR_OK;
 }
@@ -98,6 +103,14 @@ bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id)
 		return true;
 	for (size_t i = 0, n = atomic_load_explicit(&r->n, memory_order_acquire); i < n; i++)
 		if (hash32_eq(r->v[i].epoch_id, epoch_id))
+			return true;
+	return false;
+}
+
+bool key_ring_used_preproc(const struct key_ring *r, struct hash32 preproc_id, struct hash32 key_id)
+{
+	for (size_t i = 0, n = atomic_load_explicit(&r->n, memory_order_acquire); i < n; i++)
+		if (hash32_eq(r->v[i].preproc_id, preproc_id) && !hash32_eq(r->v[i].key_id, key_id))
 			return true;
 	return false;
 }

@@ -16,6 +16,7 @@
 struct key_ring_entry {
 	struct hash32 epoch_id;
 	struct hash32 key_id;
+	struct hash32 preproc_id;   /* that it used up */
 	struct fhe_client_key *key; /* owned */
 };
 
@@ -40,14 +41,17 @@ enum err key_ring_read(struct fhe_key_handles *ret_handles, const struct vault *
 
 /* Takes the key over, whatever happens. A key that is there already is dropped. ERR_TOO_BIG:
  * VAULT_KEYS_MAX. Loop thread. */
-enum err key_ring_add(struct key_ring *r, struct hash32 epoch_id, struct hash32 key_id,
-		      struct fhe_client_key *key) MUST_USE;
+enum err key_ring_add(struct key_ring *r, const struct key_ring_entry *entry) MUST_USE;
 
 /* Where these keys lie. */
 #define KEY_RING_TYPE "FhePrivateKey"
 
 /* Is this the default epoch or one that has a key? */
 bool key_ring_has_epoch(const struct key_ring *r, struct hash32 epoch_id);
+
+/* Was this preprocessing used up by another key than this one? */
+bool key_ring_used_preproc(const struct key_ring *r, struct hash32 preproc_id,
+			   struct hash32 key_id);
 
 /* NULL if there is none. */
 const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* What methods of key generation have that others do not: preprocessings, and withdrawing. */
+/* What methods of key and CRS generation have that others do not: preprocessings, and withdrawing.
+ */
 #include "core/service_internal.h"
 
 void keygen_refuse(struct visit *v, const struct request_admission *a)
@@ -15,10 +16,9 @@ void keygen_refuse(struct visit *v, const struct request_admission *a)
 		[PREPROC_USED] = {GRPC_NOT_FOUND, "preproc_id is used up by another key"},
 	};
 
-	/* Not ALREADY_EXISTS: who reads that asks for a result, and there is none to be had. */
-	if (v->key_exists)
-		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
-				  "the vault holds a key of this id that no known request made");
+	/* The table may be younger than the vault. */
+	if (v->preproc_used)
+		visit_fail_status(v, rows[PREPROC_USED].status, rows[PREPROC_USED].text);
 	else if (a->preproc == PREPROC_USED && entry_find_preproc(v->core, v->preproc_id))
 		visit_fail_status(v, GRPC_ALREADY_EXISTS,
 				  "another key is being generated from preproc_id");
@@ -26,11 +26,12 @@ void keygen_refuse(struct visit *v, const struct request_admission *a)
 		visit_fail_status(v, rows[a->preproc].status, rows[a->preproc].text);
 }
 
-/* Answered when the end is recorded: then no restart brings the key back. */
-void keygen_abort_handle(void *ctx, struct grpc_call *call)
+/* Answered when the end is recorded: then no restart brings key or CRS back. */
+static void abort_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind)
 {
-	struct core_service *s = ctx;
-	struct visit *v = visit_new(s, call, REQUEST_KEYGEN, METRICS_KEYGEN_ABORT);
+	bool key = kind == REQUEST_KEYGEN;
+	struct visit *v =
+		visit_new(s, call, kind, key ? METRICS_KEYGEN_ABORT : METRICS_CRSGEN_ABORT);
 	struct entry *entry;
 	enum err e;
 
@@ -45,12 +46,25 @@ void keygen_abort_handle(void *ctx, struct grpc_call *call)
 		visit_fail(v, e, &v->note);
 		return;
 	}
-	entry = entry_find_preproc(s, v->id);
+	entry = key ? entry_find_preproc(s, v->id)
+		    : entry_find(s, (struct request_name){.kind = kind, .id = v->id});
 	if (!entry) {
-		visit_fail_status(v, GRPC_NOT_FOUND, "nothing is running for this preprocessing");
+		visit_fail_status(v, GRPC_NOT_FOUND,
+				  key ? "nothing is running for this preprocessing"
+				      : "nothing is running for this CRS");
 		return;
 	}
 	v->abort = true;
 	entry_abort(entry);
 	visit_wait(v, entry);
+}
+
+void keygen_abort_handle(void *ctx, struct grpc_call *call)
+{
+	abort_handle(ctx, call, REQUEST_KEYGEN);
+}
+
+void crsgen_abort_handle(void *ctx, struct grpc_call *call)
+{
+	abort_handle(ctx, call, REQUEST_CRSGEN);
 }

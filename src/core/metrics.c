@@ -17,6 +17,10 @@ static const char *const operation_names[METRICS_OPERATIONS] = {
 	[METRICS_KEYGEN_RESULT] = "keygen_result",
 	[METRICS_KEYGEN_INNER] = "keygen_inner",
 	[METRICS_KEYGEN_ABORT] = "keygen_abort",
+	[METRICS_CRSGEN_REQUEST] = "crs_gen_request",
+	[METRICS_CRSGEN_RESULT] = "crs_gen_result",
+	[METRICS_CRSGEN_INNER] = "crs_gen_inner",
+	[METRICS_CRSGEN_ABORT] = "crs_gen_abort",
 };
 
 /* Statuses without a name of their own are "other". */
@@ -67,6 +71,7 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 	const struct kind_gauges *public = &g->requests[REQUEST_PUBLIC_DECRYPTION];
 	const struct kind_gauges *user = &g->requests[REQUEST_USER_DECRYPTION];
 	const struct kind_gauges *keygen = &g->requests[REQUEST_KEYGEN];
+	const struct kind_gauges *crsgen = &g->requests[REQUEST_CRSGEN];
 	const struct {
 		const char *name;
 		size_t value;
@@ -80,6 +85,9 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 		{"kms_meta_storage_key_generations", keygen->pending},
 		{"kms_meta_storage_key_generations_in_store", keygen->stored},
 		{"kms_key_generations_running", keygen->running},
+		{"kms_meta_storage_crs_generations", crsgen->pending},
+		{"kms_meta_storage_crs_generations_in_store", crsgen->stored},
+		{"kms_crs_generations_running", crsgen->running},
 		{"kms_calls_waiting", g->calls_waiting},
 		{"kms_fhe_key_cache_size", g->fhe_keys},
 		{"kms_serving", g->serving},

@@ -2,19 +2,26 @@
 #include "core/node.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/rng.h"
 #include "core/client_port.h"
-#include "core/key_publish.h"
 #include "core/monitoring.h"
+#include "core/publish.h"
 #include "core/request_store.h"
 #include "eth/text.h"
 #include "fhe/keygen/keygen.h"
 
+enum {
+	VAULT_LOCK_TRIES = 50,
+	VAULT_LOCK_PAUSE_NS = 100 * 1000 * 1000,
+};
+
 struct node {
 	struct node_options o;
+	int vault_fd; /* its lock; -1 */
 	struct ecdsa *ecdsa;
 	struct signing_key signer;
 	struct key_ring keys;
@@ -82,18 +89,52 @@ static unsigned keygen_threads(const struct core_config *c)
 	return n < FHE_KEYGEN_THREADS_MAX ? (unsigned)n : FHE_KEYGEN_THREADS_MAX;
 }
 
-/* What killed processes left. The database is open: no other process of this node runs. */
+/* What killed processes left. Alone, or another server's work would be in it. */
 static enum err vaults_sweep(struct node *n, struct err_note *note)
 {
-	const struct vault public_vault = core_config_vault(&n->o.config->public_vault, false);
-	const struct vault private_vault = core_config_vault(&n->o.config->private_vault, true);
+	const struct vaults v = core_config_vaults(n->o.config);
 	size_t removed;
 
-	TRY(key_publish_sweep(&public_vault, &private_vault, &removed, note));
+	TRY(publish_sweep(&v, &removed, note));
 	if (removed > 0)
 		LOG_WARN(n->o.log, "Partial objects of an earlier run removed from the vaults",
 			 log_i("objects", (int64_t)removed));
 	return ERR_OK;
+}
+
+/* The share of the vault that every server has. Who is alone in it passes in a moment: a server
+ * that starts, or `kms-server gc`. */
+static enum err vault_share(struct node *n, const struct vault *v, struct err_note *note)
+{
+	enum err e = ERR_TRANSIENT;
+
+	for (unsigned i = 0; e == ERR_TRANSIENT && i < VAULT_LOCK_TRIES; i++) {
+		if (i > 0)
+			(void)nanosleep(&(struct timespec){.tv_nsec = VAULT_LOCK_PAUSE_NS}, NULL);
+		e = vault_lock(&n->vault_fd, v, VAULT_SHARED, note);
+	}
+	if (e == ERR_TRANSIENT)
+		return err_prefix(note, ERR_CONFIG_FILE, "another process cleans it up");
+	/* A file system without locks has them for nobody. */
+	if (e != ERR_OK)
+		LOG_WARN(n->o.log, "The vault cannot be locked: nothing is cleaned up",
+			 log_s("detail", note->text));
+	return ERR_OK;
+}
+
+static enum err vaults_open(struct node *n, struct err_note *note)
+{
+	const struct vaults v = core_config_vaults(n->o.config);
+	enum err e = vault_lock(&n->vault_fd, &v.private, VAULT_ALONE, note);
+
+	if (e == ERR_OK) {
+		TRY(vaults_sweep(n, note));
+		(void)close(n->vault_fd);
+		n->vault_fd = -1;
+	} else if (e == ERR_TRANSIENT) {
+		LOG_INFO(n->o.log, "Another process uses this vault, too: nothing is cleaned up");
+	}
+	return vault_share(n, &v.private, note);
 }
 
 static enum err service_open(struct node *n, struct err_note *note)
@@ -103,26 +144,24 @@ static enum err service_open(struct node *n, struct err_note *note)
 
 	rng_fill(rng_system(), (uint8_t *)&seed, sizeof(seed));
 	TRY(request_store_open(&n->store, n->o.loop, c->request_store_path, note));
-	TRY(vaults_sweep(n, note));
+	TRY(vaults_open(n, note));
 	TRY(pool_new(&n->pool, n->o.loop, (unsigned)c->compute_threads));
-	return core_service_new(&n->service,
-				&(struct core_service_options){
-					.loop = n->o.loop,
-					.pool = n->pool,
-					.store = n->store,
-					.log = n->o.log,
-					.keys = &n->keys,
-					.signer = &n->signer,
-					.public_vault = core_config_vault(&c->public_vault, false),
-					.private_vault = core_config_vault(&c->private_vault, true),
-					.keygen_threads = keygen_threads(c),
-					.rng = rng_system(),
-					.capacity = (size_t)c->dec_capacity,
-					.finished_min = (size_t)c->min_dec_cache,
-					.seed = seed,
-					.broken = n->o.broken,
-					.broken_ctx = n->o.broken_ctx,
-				});
+	return core_service_new(&n->service, &(struct core_service_options){
+						     .loop = n->o.loop,
+						     .pool = n->pool,
+						     .store = n->store,
+						     .log = n->o.log,
+						     .keys = &n->keys,
+						     .signer = &n->signer,
+						     .vaults = core_config_vaults(c),
+						     .keygen_threads = keygen_threads(c),
+						     .rng = rng_system(),
+						     .capacity = (size_t)c->dec_capacity,
+						     .finished_min = (size_t)c->min_dec_cache,
+						     .seed = seed,
+						     .broken = n->o.broken,
+						     .broken_ctx = n->o.broken_ctx,
+					     });
 }
 
 static enum err ports_open(struct node *n, struct err_note *note)
@@ -145,6 +184,7 @@ enum err node_start(struct node **ret_node, const struct node_options *options,
 	if (!n)
 		return ERR_NOMEM;
 	n->o = *options;
+	n->vault_fd = -1;
 
 	enum err e = core_config_check(options->config, note);
 
@@ -205,6 +245,8 @@ void node_free(struct node *n)
 	key_ring_free(&n->keys);
 	signing_key_free(&n->signer);
 	ecdsa_free(n->ecdsa);
+	if (n->vault_fd >= 0)
+		(void)close(n->vault_fd);
 	free(n);
 }
 

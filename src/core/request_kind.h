@@ -8,6 +8,7 @@ enum request_kind {
 	REQUEST_USER_DECRYPTION = 2,
 	REQUEST_KEYGEN_PREPROC = 3,
 	REQUEST_KEYGEN = 4,
+	REQUEST_CRSGEN = 5,
 	REQUEST_KINDS, /* size of a table by kind; its entry 0 is empty */
 };
 

@@ -100,26 +100,42 @@ static enum err cell_cause(const struct store_value *v)
 
 /* ---- admission ---- */
 
-/* Three statements, or with lookup_only the last. A key that fails stays failed: its id is on
- * chain. */
+static enum err insert_add(struct store_batch *b, const struct request_offer *o)
+{
+	return STORE_ADD(b, STORE_ANY,
+			 "INSERT INTO request (kind, id, digest, state, message, accepted_at)"
+			 " VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
+			 store_int(o->name.kind), name_id(&o->name),
+			 store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			 store_int(o->now_ms));
+}
+
+static enum err lookup_add(struct store_batch *b, const struct request_offer *o)
+{
+	return STORE_ADD(b, STORE_ANY,
+			 "SELECT state, digest FROM request WHERE kind = $1 AND id = $2",
+			 store_int(o->name.kind), name_id(&o->name));
+}
+
+/* All are: what to insert, what else to do with it, and the lookup; with lookup_only that alone. A
+ * preprocessing, key or CRS that fails stays failed: its id is on chain. */
 static enum err admit_preproc_build(struct store_batch *b, const struct request_offer *o)
 {
-	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
-
 	if (!o->lookup_only) {
-		TRY(STORE_ADD(
-			b, STORE_ANY,
-			"INSERT INTO request (kind, id, digest, state, message, accepted_at)"
-			" VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
-			kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
-			store_int(o->now_ms)));
+		TRY(insert_add(b, o));
 		TRY(STORE_ADD(b, STORE_ANY,
 			      "INSERT INTO preprocessing (id, params) VALUES ($1, $2)"
 			      " ON CONFLICT DO NOTHING",
-			      id, store_int(o->params)));
+			      name_id(&o->name), store_int(o->params)));
 	}
-	return STORE_ADD(b, STORE_ANY,
-			 "SELECT state, digest FROM request WHERE kind = $1 AND id = $2", kind, id);
+	return lookup_add(b, o);
+}
+
+static enum err admit_crsgen_build(struct store_batch *b, const struct request_offer *o)
+{
+	if (!o->lookup_only)
+		TRY(insert_add(b, o));
+	return lookup_add(b, o);
 }
 
 static enum err admit_keygen_build(struct store_batch *b, const struct request_offer *o)
@@ -156,24 +172,18 @@ static enum err admit_keygen_build(struct store_batch *b, const struct request_o
 static enum err admit_decryption_build(struct store_batch *b, const struct request_offer *o)
 {
 	struct store_value kind = store_int(o->name.kind), id = name_id(&o->name);
-	struct store_value digest = store_blob(BYTES_OF(o->digest.b)),
-			   message = store_blob(o->message);
 
 	if (!o->lookup_only) {
-		TRY(STORE_ADD(
-			b, STORE_ANY,
-			"INSERT INTO request (kind, id, digest, state, message, accepted_at)"
-			" VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT DO NOTHING RETURNING seq",
-			kind, id, digest, message, store_int(o->now_ms)));
+		TRY(insert_add(b, o));
 		TRY(STORE_ADD(
 			b, STORE_ANY,
 			"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, "
 			"cause = NULL, finished_at = NULL,"
 			" accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2 RETURNING seq",
-			kind, id, digest, message, store_int(o->now_ms)));
+			kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			store_int(o->now_ms)));
 	}
-	return STORE_ADD(b, STORE_ANY,
-			 "SELECT state, digest FROM request WHERE kind = $1 AND id = $2", kind, id);
+	return lookup_add(b, o);
 }
 
 enum err request_store_admit(struct store *s, const struct request_offer *offer,
@@ -187,6 +197,8 @@ enum err request_store_admit(struct store *s, const struct request_offer *offer,
 		return submit(s, &b, admit_preproc_build(&b, offer), done, ctx);
 	case REQUEST_KEYGEN:
 		return submit(s, &b, admit_keygen_build(&b, offer), done, ctx);
+	case REQUEST_CRSGEN:
+		return submit(s, &b, admit_crsgen_build(&b, offer), done, ctx);
 	default:
 		return submit(s, &b, admit_decryption_build(&b, offer), done, ctx);
 	}
@@ -225,10 +237,10 @@ enum err request_store_admitted(struct request_admission *ret, const struct stor
 
 	const struct store_rows *now = &result->rows[result->rows_n - 1];
 
-	if (result->rows_n > 1) {
+	if (result->rows_n > 1)
 		a.inserted = result->rows[0].rows_n > 0;
+	if (result->rows_n > 2)
 		a.restarted = result->rows[1].rows_n > 0;
-	}
 	a.known = now->rows_n > 0 && store_cell(now, 0, 0)->type != STORE_NULL;
 	if (now->rows_n > 0 && now->columns_n > 2)
 		TRY(preproc_read(&a, now));
@@ -386,5 +398,47 @@ enum err request_store_pending(struct request_pending *ret, const struct store_r
 		TRY(cell_params(&p.preproc_params, store_cell(rows, at, 4)));
 	}
 	*ret = p;
+	return ERR_OK;
+}
+
+/* ---- without the service ---- */
+
+struct list {
+	request_seen_fn *each;
+	void *ctx;
+	enum err err; /* the first */
+};
+
+static enum err list_row(struct list *l, const struct store_value *cells)
+{
+	enum request_state state;
+	struct request_name name;
+
+	TRY(cell_kind(&name.kind, &cells[0]));
+	TRY(cell_hash(&name.id, &cells[1]));
+	TRY(cell_state(&state, &cells[2]));
+	l->each(l->ctx, name, state);
+	return ERR_OK;
+}
+
+static void list_add(void *ctx, const struct store_value *cells, size_t n)
+{
+	struct list *l = ctx;
+
+	(void)n;
+	if (l->err == ERR_OK)
+		l->err = list_row(l, cells);
+}
+
+enum err request_store_list(const char *path, request_seen_fn *each, void *ctx,
+			    struct err_note *note)
+{
+	const struct store_value kinds[] = {store_int(REQUEST_KEYGEN), store_int(REQUEST_CRSGEN)};
+	struct list l = {.each = each, .ctx = ctx};
+
+	TRY(store_sqlite_query(path, "SELECT kind, id, state FROM request WHERE kind IN ($1, $2)",
+			       kinds, ARRAY_LEN(kinds), list_add, &l, note));
+	if (l.err != ERR_OK)
+		return err_say(note, l.err, "the database could not be read");
 	return ERR_OK;
 }

@@ -129,4 +129,12 @@ enum err request_store_surveyed(size_t ret_finished[REQUEST_KINDS],
 enum err request_store_pending(struct request_pending *ret, const struct store_result *result,
 			       size_t at) MUST_USE;
 
+/* ---- without the service ---- */
+
+/* Every key and CRS generation of the database at `path`: read only, without its lock, also of an
+ * older version. ERR_CONFIG_FILE: there is no such file. */
+typedef void request_seen_fn(void *ctx, struct request_name name, enum request_state state);
+enum err request_store_list(const char *path, request_seen_fn *each, void *ctx,
+			    struct err_note *note) MUST_USE;
+
 #endif

@@ -42,6 +42,10 @@ static void result_found(void *ctx, const struct store_result *result)
 		visit_fail(v, e, &note);
 		return;
 	}
+	if (!found.known && works[v->kind].form) {
+		visit_recover(v);
+		return;
+	}
 	if (!found.known || found.state == REQUEST_EVICTED) {
 		visit_fail_status(v, GRPC_NOT_FOUND,
 				  found.known ? "the result was kept for a while and is gone"
@@ -90,6 +94,7 @@ static void result_handle(struct core_service *s, struct grpc_call *call, enum r
 
 	if (!v)
 		return;
+	v->asks_result = true;
 	if (s->phase != CORE_SERVING) {
 		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
 		return;
@@ -152,6 +157,8 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 		visit_fail(v, e, &note);
 	else if (a.inserted || a.restarted)
 		visit_accepted(v, &a);
+	else if (!a.known && v->taken)
+		visit_recover(v);
 	else if (!a.known && v->kind == REQUEST_KEYGEN)
 		keygen_refuse(v, &a);
 	else if (!a.known || (a.state == REQUEST_FAILED && !works[v->kind].key))
@@ -197,7 +204,7 @@ static void visit_checked(void *job)
 		.digest = v->digest,
 		.message = message,
 		.now_ms = clock_wall_ms(loop_clock(s->o.loop)),
-		.lookup_only = v->key_exists || !entries_room(s, v->kind, message.n),
+		.lookup_only = v->taken || v->preproc_used || !entries_room(s, v->kind, message.n),
 		.params = v->params,
 		.preproc_id = v->preproc_id,
 	};
@@ -281,6 +288,16 @@ static void keygen_result_handle(void *ctx, struct grpc_call *call)
 	result_handle(ctx, call, REQUEST_KEYGEN);
 }
 
+static void crsgen_handle(void *ctx, struct grpc_call *call)
+{
+	request_handle(ctx, call, REQUEST_CRSGEN, false);
+}
+
+static void crsgen_result_handle(void *ctx, struct grpc_call *call)
+{
+	result_handle(ctx, call, REQUEST_CRSGEN);
+}
+
 /* Every other rpc of the service has no row, and the server says UNIMPLEMENTED. */
 const struct grpc_method core_service_methods[] = {
 	{.path = "/" CORE_SERVICE_NAME "/PublicDecrypt", .handler = public_decrypt_handle},
@@ -307,6 +324,15 @@ const struct grpc_method core_service_methods[] = {
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/AbortKeyGen",
 	 .handler = keygen_abort_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/CrsGen",
+	 .handler = crsgen_handle,
+	 .request_max = KEY_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetCrsGenResult",
+	 .handler = crsgen_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/AbortCrsGen",
+	 .handler = crsgen_abort_handle,
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,

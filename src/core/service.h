@@ -26,13 +26,13 @@ struct core_service_options {
 	const struct log *log;
 	struct key_ring *keys; /* generated ones are added */
 	const struct signing_key *signer;
-	struct vault public_vault, private_vault; /* where generated keys go */
-	unsigned keygen_threads;                  /* at least 1 */
-	struct rng *rng;     /* for sealing and for new keys; any thread, as rng_system() */
-	size_t capacity;     /* decryptions kept with their results, pending ones included */
-	size_t finished_min; /* of these, ended ones that are never evicted for a new request */
-	uint64_t seed;       /* of the table of requests */
-	loop_fn *broken;     /* CORE_BROKEN was entered; may be NULL */
+	struct vaults vaults;    /* where generated keys and CRSs go */
+	unsigned keygen_threads; /* at least 1 */
+	struct rng *rng;         /* for sealing and for new keys; any thread, as rng_system() */
+	size_t capacity;         /* decryptions kept with their results, pending ones included */
+	size_t finished_min;     /* of these, ended ones that are never evicted for a new request */
+	uint64_t seed;           /* of the table of requests */
+	loop_fn *broken;         /* CORE_BROKEN was entered; may be NULL */
 	void *broken_ctx;
 };
 

@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "core/crs_publish.h"
 #include "core/decryption.h"
 #include "core/key_publish.h"
 #include "core/request_store.h"
@@ -43,6 +44,12 @@ struct work {
 	enum err (*check)(struct visit *v, struct bytes message, struct arena *memory);
 	/* The answer. Pool thread: reads what is immutable, writes the entry's output. */
 	enum err (*compute)(struct entry *e, struct bytes message, struct arena *memory);
+	/* What lies in the vaults of it, NULL for nothing; and the answer from there, for what the
+	 * table does not know: of the content of `message`, or of any if that is empty. Pool
+	 * thread: writes the visit's note. */
+	const struct publish_form *form;
+	enum err (*recover)(struct visit *v, struct buf *answer, struct bytes message,
+			    struct arena *memory);
 };
 extern const struct work works[REQUEST_KINDS];
 
@@ -59,9 +66,13 @@ struct visit {
 	struct hash32 id, digest;
 	size_t items_n;
 	bool extra_data_differs;
-	bool key_exists; /* a key of this id is in the vault */
+	bool taken;        /* objects of this id are in the vaults */
+	bool preproc_used; /* by another key that is in the vault */
 	uint32_t params;
-	struct hash32 preproc_id;
+	struct hash32 preproc_id, epoch_id;
+
+	bool asks_result;  /* Get…Result */
+	struct buf answer; /* from the vaults */
 
 	bool abort;         /* waits for the end of what it withdrew */
 	bool reserved;      /* counts towards capacity until the store has answered */
@@ -95,8 +106,8 @@ struct entry {
 	enum err err;
 	struct err_note note;
 	struct buf answer;
-	struct hash32 epoch_id;     /* with `key` */
-	struct fhe_client_key *key; /* a new one, for the ring; owned */
+	struct hash32 epoch_id, key_preproc_id; /* with `key` */
+	struct fhe_client_key *key;             /* a new one, for the ring; owned */
 
 	struct visit *waiters;
 	struct entry *bucket_next, *queue_next;
@@ -124,6 +135,7 @@ struct core_service {
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
+	bool recovering; /* one visit is looking into the vaults */
 
 	struct timer retry;
 	struct metrics metrics;
@@ -177,6 +189,12 @@ void entries_stop_check(struct core_service *s);
 /* Why a key generation was not added, and was not known. */
 void keygen_refuse(struct visit *v, const struct request_admission *a);
 void keygen_abort_handle(void *ctx, struct grpc_call *call);
+void crsgen_abort_handle(void *ctx, struct grpc_call *call);
+
+/* ---- recover.c ---- */
+
+/* The end of a visit to an id that the table does not know, but maybe the vaults do. */
+void visit_recover(struct visit *v);
 
 /* ---- health.c ---- */
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,8 @@
 #define PARTIAL_END ".partial"
 
 enum {
-	VAULT_PATH_MAX = 4096
+	VAULT_PATH_MAX = 4096,
+	PIECE_SIZE = 1 << 16,
 };
 
 struct vault_path {
@@ -76,7 +78,7 @@ static enum err private_check(const struct stat *st, const char *path, struct er
  * opened, not its name: owner and mode are asked of the descriptor.
  */
 static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v,
-			    const struct vault_name *name, struct err_note *note)
+			    const struct vault_name *name, size_t size_max, struct err_note *note)
 {
 	struct vault_path path = {0};
 	struct stat st;
@@ -94,9 +96,9 @@ static enum err object_open(int *ret_fd, size_t *ret_size, const struct vault *v
 		return err_say(note, ERR_CONFIG_FILE, "%s is not a plain file", path.text);
 	if (v->private)
 		TRY(private_check(&st, path.text, note));
-	if (st.st_size < 0 || st.st_size > VAULT_OBJECT_SIZE_MAX)
-		return err_say(note, ERR_TOO_BIG, "%s has more than %d bytes", path.text,
-			       VAULT_OBJECT_SIZE_MAX);
+	if (st.st_size < 0 || (uint64_t)st.st_size > size_max)
+		return err_say(note, ERR_TOO_BIG, "%s has more than %zu bytes", path.text,
+			       size_max);
 	*ret_size = (size_t)st.st_size;
 	*ret_fd = fd;
 	fd = -1;
@@ -127,7 +129,7 @@ enum err vault_read(struct buf *out, const struct vault *v, const struct vault_n
 	uint8_t *place;
 	size_t size, before = out->n;
 
-	TRY(object_open(&fd, &size, v, name, note));
+	TRY(object_open(&fd, &size, v, name, VAULT_OBJECT_SIZE_MAX, note));
 	TRY(buf_add_space(out, size, &place));
 
 	enum err e = object_fill(fd, place, size, note);
@@ -144,11 +146,31 @@ enum err vault_read_secret(struct secret *ret_object, const struct vault *v,
 	CLEANUP(fd_close) int fd = -1;
 	size_t size;
 
-	TRY(object_open(&fd, &size, v, name, note));
+	TRY(object_open(&fd, &size, v, name, VAULT_OBJECT_SIZE_MAX, note));
 	TRY(secret_alloc(&s, size));
 	TRY(object_fill(fd, s.p, size, note));
 	*ret_object = s;
 	s = (struct secret){0};
+	return ERR_OK;
+}
+
+enum err vault_read_pieces(const struct vault *v, const struct vault_name *name, size_t size_max,
+			   vault_piece_fn *each, void *ctx, struct err_note *note)
+{
+	CLEANUP(buf_free) struct buf piece = buf_make(PIECE_SIZE);
+	CLEANUP(fd_close) int fd = -1;
+	uint8_t *place;
+	size_t left;
+
+	TRY(buf_add_space(&piece, PIECE_SIZE, &place));
+	TRY(object_open(&fd, &left, v, name, size_max, note));
+	while (left > 0) {
+		size_t n = left < PIECE_SIZE ? left : PIECE_SIZE;
+
+		TRY(object_fill(fd, place, n, note));
+		TRY(each(ctx, bytes_from(place, n), note));
+		left -= n;
+	}
 	return ERR_OK;
 }
 
@@ -242,7 +264,7 @@ enum err vault_begin(struct vault_writer *w, const struct vault *v, const struct
 	TRY(folder_make(&folder, v, note));
 	partial = partial_of(&path);
 	(void)unlink(partial.text); /* of a process that had our number and died */
-	w->fd = open(partial.text, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	w->fd = open(partial.text, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (w->fd < 0)
 		return err_say(note, ERR_CONFIG_FILE, "%s cannot be written: %s", partial.text,
 			       strerror(errno));
@@ -331,6 +353,30 @@ enum err vault_remove(const struct vault *v, const struct vault_name *name, stru
 	return err_say(note, ERR_IO, "%s cannot be removed: %s", path.text, strerror(errno));
 }
 
+/* ---- who uses it ---- */
+
+enum err vault_lock(int *ret_fd, const struct vault *v, enum vault_use use, struct err_note *note)
+{
+	struct vault_path path = {0};
+
+	TRY(path_make(&path, v, "", NULL, NULL, note));
+
+	CLEANUP(fd_close) int fd = open(path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be opened: %s", path.text,
+			       strerror(errno));
+	if (flock(fd, (use == VAULT_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return err_say(note, ERR_TRANSIENT, "the vault %s is in use", path.text);
+		return err_say(note, ERR_CONFIG_FILE, "%s cannot be locked: %s", path.text,
+			       strerror(errno));
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return ERR_OK;
+}
+
 /* ---- listing ---- */
 
 static int id_cmp(const void *a, const void *b)
@@ -367,8 +413,7 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 	for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
 		struct hash32 id;
 
-		if (strlen(entry->d_name) != REQUEST_ID_TEXT_SIZE - 1 ||
-		    request_id_parse(&id, bytes_str(entry->d_name)) != ERR_OK)
+		if (!vault_is_id(&id, bytes_str(entry->d_name)))
 			continue;
 		if (ids.n == VAULT_ENTRIES_MAX)
 			return err_say(note, ERR_TOO_BIG, "folder %s holds more than %d objects",
@@ -381,14 +426,23 @@ enum err vault_list(struct vault_ids *ret_ids, const struct vault *v, const char
 	return ERR_OK;
 }
 
+bool vault_is_id(struct hash32 *ret_id, struct bytes name)
+{
+	char text[REQUEST_ID_TEXT_SIZE];
+
+	if (name.n != sizeof(text) - 1 || request_id_parse(ret_id, name) != ERR_OK)
+		return false;
+	request_id_text(text, *ret_id);
+	return memcmp(text, name.p, name.n) == 0;
+}
+
 /* <id>.<number of a process>.partial */
-static bool is_partial(struct bytes name)
+bool vault_is_partial(struct hash32 *ret_id, struct bytes name)
 {
 	const size_t id_n = REQUEST_ID_TEXT_SIZE - 1, end_n = sizeof(PARTIAL_END) - 1;
-	struct hash32 id;
 
-	if (name.n < id_n + 1 + end_n || name.p[id_n] != '.' ||
-	    request_id_parse(&id, bytes_sub(name, 0, id_n)) != ERR_OK)
+	if (name.n < id_n + 2 + end_n || name.p[id_n] != '.' ||
+	    !vault_is_id(ret_id, bytes_sub(name, 0, id_n)))
 		return false;
 	for (size_t i = id_n + 1; i < name.n - end_n; i++)
 		if (name.p[i] < '0' || name.p[i] > '9')
@@ -405,13 +459,15 @@ enum err vault_sweep(const struct vault *v, const char *type, const struct hash3
 
 	CLEANUP(dir_close) DIR *d = opendir(path.text);
 
-	if (!d && errno == ENOENT)
+	if (!d && (errno == ENOENT || errno == ENOTDIR))
 		return ERR_OK;
 	if (!d)
 		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be read: %s", path.text,
 			       strerror(errno));
 	for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-		if (!is_partial(bytes_str(entry->d_name)))
+		struct hash32 id;
+
+		if (!vault_is_partial(&id, bytes_str(entry->d_name)))
 			continue;
 		if (unlinkat(dirfd(d), entry->d_name, 0) != 0)
 			return err_say(note, ERR_IO, "%s/%s cannot be removed: %s", path.text,

@@ -38,9 +38,15 @@ static enum err key_check(struct visit *v, struct bytes message, struct arena *m
 	v->extra_data_differs = r.extra_data_differs;
 	v->params = (uint32_t)r.params;
 	v->preproc_id = r.preproc_id;
+	v->epoch_id = r.where.epoch_id;
 	/* Of what this node does not remember; what it does is found all the same. */
-	v->key_exists = v->kind == REQUEST_KEYGEN &&
-			key_published(&o->public_vault, &o->private_vault, r.where.epoch_id, r.id);
+	if (works[v->kind].form) {
+		const struct publish_name name = {works[v->kind].form, r.where.epoch_id, r.id};
+
+		v->taken = publish_is_taken(&o->vaults, &name);
+	}
+	v->preproc_used =
+		v->kind == REQUEST_KEYGEN && key_ring_used_preproc(o->keys, r.preproc_id, r.id);
 	return ERR_OK;
 }
 
@@ -59,17 +65,23 @@ static enum err preproc_compute(struct entry *e, struct bytes message, struct ar
 	return ERR_OK;
 }
 
-static enum err keygen_compute(struct entry *e, struct bytes message, struct arena *memory)
+static struct publish publish_of(const struct entry *e)
 {
 	const struct core_service_options *o = &e->core->o;
-	const struct key_publish p = {
-		.public_vault = &o->public_vault,
-		.private_vault = &o->private_vault,
+
+	return (struct publish){
+		.vaults = &o->vaults,
 		.signer = o->signer,
 		.rng = o->rng,
 		.threads = o->keygen_threads,
 		.stop = &e->stop,
 	};
+}
+
+static enum err keygen_compute(struct entry *e, struct bytes message, struct arena *memory)
+{
+	const struct core_service_options *o = &e->core->o;
+	const struct publish p = publish_of(e);
 	CLEANUP(kms_fhe_key_handles_free) struct fhe_key_handles handles = {0};
 	CLEANUP(buf_free) struct buf answer = buf_make(KEY_ANSWER_MAX);
 	struct key_request r;
@@ -82,9 +94,54 @@ static enum err keygen_compute(struct entry *e, struct bytes message, struct are
 	TRY(key_generation_answer(&answer, &r, &handles.metadata));
 	e->answer = buf_take(&answer);
 	e->epoch_id = r.where.epoch_id;
+	e->key_preproc_id = r.preproc_id;
 	e->key = handles.client_key;
 	handles.client_key = NULL;
 	return ERR_OK;
+}
+
+static enum err crsgen_compute(struct entry *e, struct bytes message, struct arena *memory)
+{
+	const struct publish p = publish_of(e);
+	CLEANUP(buf_free) struct buf answer = buf_make(KEY_ANSWER_MAX);
+	struct fhe_crs_metadata m;
+	struct key_request r;
+
+	TRY(key_request_read(&r, e->name.kind, e->core->o.keys, message, memory, &e->note));
+	TRY(crs_publish(&m, &p, &r, &e->note));
+	TRY(crs_generation_answer(&answer, &r, &m));
+	e->answer = buf_take(&answer);
+	return ERR_OK;
+}
+
+/* ---- what lies in the vaults ---- */
+
+typedef enum err recover_fn(struct buf *answer, const struct vaults *v,
+			    const struct publish_name *name, const struct key_request *r,
+			    const struct signing_key *signer, struct err_note *note);
+
+static enum err material_recover(struct visit *v, struct buf *answer, struct bytes message,
+				 struct arena *memory, recover_fn *recover)
+{
+	const struct core_service_options *o = &v->core->o;
+	const struct publish_name name = {works[v->kind].form, v->epoch_id, v->id};
+	struct key_request r;
+
+	if (message.n > 0)
+		TRY(key_request_read(&r, v->kind, o->keys, message, memory, &v->note));
+	return recover(answer, &o->vaults, &name, message.n > 0 ? &r : NULL, o->signer, &v->note);
+}
+
+static enum err keygen_recover(struct visit *v, struct buf *answer, struct bytes message,
+			       struct arena *memory)
+{
+	return material_recover(v, answer, message, memory, key_recover);
+}
+
+static enum err crsgen_recover(struct visit *v, struct buf *answer, struct bytes message,
+			       struct arena *memory)
+{
+	return material_recover(v, answer, message, memory, crs_recover);
 }
 
 const struct work works[REQUEST_KINDS] = {
@@ -143,5 +200,25 @@ const struct work works[REQUEST_KINDS] = {
 			.inner = METRICS_KEYGEN_INNER,
 			.check = key_check,
 			.compute = keygen_compute,
+			.form = &publish_key_form,
+			.recover = keygen_recover,
+		},
+	[REQUEST_CRSGEN] =
+		{
+			.name = "CRS",
+			.accepted = "CRS generation accepted",
+			.answered = "CRS generation answered",
+			.ended = "CRS generation failed",
+			.failure = "the CRS generation failed",
+			.key = true,
+			.alone = true,
+			.no_wait = true,
+			.request = METRICS_CRSGEN_REQUEST,
+			.result = METRICS_CRSGEN_RESULT,
+			.inner = METRICS_CRSGEN_INNER,
+			.check = key_check,
+			.compute = crsgen_compute,
+			.form = &publish_crs_form,
+			.recover = crsgen_recover,
 		},
 };

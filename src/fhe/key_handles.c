@@ -9,35 +9,13 @@ enum {
 	HANDLES_SIZE_MAX = CLIENT_KEY_SIZE_MAX + (1 << 16)
 };
 
-static struct hash32 hash_read(struct reader *r)
-{
-	struct bytes b = reader_bytes(r, sizeof(struct hash32));
-	struct hash32 h = {{0}};
-
-	if (b.p)
-		memcpy(h.b, b.p, sizeof(h.b));
-	return h;
-}
-
-/* A byte string of at most `max`, copied out. */
-static size_t short_vec_read(struct reader *r, uint8_t *out, size_t max)
-{
-	struct bytes b = bincode_vec(r, max);
-
-	if (b.n)
-		memcpy(out, b.p, b.n);
-	return b.n;
-}
-
 static void digests_read(struct reader *r, struct fhe_key_metadata *m)
 {
 	m->digests_n = (size_t)bincode_len(r, FHE_KEY_DIGESTS_MAX);
 	for (size_t i = 0; i < m->digests_n; i++) {
 		bincode_expect_u32(r, 0);
 		m->digests[i].pub_data = reader_u32le(r);
-		if (bincode_len(r, sizeof(struct hash32)) != sizeof(struct hash32))
-			reader_fail(r, ERR_MALFORMED);
-		m->digests[i].digest = hash_read(r);
+		m->digests[i].digest = fhe_hash_vec_read(r);
 	}
 }
 
@@ -50,17 +28,10 @@ static void metadata_read(struct reader *r, struct fhe_key_metadata *m, struct e
 	bincode_expect_u32(r, 3);
 	if (r->err == ERR_UNSUPPORTED)
 		(void)err_say(note, r->err, "KmsFheKeyHandles: metadata of another version");
-	m->key_id = hash_read(r);
-	m->preproc_id = hash_read(r);
+	m->key_id = fhe_hash_read(r);
+	m->preproc_id = fhe_hash_read(r);
 	digests_read(r, m);
-	m->has_extra = bincode_option(r);
-	if (m->has_extra)
-		m->extra_n = short_vec_read(r, m->extra, sizeof(m->extra));
-	m->external_signature_n =
-		short_vec_read(r, m->external_signature, sizeof(m->external_signature));
-	if (reader_u64le(r) != 0 && r->err == ERR_OK)
-		reader_fail(r,
-			    err_say(note, ERR_UNSUPPORTED, "KmsFheKeyHandles: stored signatures"));
+	fhe_attestation_read(r, &m->attestation, "KmsFheKeyHandles", note);
 }
 
 enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct bytes serialized,
@@ -111,11 +82,7 @@ static void metadata_write(struct bincode_writer *w, const struct fhe_key_metada
 		bincode_put_u32(w, m->digests[i].pub_data);
 		bincode_put_vec(w, BYTES_OF(m->digests[i].digest.b));
 	}
-	bincode_put_u8(w, m->has_extra);
-	if (m->has_extra)
-		bincode_put_vec(w, bytes_from(m->extra, m->extra_n));
-	bincode_put_vec(w, bytes_from(m->external_signature, m->external_signature_n));
-	bincode_put_u64(w, 0);
+	fhe_attestation_write(w, &m->attestation);
 }
 
 enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,

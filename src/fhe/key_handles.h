@@ -19,8 +19,7 @@
 #ifndef FHE_KEY_HANDLES_H
 #define FHE_KEY_HANDLES_H
 
-#include "base/limits.h"
-#include "base/u256.h"
+#include "fhe/attestation.h"
 #include "fhe/decrypt.h"
 
 /* PubDataType of the KMS: which public object a digest is of. */
@@ -39,11 +38,7 @@ struct fhe_key_metadata {
 	struct hash32 key_id, preproc_id;
 	struct fhe_key_digest digests[FHE_KEY_DIGESTS_MAX];
 	size_t digests_n;
-	bool has_extra;
-	uint8_t extra[FHE_KEY_EXTRA_SIZE_MAX];
-	size_t extra_n;
-	uint8_t external_signature[FHE_KEY_SIGNATURE_SIZE_MAX];
-	size_t external_signature_n;
+	struct fhe_attestation attestation;
 };
 
 struct fhe_key_handles {

@@ -61,7 +61,8 @@ static struct bytes handles_vector(void)
 {
 	static struct buf object;
 	struct fhe_key_metadata m = {
-		.digests_n = 2, .has_extra = true, .extra_n = 5, .external_signature_n = 65};
+		.digests_n = 2,
+		.attestation = {.has_extra = true, .extra_n = 5, .signature_n = 65}};
 	struct fhe_client_key *k;
 
 	if (object.n > 0)

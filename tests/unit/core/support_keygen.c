@@ -1,19 +1,62 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "support_keygen.h"
 
+#include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
 #include "base/limits.h"
+#include "core/request_store.h"
 #include "crypto/keccak.h"
 #include "crypto/sha.h"
 #include "fhe/client_key.h"
+#include "fhe/crs.h"
+#include "fhe/crs_metadata.h"
 #include "fhe/key_set.h"
 #include "net/protobuf.h"
+
+int key_setup(void **state)
+{
+	struct fixture *f = malloc(sizeof(*f));
+
+	fixture_make(f, KEY_TEST);
+	*state = f;
+	return 0;
+}
+
+int key_teardown(void **state)
+{
+	fixture_remove(*state);
+	free(*state);
+	return 0;
+}
+
+void server_up(struct fixture *f, struct process *server)
+{
+	char url[64];
+
+	file_put(&f->folder, "core.toml", server_config);
+	*server = process_start(
+		&f->folder,
+		(char *[]){(char[]){"KMS_SERVER"}, (char[]){"-c"}, (char[]){"core.toml"}, NULL},
+		(char *[]){NULL});
+	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", port_of(server));
+	OK(channel_grpc_new(&f->channel, f->loop, url, NULL));
+}
+
+void server_kill(struct fixture *f, struct process *server)
+{
+	assert_int_equal(kill(server->pid, SIGKILL), 0);
+	assert_int_equal(process_wait(server, NULL, 0), 128 + SIGKILL);
+	channel_free(f->channel);
+	f->channel = NULL;
+}
 
 struct bytes test_extra_data(void)
 {
@@ -122,6 +165,41 @@ struct buf key_call_pack_keygen(const struct key_call *c)
 	return out;
 }
 
+struct key_call crs_call_make(unsigned number)
+{
+	struct key_call c = {.id = {{0x05, [31] = (uint8_t)number}},
+			     .extra = test_extra_data(),
+			     .params = KMS__V1__FHE_PARAMETER__test,
+			     .has_bits = true,
+			     .bits = 64,
+			     .schemes_n = 1};
+
+	return c;
+}
+
+struct buf crs_call_pack(const struct key_call *c)
+{
+	Kms__V1__CrsGenRequest m = KMS__V1__CRS_GEN_REQUEST__INIT;
+	struct buf out = buf_make(1 << 16);
+	struct parts p;
+
+	parts_make(&p, c);
+	m.request_id = &p.id;
+	m.params = c->params;
+	if (c->has_bits) {
+		m.max_num_bits_presence_case =
+			KMS__V1__CRS_GEN_REQUEST__MAX_NUM_BITS_PRESENCE_MAX_NUM_BITS;
+		m.max_num_bits = c->bits;
+	}
+	m.domain = c->no_domain ? NULL : &p.domain;
+	m.epoch_id = c->epoch ? &p.epoch_id : NULL;
+	m.extra_data = protobuf_borrow(c->extra);
+	m.signing_schemes = p.schemes;
+	m.n_signing_schemes = c->schemes_n;
+	OK(protobuf_pack(&out, &m.base));
+	return out;
+}
+
 static enum grpc_status call_packed(struct fixture *f, const char *path, struct buf message,
 				    struct buf *ret_reply)
 {
@@ -157,13 +235,17 @@ enum grpc_status key_call_result(struct fixture *f, const struct key_call *c, st
 	return call_packed(f, RPC_KEYGEN_RESULT, id_pack(c->id), ret_reply);
 }
 
-enum grpc_status key_call_wait(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+typedef enum grpc_status result_fn(struct fixture *f, const struct key_call *c,
+				   struct buf *ret_reply);
+
+static enum grpc_status call_until(struct fixture *f, const struct key_call *c, result_fn *result,
+				   struct buf *ret_reply)
 {
 	struct buf reply = {0};
 	enum grpc_status s;
 
 	for (unsigned i = 0; i < 3000; i++) {
-		s = key_call_result(f, c, &reply);
+		s = result(f, c, &reply);
 		if (s != GRPC_UNAVAILABLE)
 			break;
 		buf_free(&reply);
@@ -175,7 +257,115 @@ enum grpc_status key_call_wait(struct fixture *f, const struct key_call *c, stru
 	return s;
 }
 
+enum grpc_status key_call_wait(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+{
+	return call_until(f, c, key_call_result, ret_reply);
+}
+
+enum grpc_status crs_call(struct fixture *f, const struct key_call *c)
+{
+	return call_packed(f, RPC_CRSGEN, crs_call_pack(c), NULL);
+}
+
+enum grpc_status crs_call_abort(struct fixture *f, const struct key_call *c)
+{
+	return call_packed(f, RPC_CRSGEN_ABORT, id_pack(c->id), NULL);
+}
+
+enum grpc_status crs_call_result(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+{
+	return call_packed(f, RPC_CRSGEN_RESULT, id_pack(c->id), ret_reply);
+}
+
+enum grpc_status crs_call_wait(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+{
+	return call_until(f, c, crs_call_result, ret_reply);
+}
+
+void key_test_make(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+{
+	assert_int_equal(key_call_preproc(f, c), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, c, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, c), GRPC_OK);
+	assert_int_equal(key_call_wait(f, c, ret_reply), GRPC_OK);
+}
+
+void crs_test_make(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
+{
+	assert_int_equal(crs_call(f, c), GRPC_OK);
+	assert_int_equal(crs_call_wait(f, c, ret_reply), GRPC_OK);
+}
+
+/* ---- the database ---- */
+
+static void stop_when_stored(void *ctx, const struct store_result *result)
+{
+	OK(result->err);
+	loop_stop(ctx);
+}
+
+void result_forget(struct fixture *f, enum request_kind kind, struct buf message)
+{
+	struct store_batch b = store_batch_make(1 << 17);
+	struct store *store;
+
+	OK(request_store_open(&store, f->loop, f->config.request_store_path, NULL));
+	OK(STORE_ADD(&b, STORE_ONE,
+		     "UPDATE request SET state = 0, answer = NULL, finished_at = NULL, message = $1"
+		     " WHERE kind = $2 AND state = 1",
+		     store_blob(buf_view(&message)), store_int(kind)));
+	OK(store_submit(store, &b, stop_when_stored, f->loop));
+	OK(loop_run(f->loop));
+	store_free(store);
+	store_batch_free(&b);
+	buf_free(&message);
+}
+
+void database_lose(const struct fixture *f)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char path[600];
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", f->config.request_store_path, ends[i]);
+		assert_true(unlink(path) == 0 || i > 0);
+	}
+}
+
 /* ---- the vaults ---- */
+
+void private_path(char path[512], const struct fixture *f, const char *type, struct hash32 id)
+{
+	char epoch[REQUEST_ID_TEXT_SIZE], folder[128];
+
+	request_id_text(epoch, request_id_default_epoch);
+	(void)snprintf(folder, sizeof(folder), "%s/%s", type, epoch);
+	object_path(path, f, "PRIV", folder, id);
+}
+
+void partial_leave(const char *path)
+{
+	char partial[600];
+	int fd;
+
+	(void)snprintf(partial, sizeof(partial), "%s.1234567.partial", path);
+	fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "half", 4), 4);
+	assert_int_equal(close(fd), 0);
+}
+
+void object_damage(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, 5000), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, 5000), 1);
+	assert_int_equal(close(fd), 0);
+}
 
 void object_path(char path[512], const struct fixture *f, const char *prefix, const char *type,
 		 struct hash32 id)
@@ -188,18 +378,27 @@ void object_path(char path[512], const struct fixture *f, const char *prefix, co
 
 unsigned objects_of(const struct fixture *f, struct hash32 id)
 {
-	char path[512], epoch[REQUEST_ID_TEXT_SIZE], private_type[128];
+	char path[512];
 	unsigned n = 0;
 
-	request_id_text(epoch, request_id_default_epoch);
-	(void)snprintf(private_type, sizeof(private_type), "FhePrivateKey/%s", epoch);
 	object_path(path, f, "PUB", "CompressedXofKeySet", id);
 	n += access(path, F_OK) == 0;
 	object_path(path, f, "PUB", "PublicKey", id);
 	n += access(path, F_OK) == 0;
-	object_path(path, f, "PRIV", private_type, id);
+	private_path(path, f, "FhePrivateKey", id);
 	n += access(path, F_OK) == 0;
 	return n;
+}
+
+unsigned crs_objects_of(const struct fixture *f, struct hash32 id)
+{
+	char path[512];
+	unsigned n;
+
+	object_path(path, f, "PUB", "CRS", id);
+	n = access(path, F_OK) == 0;
+	private_path(path, f, "CrsInfo", id);
+	return n + (access(path, F_OK) == 0);
 }
 
 /* nftw has no argument for its callback. */
@@ -380,5 +579,73 @@ void key_test_check(const struct fixture *f, struct bytes reply, const struct ke
 	buf_free(&expanded);
 	buf_free(&set_file);
 	buf_free(&key_file);
+	arena_free(&memory);
+}
+
+/* ---- a whole CRS ---- */
+
+static struct hash32 crsgen_digest(struct hash32 id, uint32_t bits, struct hash32 crs,
+				   struct bytes extra)
+{
+	const struct hash32 words[] = {
+		text_hash("CrsgenVerification(uint256 crsId,uint256 maxBitLength,bytes crsDigest,"
+			  "bytes extraData)"),
+		id,
+		{{[30] = (uint8_t)(bits >> 8), [31] = (uint8_t)bits}},
+		keccak256(BYTES_OF(crs.b)),
+		keccak256(extra),
+	};
+
+	return digest_of(words_hash(words, ARRAY_LEN(words)));
+}
+
+/* The private object says the same as the answer. */
+static void crs_private_check(const struct fixture *f, const struct key_call *c,
+			      struct hash32 digest, uint32_t bits, struct bytes signature)
+{
+	struct buf file = buf_make(1 << 16);
+	struct fhe_crs_metadata m;
+	char path[512];
+
+	private_path(path, f, "CrsInfo", c->id);
+	OK(config_read_file(&file, path, NULL));
+	OK(kms_crs_metadata_read(&m, buf_view(&file), NULL));
+	assert_true(hash32_eq(m.crs_id, c->id));
+	assert_true(hash32_eq(m.digest, digest));
+	assert_int_equal(m.bits_max, bits);
+	assert_true(bytes_eq_var(bytes_from(m.attestation.extra, m.attestation.extra_n), c->extra));
+	assert_true(bytes_eq_var(bytes_from(m.attestation.signature, m.attestation.signature_n),
+				 signature));
+	buf_free(&file);
+}
+
+void crs_test_check(const struct fixture *f, struct bytes reply, const struct key_call *c)
+{
+	const uint32_t bits = c->has_bits ? c->bits : 2048;
+	struct arena memory = protobuf_arena(reply);
+	struct buf file = object_read(f, "CRS", c->id);
+	ProtobufCMessage *unpacked;
+	char text[REQUEST_ID_TEXT_SIZE];
+	struct hash32 digest;
+	struct fhe_crs crs;
+
+	OK(protobuf_unpack(&unpacked, &kms__v1__crs_gen_result__descriptor, reply, &memory));
+
+	const Kms__V1__CrsGenResult *m = (const Kms__V1__CrsGenResult *)unpacked;
+
+	OK(shake256(digest.b, 32, (struct bytes[]){BYTES_LIT("PDAT_CRS"), buf_view(&file)}, 2));
+	request_id_text(text, c->id);
+	assert_string_equal(m->request_id->request_id, text);
+	assert_int_equal(m->crs_digest.len, 32);
+	assert_memory_equal(m->crs_digest.data, digest.b, 32);
+	assert_int_equal(m->max_num_bits, bits);
+	assert_int_equal(m->n_signatures, c->schemes_n);
+	key_test_signature(m->external_signature, crsgen_digest(c->id, bits, digest, c->extra));
+	crs_private_check(f, c, digest, bits, protobuf_view(m->external_signature));
+
+	OK(fhe_crs_read(&crs, buf_view(&file), NULL));
+	assert_int_equal(crs.k, (bits + 3) / 4);
+	assert_int_equal(crs.d, c->params == KMS__V1__FHE_PARAMETER__test ? 512 : 2048);
+	buf_free(&file);
 	arena_free(&memory);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Key generation by a whole node: answers, objects in the vaults, ids, withdrawing, restarts. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/hex.h"
 #include "base/limits.h"
@@ -10,22 +9,6 @@
 #include "fhe/dealer/dealer.h"
 #include "net/protobuf.h"
 #include "support_keygen.h"
-
-static int setup(void **state)
-{
-	struct fixture *f = malloc(sizeof(*f));
-
-	fixture_make(f, KEY_TEST);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_remove(*state);
-	free(*state);
-	return 0;
-}
 
 /* The test vectors of the specification: ids 0x11 and 0x22, extra data of the default epoch. */
 static void test_known_digests(void **state)
@@ -361,13 +344,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_digests),
-		cmocka_unit_test_setup_teardown(test_whole_flow, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_keys, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_abort_waiting, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop_in_the_middle, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_whole_flow, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_two_keys, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_abort, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_abort_waiting, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_stop_in_the_middle, key_setup, key_teardown),
+		cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, key_setup,
+						key_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

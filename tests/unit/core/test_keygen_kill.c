@@ -1,90 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Key generation and kill -9: what was left is finished or made anew, never both, and never lost.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/rng.h"
-#include "core/request_store.h"
 #include "support_keygen.h"
-#include "support_program.h"
-
-static int setup(void **state)
-{
-	struct fixture *f = malloc(sizeof(*f));
-
-	fixture_make(f, KEY_TEST);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_remove(*state);
-	free(*state);
-	return 0;
-}
 
 /* ---- what a kill leaves, point by point ---- */
-
-static void stop_when_stored(void *ctx, const struct store_result *result)
-{
-	OK(result->err);
-	loop_stop(ctx);
-}
-
-/* As if the process had been killed before its commit: the request has no result. */
-static void result_forget(struct fixture *f, const struct key_call *c)
-{
-	struct store_batch b = store_batch_make(1 << 17);
-	struct buf message = key_call_pack_keygen(c);
-	struct store *store;
-
-	OK(request_store_open(&store, f->loop, f->config.request_store_path, NULL));
-	OK(STORE_ADD(&b, STORE_ONE,
-		     "UPDATE request SET state = 0, answer = NULL, finished_at = NULL, message = $1"
-		     " WHERE kind = $2 AND state = 1",
-		     store_blob(buf_view(&message)), store_int(REQUEST_KEYGEN)));
-	OK(store_submit(store, &b, stop_when_stored, f->loop));
-	OK(loop_run(f->loop));
-	store_free(store);
-	store_batch_free(&b);
-	buf_free(&message);
-}
-
-static void private_path(char path[512], const struct fixture *f, const struct key_call *c)
-{
-	char epoch[REQUEST_ID_TEXT_SIZE], type[128];
-
-	request_id_text(epoch, request_id_default_epoch);
-	(void)snprintf(type, sizeof(type), "FhePrivateKey/%s", epoch);
-	object_path(path, f, "PRIV", type, c->id);
-}
-
-/* An object that a dead writer had begun. */
-static void partial_leave(const char *path)
-{
-	char partial[600];
-	int fd;
-
-	(void)snprintf(partial, sizeof(partial), "%s.1234567.partial", path);
-	fd = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "half", 4), 4);
-	assert_int_equal(close(fd), 0);
-}
-
-static void key_make(struct fixture *f, const struct key_call *c, struct buf *ret_reply)
-{
-	assert_int_equal(key_call_preproc(f, c), GRPC_OK);
-	assert_int_equal(key_call_preproc_result(f, c, NULL), GRPC_OK);
-	assert_int_equal(key_call_keygen(f, c), GRPC_OK);
-	assert_int_equal(key_call_wait(f, c, ret_reply), GRPC_OK);
-}
 
 /* All objects, no commit: the key is the same afterwards, down to the signature. */
 static void test_killed_before_the_commit(void **state)
@@ -97,11 +22,11 @@ static void test_killed_before_the_commit(void **state)
 
 	c.schemes_n = 1;
 	node_up(f);
-	key_make(f, &c, &first);
+	key_test_make(f, &c, &first);
 	node_down(f);
-	private_path(path, f, &c);
+	private_path(path, f, "FhePrivateKey", c.id);
 	assert_int_equal(stat(path, &before), 0);
-	result_forget(f, &c);
+	result_forget(f, REQUEST_KEYGEN, key_call_pack_keygen(&c));
 	node_up(f);
 	assert_int_equal(key_call_wait(f, &c, &again), GRPC_OK);
 	assert_true(bytes_eq_var(buf_view(&first), buf_view(&again)));
@@ -121,11 +46,11 @@ static void test_killed_before_the_private_object(void **state)
 	char private[512], set[512], public[512];
 
 	c.schemes_n = 1;
-	private_path(private, f, &c);
+	private_path(private, f, "FhePrivateKey", c.id);
 	object_path(set, f, "PUB", "CompressedXofKeySet", c.id);
 	object_path(public, f, "PUB", "PublicKey", c.id);
 	node_up(f);
-	key_make(f, &c, &first);
+	key_test_make(f, &c, &first);
 	for (unsigned point = 0; point < 3; point++) {
 		struct buf again = {0};
 
@@ -138,7 +63,7 @@ static void test_killed_before_the_private_object(void **state)
 		partial_leave(private);
 		partial_leave(set);
 		partial_leave(public);
-		result_forget(f, &c);
+		result_forget(f, REQUEST_KEYGEN, key_call_pack_keygen(&c));
 		node_up(f);
 		assert_int_equal(key_call_wait(f, &c, &again), GRPC_OK);
 		assert_false(bytes_eq_var(buf_view(&first), buf_view(&again)));
@@ -156,26 +81,6 @@ enum {
 	KILLS = 16
 };
 
-static void server_up(struct fixture *f, struct process *server)
-{
-	char url[64];
-
-	*server = process_start(
-		&f->folder,
-		(char *[]){(char[]){"KMS_SERVER"}, (char[]){"-c"}, (char[]){"core.toml"}, NULL},
-		(char *[]){NULL});
-	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%u", port_of(server));
-	OK(channel_grpc_new(&f->channel, f->loop, url, NULL));
-}
-
-static void server_kill(struct fixture *f, struct process *server)
-{
-	assert_int_equal(kill(server->pid, SIGKILL), 0);
-	assert_int_equal(process_wait(server, NULL, 0), 128 + SIGKILL);
-	channel_free(f->channel);
-	f->channel = NULL;
-}
-
 /* Accepted, then killed after a few milliseconds: what is there when the server comes back? */
 static void test_kill_nine(void **state)
 {
@@ -188,7 +93,6 @@ static void test_kill_nine(void **state)
 	struct process server;
 
 	print_message("# seed %llu\n", (unsigned long long)seed);
-	file_put(&f->folder, "core.toml", server_config);
 	for (unsigned i = 1; i <= KILLS; i++) {
 		struct key_call c = key_call_make(i), other;
 		struct buf first = {0}, again = {0};
@@ -227,10 +131,11 @@ static void test_kill_nine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_killed_before_the_commit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_killed_before_the_private_object, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_kill_nine, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_before_the_commit, key_setup,
+						key_teardown),
+		cmocka_unit_test_setup_teardown(test_killed_before_the_private_object, key_setup,
+						key_teardown),
+		cmocka_unit_test_setup_teardown(test_kill_nine, key_setup, key_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,7 +182,7 @@ static void test_refusals(void **state)
 	assert_int_equal(call_request(f, RPC_DECRYPT, &q), GRPC_OK);
 
 	/* rpcs of the service that this node does not have */
-	static const char *const others[] = {"CrsGen", "NewMpcContext", "InsecureKeyGen", "X"};
+	static const char *const others[] = {"NewMpcEpoch", "NewMpcContext", "InsecureKeyGen", "X"};
 
 	message = request_pack(&q);
 	id = id_pack(request_number(1));

@@ -204,7 +204,8 @@ static enum err try_handles(struct bytes object, void *ctx)
 static struct fhe_key_metadata metadata_example(void)
 {
 	struct fhe_key_metadata m = {
-		.digests_n = 2, .has_extra = true, .extra_n = 3, .external_signature_n = 65};
+		.digests_n = 2,
+		.attestation = {.has_extra = true, .extra_n = 3, .signature_n = 65}};
 
 	memset(m.key_id.b, 0x11, 32);
 	memset(m.preproc_id.b, 0x22, 32);
@@ -212,8 +213,8 @@ static struct fhe_key_metadata metadata_example(void)
 	memset(m.digests[0].digest.b, 0x33, 32);
 	m.digests[1].pub_data = FHE_PUB_COMPRESSED_XOF_KEY_SET;
 	memset(m.digests[1].digest.b, 0x44, 32);
-	memcpy(m.extra, "abc", 3);
-	memset(m.external_signature, 0x55, 65);
+	memcpy(m.attestation.extra, "abc", 3);
+	memset(m.attestation.signature, 0x55, 65);
 	return m;
 }
 
@@ -234,7 +235,7 @@ static void vault_object(void **state)
 	assert_int_equal(out.p[54 + body.n - 59], 0);
 	assert_ok(kms_fhe_key_handles_read(&h, buf_view(&out), NULL));
 	assert_writes(h.client_key, buf_view(&body));
-	assert_memory_equal(h.metadata.extra, "abc", 3);
+	assert_memory_equal(h.metadata.attestation.extra, "abc", 3);
 	assert_ok(kms_fhe_key_handles_write(h.client_key, &h.metadata, &again));
 	assert_bytes_equal(buf_view(&again), buf_view(&out));
 	buf_wipe(&again);
@@ -301,7 +302,7 @@ static void vault_metadata(void **state)
 	assert_ok(kms_fhe_key_handles_read(&h, buf_view(&out), NULL));
 	assert_int_equal(h.metadata.digests_n, 2);
 	assert_int_equal(h.metadata.digests[1].pub_data, FHE_PUB_PUBLIC_KEY);
-	assert_int_equal(h.metadata.external_signature_n, 65);
+	assert_int_equal(h.metadata.attestation.signature_n, 65);
 	again = buf_make(CLIENT_KEY_SIZE_MAX);
 	assert_ok(kms_fhe_key_handles_write(h.client_key, &h.metadata, &again));
 	assert_bytes_equal(buf_view(&again), buf_view(&out));
