@@ -8,15 +8,18 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "cmd/kms_server.h"
 #include "core/node.h"
 #include "net/notify.h"
 
 extern char **environ;
 
 static const char usage[] = "usage: kms-server -c FILE\n"
+			    "       kms-server gc [--dry-run] -c FILE\n"
 			    "\n"
 			    "Runs one node of the key management service (centralised mode).\n"
 			    "SIGTERM ends it; SIGHUP reads its certificates anew.\n"
+			    "gc removes what aborted generations left; `kms-server gc --help`.\n"
 			    "\n"
 			    "  -c, --config-file FILE  configuration, TOML\n"
 			    "  -h, --help              this text and all configuration keys\n"
@@ -150,6 +153,8 @@ int main(int argc, char **argv)
 	const char *config_file = NULL;
 
 	(void)umask(077);
+	if (argc > 1 && strcmp(argv[1], "gc") == 0)
+		return kms_server_gc(argc - 1, argv + 1);
 	for (int c; (c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1;) {
 		switch (c) {
 		case 'c':
