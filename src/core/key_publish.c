@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "crypto/sha.h"
+#include "fhe/audit.h"
 #include "fhe/keygen/keygen.h"
 
 static const char key_set_type[] = "CompressedXofKeySet";
@@ -49,6 +50,31 @@ static enum err key_set_write(const struct publish *p, const struct fhe_keygen *
 	sink.to = fhe_file_sink_init(&file, w->fd, digest);
 	TRY(fhe_keygen_write(g, FHE_OBJECT_KEY_SET, &sink.base, p->threads, note));
 	return kms_digest_stream_final(digest, ret_digest);
+}
+
+/* The last look before anybody else can have it: at the file, not at what was meant to be in it. */
+static enum err key_set_audit(const struct publish *p, const struct fhe_keygen *g,
+			      const struct vault_writer *w, struct hash32 digest,
+			      struct err_note *note)
+{
+	const struct fhe_audit_options options = {
+		.object = FHE_OBJECT_KEY_SET,
+		.fast = true,
+		.rng = p->rng,
+		.threads = p->threads,
+		.stop = p->stop,
+	};
+	struct fhe_file_source file;
+	struct fhe_audit audit;
+	enum err e = fhe_file_source_init(&file, w->fd, note);
+
+	if (e == ERR_OK)
+		e = fhe_audit_run(&audit, fhe_keygen_client_key(g), &file.base, &options, note);
+	if (e == ERR_OK)
+		e = fhe_audit_verdict(&audit, note);
+	if (e == ERR_OK && !hash32_eq(audit.digest, digest))
+		e = err_say(note, ERR_MISMATCH, "the file is not what was written into it");
+	return e == ERR_OK ? e : err_prefix(note, e, "audit of the new key set");
 }
 
 static enum err public_key_write(const struct publish *p, const struct fhe_keygen *g,
@@ -112,6 +138,7 @@ static enum err key_make(const struct publish *p, void *ctx, struct err_note *no
 	TRY(fhe_keygen_new(&g, key_params_of(run->params), BYTES_OF(r->id.b), p->rng, note));
 	TRY(vault_begin(&w, &p->vaults->public, &name, note));
 	TRY(key_set_write(p, g, &w, &m.digests[1].digest, note));
+	TRY(key_set_audit(p, g, &w, m.digests[1].digest, note));
 	TRY(vault_commit(&w, note));
 	TRY(public_key_write(p, g, r->id, &m.digests[0].digest, note));
 	TRY(key_generation_sign(&m, r, p->signer));

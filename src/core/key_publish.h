@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * A key into the vaults (publish.h): CompressedXofKeySet, streamed, and PublicKey; FhePrivateKey in
- * the private one.
+ * A key into the vaults (publish.h): CompressedXofKeySet, streamed and audited before it gets its
+ * name, and PublicKey; FhePrivateKey in the private one.
  */
 #ifndef CORE_KEY_PUBLISH_H
 #define CORE_KEY_PUBLISH_H
@@ -16,8 +16,8 @@ static inline struct publish_name key_publish_name(struct hash32 epoch_id, struc
 
 /*
  * publish_run of a key. The handles are read back from the vault. ERR_CANCELLED, ERR_IO (a full
- * disk), ERR_CORRUPT: the key exists and belongs to another preprocessing; errors of vault and key
- * generation.
+ * disk), ERR_CORRUPT: the key exists and belongs to another preprocessing; ERR_MISMATCH: the audit
+ * found the new one unsound; errors of vault and key generation.
  */
 enum err key_publish(struct fhe_key_handles *ret_handles, const struct publish *p,
 		     const struct key_request *r, enum key_params params,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Key generation by a whole node: answers, objects in the vaults, ids, withdrawing, restarts. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/limits.h"
-#include "core/key_generation.h"
+#include "base/rng.h"
+#include "core/key_publish.h"
 #include "fhe/client_key.h"
 #include "fhe/dealer/dealer.h"
 #include "net/protobuf.h"
@@ -340,6 +343,96 @@ static void test_failure_leaves_nothing(void **state)
 	}
 }
 
+/* ---- the audit ---- */
+
+/* Randomness that does damage: when the audit asks for it, the file is written and not read yet. */
+struct spoiler {
+	struct rng base;
+	char path[600]; /* the partial object */
+	off_t from;
+	size_t n; /* so many bytes from there */
+	uint8_t bit;
+	bool spoiled;
+};
+
+static void spoiler_fill(struct rng *r, uint8_t *out, size_t n)
+{
+	struct spoiler *s = CONTAINER_OF(r, struct spoiler, base);
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+	uint8_t byte;
+
+	for (size_t i = 0; fd >= 0 && i < s->n && !s->spoiled; i++) {
+		assert_int_equal(pread(fd, &byte, 1, s->from + (off_t)i), 1);
+		byte ^= s->bit;
+		assert_int_equal(pwrite(fd, &byte, 1, s->from + (off_t)i), 1);
+	}
+	if (fd >= 0) {
+		s->spoiled = true;
+		assert_int_equal(close(fd), 0);
+	}
+	rng_fill(rng_system(), out, n);
+}
+
+/* What is wrong is never published: neither damaged rows, which decrypt to something else, nor a
+ * single bit in a row that the sample most likely passes over: then the digest is another one. */
+static void test_audited(void **state)
+{
+	static const struct rng_ops ops = {.fill = spoiler_fill};
+	static const struct {
+		off_t from;
+		size_t n;
+		uint8_t bit;
+		enum err err;
+		const char *note;
+	} rows[] = {
+		{0, 0, 0, ERR_OK, ""},
+		{100000, 300000, 0x40, ERR_MISMATCH,
+		 "audit of the new key set: compression key: wrong message"},
+		{900000, 1, 0x01, ERR_MISMATCH, "audit of the new key set: "},
+	};
+	struct fixture *f = *state;
+	const struct vaults vaults = core_config_vaults(&f->config);
+	struct signing_key signer;
+	struct ecdsa *ecdsa;
+	atomic_bool stop = false;
+
+	OK(ecdsa_new(&ecdsa, (uint8_t[32]){1}));
+	test_signer(&signer, ecdsa);
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct key_request r = {
+			.kind = REQUEST_KEYGEN,
+			.id = key_call_make(1 + i).id,
+			.preproc_id = key_call_make(1 + i).preproc_id,
+			.where = {request_id_default_context, request_id_default_epoch},
+			.domain = {.name = BYTES_LIT("n"), .version = BYTES_LIT("1")},
+		};
+		struct spoiler s = {
+			.base = {&ops}, .from = rows[i].from, .n = rows[i].n, .bit = rows[i].bit};
+		const struct publish p = {.vaults = &vaults,
+					  .signer = &signer,
+					  .rng = &s.base,
+					  .threads = 2,
+					  .stop = &stop};
+		struct fhe_key_handles handles = {0};
+		struct err_note note = {0};
+		char path[512];
+
+		object_path(path, f, "PUB", "CompressedXofKeySet", r.id);
+		(void)snprintf(s.path, sizeof(s.path), "%s.%ld.partial", path, (long)getpid());
+		assert_int_equal(key_publish(&handles, &p, &r, KEY_PARAMS_TEST, &note),
+				 rows[i].err);
+		print_message("# %s\n", note.text);
+		assert_true(s.spoiled);
+		if (!strstr(note.text, rows[i].note))
+			fail_msg("%s", note.text);
+		assert_int_equal(objects_of(f, r.id), rows[i].err == ERR_OK ? 3 : 0);
+		assert_int_equal(objects_partial(f), 0);
+		kms_fhe_key_handles_free(&handles);
+	}
+	signing_key_free(&signer);
+	ecdsa_free(ecdsa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +445,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop_in_the_middle, key_setup, key_teardown),
 		cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, key_setup,
 						key_teardown),
+		cmocka_unit_test_setup_teardown(test_audited, key_setup, key_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
