@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * FHE client keys, alone and as the vault's KmsFheKeyHandles. What is read is written again with
- * the same bytes, except that the older form of one version field becomes the newer.
+ * FHE client keys, alone and as the vault's KmsFheKeyHandles, and what the vault has of a CRS. What
+ * is read is written again with the same bytes, except that the older form of one version field
+ * becomes the newer.
  *
  * Input: u8 which object || edits.
  */
 #include "codec/safe_serialize.h"
+#include "fhe/crs_metadata.h"
 #include "fhe/dealer/dealer.h"
 #include "fuzz.h"
 
@@ -75,13 +77,39 @@ static struct bytes handles_vector(void)
 	return buf_view(&object);
 }
 
+static void try_crs(struct bytes script)
+{
+	static const struct fhe_crs_metadata example = {
+		.bits_max = 64,
+		.attestation = {.has_extra = true, .extra_n = 5, .signature_n = 65}};
+	CLEANUP(buf_free) struct buf out = buf_make(FHE_CRS_METADATA_SIZE_MAX);
+	CLEANUP(buf_free) struct buf again = buf_make(FHE_CRS_METADATA_SIZE_MAX);
+	struct fhe_crs_metadata m;
+	struct err_note note = {0};
+	struct bytes object;
+
+	FUZZ_OK(kms_crs_metadata_write(&example, &out));
+	object = fuzz_patch(buf_view(&out), script);
+	if (kms_crs_metadata_read(&m, object, &note) == ERR_OK) {
+		FUZZ_OK(kms_crs_metadata_write(&m, &again));
+		CHECK(bytes_eq_var(object, buf_view(&again)));
+	} else {
+		CHECK(note.text[0]);
+	}
+	fuzz_free(object);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct bytes in = bytes_from(p, n), object;
-	uint8_t which = fuzz_u8(&in) % 4;
+	uint8_t first = fuzz_u8(&in), which = first % 4;
 
 	if (n > 4096)
 		return 0;
+	if (first == 0xff) {
+		try_crs(in);
+		return 0;
+	}
 	object = fuzz_patch(which == 0   ? fuzz_vector("tfhe/ck_test.bin")
 			    : which == 1 ? fuzz_vector("tfhe/ck.bin")
 			    : which == 2 ? handles_vector()

@@ -10,29 +10,15 @@
 
 #include "codec/safe_serialize.h"
 #include "core/decryption_request.h"
-#include "core/request_id.h"
 #include "eth/text.h"
-#include "fuzz.h"
-#include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
+#include "support_request.h"
 
 enum {
 	ITEMS_MAX = 4
 };
 
-static const struct hash32 key_id = {{[0] = 4, [31] = 1}};
-
-static const struct key_ring *ring(void)
-{
-	static struct key_ring_entry entry;
-	static struct key_ring r = {&entry, 1};
-
-	entry.epoch_id = (struct hash32){{[0] = 8, [31] = 9}};
-	entry.key_id = key_id;
-	/* looked up, never looked into */
-	entry.key = (struct fhe_client_key *)(void *)&entry;
-	return &r;
-}
+static const struct address client = {{[19] = 8}};
 
 /* 800 bytes of zeros are a key: every coefficient is below q. */
 static struct bytes enc_key(void)
@@ -52,24 +38,6 @@ static struct bytes enc_key(void)
 	return buf_view(&key);
 }
 
-/* u8 0: the field is missing; 1: what is wanted; otherwise a text of its own. */
-static bool id_make(Kms__V1__RequestId *id, char text[REQUEST_ID_TEXT_SIZE], struct hash32 want,
-		    struct bytes *in)
-{
-	uint8_t what = fuzz_u8(in);
-
-	kms__v1__request_id__init(id);
-	request_id_text(text, want);
-	if (what > 1) {
-		struct bytes own = fuzz_take(in, what % 65);
-
-		for (size_t i = 0; i < own.n; i++)
-			text[i] = (char)(0x20 + own.p[i] % 0x5f);
-	}
-	id->request_id = text;
-	return what != 0;
-}
-
 static void item_make(Kms__V1__TypedCiphertext *c, struct bytes *in)
 {
 	static uint8_t some[40];
@@ -81,29 +49,6 @@ static void item_make(Kms__V1__TypedCiphertext *c, struct bytes *in)
 	c->fhe_type = (int32_t)fuzz_u8(in) - 1;
 	c->external_handle = protobuf_borrow(bytes_from(some, fuzz_u8(in) % 36));
 	c->ciphertext_format = (Kms__V1__CiphertextFormat)(fuzz_u8(in) % 6);
-}
-
-static const struct address verifier = {{[19] = 7}}, client = {{[19] = 8}};
-
-static void domain_make(Kms__V1__Eip712DomainMsg *d, char text[ADDRESS_TEXT_SIZE], struct bytes *in)
-{
-	static uint8_t some[40] = {1, 2, 3};
-	static char name[400];
-	uint8_t what = fuzz_u8(in);
-
-	kms__v1__eip712_domain_msg__init(d);
-	memset(name, 'n', sizeof(name) - 1);
-	d->name = &name[what & 1 ? 0 : 390];
-	d->version = (char *)(uintptr_t) "1";
-	d->chain_id = protobuf_borrow(bytes_from(some, fuzz_u8(in) % 36));
-	address_to_text(text, verifier);
-	if (what & 2)
-		text[5] = 'g';
-	d->verifying_contract = text;
-	if (what & 4) {
-		d->salt_presence_case = KMS__V1__EIP712_DOMAIN_MSG__SALT_PRESENCE_SALT;
-		d->salt = protobuf_borrow(bytes_from(some, what & 8 ? 31 : 32));
-	}
 }
 
 /* kind || request id || n || items || key id || domain present || domain || client || key edited ||
@@ -120,29 +65,28 @@ static enum request_kind make(struct buf *out, struct bytes *in)
 	Kms__V1__Eip712DomainMsg domain;
 	char texts[4][REQUEST_ID_TEXT_SIZE], contract[ADDRESS_TEXT_SIZE], who[ADDRESS_TEXT_SIZE];
 
-	m.request_id = id_make(&ids[0], texts[0], (struct hash32){{2}}, in) ? &ids[0] : NULL;
+	m.request_id = fuzz_id(&ids[0], texts[0], (struct hash32){{2}}, in) ? &ids[0] : NULL;
 	m.n_typed_ciphertexts = fuzz_u8(in) % (ITEMS_MAX + 1);
 	m.typed_ciphertexts = list;
 	for (size_t i = 0; i < m.n_typed_ciphertexts; i++) {
 		item_make(&items[i], in);
 		list[i] = &items[i];
 	}
-	m.key_id = id_make(&ids[1], texts[1], key_id, in) ? &ids[1] : NULL;
+	m.key_id = fuzz_id(&ids[1], texts[1], fuzz_key_id, in) ? &ids[1] : NULL;
 	m.domain = fuzz_u8(in) ? &domain : NULL;
-	domain_make(&domain, contract, in);
-	address_to_text(who, fuzz_u8(in) % 4 ? client : verifier);
+	fuzz_domain(&domain, contract, in);
+	address_to_text(who, fuzz_u8(in) % 4 ? client : fuzz_verifier);
 	m.client_address = who;
 
 	struct bytes key = fuzz_patch(enc_key(), fuzz_part(in));
 
 	m.enc_key = protobuf_borrow(key);
 	m.extra_data = protobuf_borrow(fuzz_part(in));
-	m.context_id = id_make(&ids[2], texts[2], request_id_default_context, in) ? &ids[2] : NULL;
-	m.epoch_id = id_make(&ids[3], texts[3], ring()->v[0].epoch_id, in) ? &ids[3] : NULL;
+	m.context_id = fuzz_id(&ids[2], texts[2], request_id_default_context, in) ? &ids[2] : NULL;
+	m.epoch_id = fuzz_id(&ids[3], texts[3], fuzz_ring()->v[0].epoch_id, in) ? &ids[3] : NULL;
 	m.n_signing_schemes = fuzz_u8(in) % 4;
 	m.signing_schemes = schemes;
-	for (size_t i = 0; i < m.n_signing_schemes; i++)
-		schemes[i] = (Kms__V1__SigningSchemeType)(fuzz_u8(in) % 7);
+	fuzz_schemes(schemes, m.n_signing_schemes, in);
 
 	pub.request_id = m.request_id;
 	pub.n_ciphertexts = m.n_typed_ciphertexts;
@@ -185,7 +129,7 @@ static void check_fields(const struct decryption_request *r, struct bytes messag
 	CHECK(bytes_eq_var(r->extra_data, protobuf_view(u ? u->extra_data : p->extra_data)));
 	CHECK(!u || bytes_eq_var(r->enc_key.serialized, protobuf_view(u->enc_key)));
 	CHECK(!u || !address_eq(r->user, r->domain.verifying_contract));
-	CHECK(hash32_eq(r->key_id, key_id) && r->key);
+	CHECK(hash32_eq(r->key_id, fuzz_key_id) && r->key);
 	kms__v1__user_decryption_request__free_unpacked(u, NULL);
 	kms__v1__public_decryption_request__free_unpacked(p, NULL);
 }
@@ -198,7 +142,7 @@ static void check_again(const struct decryption_request *r, struct bytes message
 	struct decryption_request again;
 	const uint8_t *at = memmem(copy.p, copy.n, first.p, first.n);
 
-	FUZZ_OK(decryption_request_read(&again, r->kind, ring(), copy, &memory, NULL));
+	FUZZ_OK(decryption_request_read(&again, r->kind, fuzz_ring(), copy, &memory, NULL));
 	CHECK(hash32_eq(r->digest, again.digest));
 	/* Long enough to stand in the message once. */
 	if (first.n >= 16 && at &&
@@ -206,7 +150,7 @@ static void check_again(const struct decryption_request *r, struct bytes message
 		copy.n = message.n;
 		((uint8_t *)(uintptr_t)at)[first.n / 2] ^= 1;
 		arena_free(&memory);
-		FUZZ_OK(decryption_request_read(&again, r->kind, ring(), copy, &memory, NULL));
+		FUZZ_OK(decryption_request_read(&again, r->kind, fuzz_ring(), copy, &memory, NULL));
 		CHECK(!hash32_eq(r->digest, again.digest));
 	}
 	fuzz_free(copy);
@@ -229,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(message);
-	enum err e = decryption_request_read(&r, kind, ring(), message, &memory, &note);
+	enum err e = decryption_request_read(&r, kind, fuzz_ring(), message, &memory, &note);
 
 	if (e == ERR_OK) {
 		check_fields(&r, message);
