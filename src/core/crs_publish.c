@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "crypto/sha.h"
 #include "fhe/crs.h"
+#include "mpc/hash.h"
 
 static const char crs_type[] = "CRS";
 
@@ -24,6 +25,25 @@ static enum err private_write(const struct publish *p, const struct key_request 
 	return vault_write(&p->vaults->private, &name, buf_view(&object), note);
 }
 
+/* The numbers of what is asked for. Its session is that of the request, as the other implementation
+ * has it: every proof is made for this one CRS. */
+static enum err crs_describe(struct fhe_crs *ret_crs, const struct key_request *r,
+			     struct err_note *note)
+{
+	struct mpc_session_id session;
+	struct fhe_crs crs;
+	struct reader in;
+
+	TRY(fhe_crs_describe(&crs, &key_params_of(r->params)->pke, r->bits_max, note));
+	TRY(mpc_session_id_of(&session, r->id.b, 0));
+	in = reader_of(BYTES_OF(session.le));
+	crs.has_sid = true;
+	crs.sid_low = reader_u64le(&in);
+	crs.sid_high = reader_u64le(&in);
+	*ret_crs = crs;
+	return reader_end(&in);
+}
+
 static enum err crs_make(const struct publish *p, void *ctx, struct err_note *note)
 {
 	const struct key_request *r = ((const struct run *)ctx)->request;
@@ -33,7 +53,7 @@ static enum err crs_make(const struct publish *p, void *ctx, struct err_note *no
 	struct fhe_crs crs;
 
 	key_attestation_begin(&m.attestation, r);
-	TRY(fhe_crs_describe(&crs, &key_params_of(r->params)->pke, r->bits_max, note));
+	TRY(crs_describe(&crs, r, note));
 	TRY(publish_stop_check(p, note));
 	TRY(fhe_crs_make(&crs, p->rng, p->threads, &object));
 	TRY(kms_digest(&m.digest, FHE_CRS_DSEP, buf_view(&object)));

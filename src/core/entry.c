@@ -251,6 +251,8 @@ static void entry_end(struct entry *e)
 	}
 	if (e->key)
 		key_adopt(e);
+	if (e->name.kind == REQUEST_CRSGEN && e->err == ERR_OK)
+		crss_add(s, e->name.id);
 	waiters_answer(e);
 	count->finished_n++;
 	entry_free(e);

@@ -46,28 +46,41 @@ void health_check_handle(void *ctx, struct grpc_call *call)
 	reply(call, &response.base);
 }
 
-/* A centralised node has no peers: what there is to say is which keys it holds. */
+/* As texts in `memory`; NULL without it. */
+static char *id_put(struct arena *memory, struct hash32 id)
+{
+	char *text = arena_alloc(memory, REQUEST_ID_TEXT_SIZE);
+
+	if (text)
+		request_id_text(text, id);
+	return text;
+}
+
+/* A centralised node has no peers: what there is to say is which keys and CRSs it holds. */
 void health_status_handle(void *ctx, struct grpc_call *call)
 {
 	const struct core_service *s = ctx;
+	size_t keys_n = s->o.keys->n, crss_n = s->crss.n;
 	CLEANUP(arena_free)
-	struct arena memory = arena_make(VAULT_KEYS_MAX * (REQUEST_ID_TEXT_SIZE + 64));
+	struct arena memory =
+		arena_make((VAULT_KEYS_MAX + VAULT_ENTRIES_MAX) * (REQUEST_ID_TEXT_SIZE + 64));
 	Kms__V1__HealthStatusResponse response = KMS__V1__HEALTH_STATUS_RESPONSE__INIT;
-	char **ids = arena_alloc_array(&memory, s->o.keys->n, sizeof(*ids));
+	char **keys = arena_alloc_array(&memory, keys_n, sizeof(*keys));
+	char **crss = arena_alloc_array(&memory, crss_n, sizeof(*crss));
+	bool enough = keys && crss;
 
-	for (size_t i = 0; ids && i < s->o.keys->n; i++) {
-		ids[i] = arena_alloc(&memory, REQUEST_ID_TEXT_SIZE);
-		if (!ids[i])
-			ids = NULL;
-		else
-			request_id_text(ids[i], s->o.keys->v[i].key_id);
-	}
-	if (!ids) {
+	for (size_t i = 0; enough && i < keys_n; i++)
+		enough = (keys[i] = id_put(&memory, s->o.keys->v[i].key_id)) != NULL;
+	for (size_t i = 0; enough && i < crss_n; i++)
+		enough = (crss[i] = id_put(&memory, s->crss.v[i])) != NULL;
+	if (!enough) {
 		grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "the node is out of memory");
 		return;
 	}
-	response.my_fhe_key_ids = ids;
-	response.n_my_fhe_key_ids = s->o.keys->n;
+	response.my_fhe_key_ids = keys;
+	response.n_my_fhe_key_ids = keys_n;
+	response.my_crs_ids = crss;
+	response.n_my_crs_ids = crss_n;
 	response.my_storage_info = (char[]){"file"};
 	response.node_type = KMS__V1__NODE_TYPE__NODE_TYPE_CENTRALIZED;
 	reply(call, &response.base);

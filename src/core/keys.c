@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* What methods of key and CRS generation have that others do not: preprocessings, and withdrawing.
  */
+#include <stdlib.h>
+
+#include "base/limits.h"
 #include "core/service_internal.h"
 
 void keygen_refuse(struct visit *v, const struct request_admission *a)
@@ -67,4 +70,51 @@ void keygen_abort_handle(void *ctx, struct grpc_call *call)
 void crsgen_abort_handle(void *ctx, struct grpc_call *call)
 {
 	abort_handle(ctx, call, REQUEST_CRSGEN);
+}
+
+/* ---- which CRSs there are ---- */
+
+void crss_add(struct core_service *s, struct hash32 id)
+{
+	for (size_t i = 0; i < s->crss.n; i++)
+		if (hash32_eq(s->crss.v[i], id))
+			return;
+	if (s->crss.n < VAULT_ENTRIES_MAX)
+		s->crss.v[s->crss.n++] = id;
+}
+
+static enum err epoch_load(struct core_service *s, struct hash32 epoch_id, struct err_note *note)
+{
+	CLEANUP(vault_ids_free) struct vault_ids ids = {0};
+
+	TRY(vault_list(&ids, &s->o.vaults.private, publish_crs_form.private_type, &epoch_id, note));
+	for (size_t i = 0; i < ids.n; i++)
+		crss_add(s, ids.v[i]);
+	return ERR_OK;
+}
+
+static enum err epochs_load(struct core_service *s, struct err_note *note)
+{
+	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
+
+	TRY(vault_list(&epochs, &s->o.vaults.private, publish_crs_form.private_type, NULL, note));
+	for (size_t i = 0; i < epochs.n; i++)
+		TRY(epoch_load(s, epochs.v[i], note));
+	return ERR_OK;
+}
+
+/* Only told of, never needed: a folder that cannot be read is no reason not to serve. */
+enum err crss_load(struct core_service *s)
+{
+	struct err_note note = {0};
+	enum err e;
+
+	s->crss.v = calloc(VAULT_ENTRIES_MAX, sizeof(*s->crss.v));
+	if (!s->crss.v)
+		return ERR_NOMEM;
+	e = epochs_load(s, &note);
+	if (e != ERR_OK)
+		LOG_WARN(s->o.log, "Not all CRSs of the vault are known", log_e(e),
+			 log_s("detail", note.text));
+	return ERR_OK;
 }

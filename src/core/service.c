@@ -404,9 +404,12 @@ enum err core_service_new(struct core_service **ret_service,
 	FOR_EACH_REQUEST_KIND(k)
 	s->kinds[k] = (struct kind_count){.core = s, .kind = k};
 
-	enum err e = request_store_survey(s->o.store, surveyed, s);
+	enum err e = crss_load(s);
 
+	if (e == ERR_OK)
+		e = request_store_survey(s->o.store, surveyed, s);
 	if (e != ERR_OK) {
+		vault_ids_free(&s->crss);
 		free(s);
 		return e;
 	}
@@ -448,6 +451,7 @@ void core_service_free(struct core_service *s)
 	entries_free(s);
 	while (s->visits)
 		visit_drop(s->visits);
+	vault_ids_free(&s->crss);
 	free(s);
 }
 

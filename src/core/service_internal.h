@@ -135,7 +135,8 @@ struct core_service {
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
-	bool recovering; /* one visit is looking into the vaults */
+	bool recovering;       /* one visit is looking into the vaults */
+	struct vault_ids crss; /* in the vault; room for VAULT_ENTRIES_MAX. Loop thread */
 
 	struct timer retry;
 	struct metrics metrics;
@@ -190,6 +191,11 @@ void entries_stop_check(struct core_service *s);
 void keygen_refuse(struct visit *v, const struct request_admission *a);
 void keygen_abort_handle(void *ctx, struct grpc_call *call);
 void crsgen_abort_handle(void *ctx, struct grpc_call *call);
+
+/* Which CRSs there are: those of the vault, at start; and one more. Beyond the room they are not
+ * told of. */
+enum err crss_load(struct core_service *s) MUST_USE;
+void crss_add(struct core_service *s, struct hash32 id);
 
 /* ---- recover.c ---- */
 

@@ -619,6 +619,23 @@ static void crs_private_check(const struct fixture *f, const struct key_call *c,
 	buf_free(&file);
 }
 
+/* Whose CRS it is: the session of its id, in every proof over it. */
+static void session_check(const struct fhe_crs *crs, struct hash32 id)
+{
+	const uint8_t counts[8 + 8] = {1};
+	uint8_t session[16];
+	uint64_t halves[2];
+
+	OK(shake256(session, sizeof(session),
+		    (struct bytes[]){BYTES_LIT("HASH_LSTSESSN_ID"), bytes_from(counts, 8),
+				     BYTES_OF(id.b), bytes_from(&counts[8], 8)},
+		    4));
+	memcpy(halves, session, sizeof(halves)); /* little endian, as this machine */
+	assert_true(crs->has_sid);
+	assert_true(crs->sid_low == halves[0]);
+	assert_true(crs->sid_high == halves[1]);
+}
+
 void crs_test_check(const struct fixture *f, struct bytes reply, const struct key_call *c)
 {
 	const uint32_t bits = c->has_bits ? c->bits : 2048;
@@ -646,6 +663,7 @@ void crs_test_check(const struct fixture *f, struct bytes reply, const struct ke
 	OK(fhe_crs_read(&crs, buf_view(&file), NULL));
 	assert_int_equal(crs.k, (bits + 3) / 4);
 	assert_int_equal(crs.d, c->params == KMS__V1__FHE_PARAMETER__test ? 512 : 2048);
+	session_check(&crs, c->id);
 	buf_free(&file);
 	arena_free(&memory);
 }

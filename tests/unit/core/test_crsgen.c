@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "core/key_generation.h"
 #include "fhe/crs.h"
+#include "net/protobuf.h"
 #include "support_keygen.h"
 
 /* The test vector of the specification: id 0x33, 2048 bits, digest cc…, default epoch. */
@@ -37,6 +38,32 @@ static void test_known_digest(void **state)
 	assert_memory_equal(digest.b, want.b, 32);
 }
 
+/* What the node says that it has. */
+static void health_check(struct fixture *f, const struct hash32 *id)
+{
+	struct buf reply = {0};
+	ProtobufCMessage *unpacked;
+	char text[REQUEST_ID_TEXT_SIZE];
+
+	assert_int_equal(call_once(f, "/" CORE_SERVICE_NAME "/GetHealthStatus", BYTES_NONE, &reply),
+			 GRPC_OK);
+
+	struct arena memory = protobuf_arena(buf_view(&reply));
+
+	OK(protobuf_unpack(&unpacked, &kms__v1__health_status_response__descriptor,
+			   buf_view(&reply), &memory));
+
+	const Kms__V1__HealthStatusResponse *m = (const Kms__V1__HealthStatusResponse *)unpacked;
+
+	assert_int_equal(m->n_my_crs_ids, id ? 1 : 0);
+	if (id) {
+		request_id_text(text, *id);
+		assert_string_equal(m->my_crs_ids[0], text);
+	}
+	arena_free(&memory);
+	buf_free(&reply);
+}
+
 static void test_whole_flow(void **state)
 {
 	struct fixture *f = *state;
@@ -44,6 +71,7 @@ static void test_whole_flow(void **state)
 	struct buf reply = {0}, again = {0};
 
 	node_up(f);
+	health_check(f, NULL);
 	crs_test_make(f, &c, &reply);
 	crs_test_check(f, buf_view(&reply), &c);
 	for (unsigned restart = 0; restart < 2; restart++) {
@@ -55,6 +83,7 @@ static void test_whole_flow(void **state)
 		other.params = KMS__V1__FHE_PARAMETER__default;
 		assert_int_equal(crs_call(f, &other), GRPC_FAILED_PRECONDITION);
 		assert_int_equal(crs_call_abort(f, &c), GRPC_NOT_FOUND);
+		health_check(f, &c.id);
 		/* ids of keys and CRSs are two things */
 		assert_int_equal(key_call_result(f, &c, NULL), GRPC_NOT_FOUND);
 		assert_int_equal(crs_call_result(f, &c, &again), GRPC_OK);
