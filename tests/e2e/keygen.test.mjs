@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // Keys, CRSs, contexts and epochs: real chains, contracts and connector; the core is scripted, so that every step of it
-// can be seen and held. Last, keys from the real core.
+// can be seen and held. Last, keys from the real core; CRSs from it: crs.test.mjs.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { createReadStream, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { proofConfig } from './proof_config.mjs';
 
 const tfhe = createRequire(import.meta.url)('node-tfhe');
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -60,18 +61,8 @@ test('an element that was exchanged for another is found', () => {
 	assert.throws(() => run('copy', file('exchanged'), file('exchanged.copy')), /element 8 of G1 at byte 1083 is not on the curve/);
 });
 
-function config() {
-	const noise = () => tfhe.Shortint.new_gaussian_from_std_dev(0);
-	const compute = tfhe.Shortint.new_parameters(1, 1, 256, noise(), noise(), 24, 1, 37, 1, 4n, 4n, 5n, -64, 64, tfhe.ShortintEncryptionKeyChoice.Big);
-	const input = new tfhe.ShortintCompactPublicKeyEncryptionParameters(
-		tfhe.ShortintCompactPublicKeyEncryptionParametersName.V1_7_PARAM_PKE_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128,
-	);
-	return tfhe.TfheConfigBuilder.default().use_custom_parameters(compute).use_dedicated_compact_public_key_parameters(input).build();
-}
-
-// The public key is one of production parameters; what is computed with afterwards is small, so that expanding costs nothing.
 test('node-tfhe: a proof over our CRS holds, and holds under no other', () => {
-	const client = tfhe.TfheClientKey.generate(config());
+	const client = tfhe.TfheClientKey.generate(proofConfig());
 	const key = tfhe.TfheCompactPublicKey.new(client);
 	tfhe.set_server_key(tfhe.TfheServerKey.new(client));
 	run('make', 'default', '64', file('another64'));

@@ -53,7 +53,7 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test' } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test' } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
@@ -63,6 +63,7 @@ export class Network {
 		this.connectorOptions = connector;
 		this.coreOptions = core; // rows of kms-server's [service]; with listen_address, kms_core_endpoints is the caller's to set
 		this.coreStore = coreStore; // kms-server's [request_store] path
+		this.nodeOptions = node; // of [[kms_node]] in the file that deploys: where clients find its public objects
 		this.fronts = fronts; // ports of proxies that the node is to see instead, by the name of the port behind
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.parameters = parameters; // of the FHE key: default, v1_6 or test
@@ -186,7 +187,7 @@ export class Network {
 			gateway: { rpc_url: rpc('gateway'), chain_id: chains.gateway, deployer_key_file: key, transactions_in_flight: this.automine ? 1 : 16 },
 			thresholds: { public_decryption: 1, user_decryption: 1, kms_generation: 1, mpc: 0, coprocessor: 1 },
 			fees: { token: 'local' },
-			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner }],
+			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner, ...this.nodeOptions }],
 			coprocessor: [{ tx_sender: coprocessor.address, signer: coprocessor.address, s3_bucket_url: `${this.#seen('objectStore')}/${bucket}` }],
 			custodian: [{ tx_sender: owner.address, signer: owner.address }],
 			host_defaults: { fhevm_executor: coprocessor.address }, // the stand-in plays the executor as well
@@ -356,9 +357,22 @@ export class Network {
 		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
 	}
 
-	async restartCore(signal) {
+	async stopCore(signal) {
 		await this.#kill(this.processes.findLast(({ name }) => name === 'kms-server'), signal);
+	}
+
+	async startCore() {
 		await this.#startCore();
+	}
+
+	// As if its disk had been exchanged for an empty one; the vault is another.
+	loseCoreStore() {
+		for (const end of ['', '-wal', '-shm']) rmSync(`${this.coreStore ?? this.path('node-1', 'kms-server.db')}${end}`, { force: true });
+	}
+
+	async restartCore(signal) {
+		await this.stopCore(signal);
+		await this.startCore();
 	}
 
 	async #kill(entry, signal) {
