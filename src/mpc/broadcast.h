@@ -19,7 +19,7 @@
 #include "mpc/protocol.h"
 
 enum {
-	MPC_BROADCAST_VALUE_MAX = 4 << 20
+	MPC_BROADCAST_VALUE_MAX = 64 << 20
 };
 
 struct mpc_broadcast_task {

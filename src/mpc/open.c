@@ -23,9 +23,10 @@ static void rows_free(struct gr *row, size_t n)
 	free(row);
 }
 
-static bool receives(const struct mpc_open *o, unsigned party)
+/* How many secrets we learn. */
+static size_t learns(const struct mpc_open *o)
 {
-	return mpc_set_has(o->task.receivers, party);
+	return o->task.to[o->task.group.me - 1].n;
 }
 
 /* ---- the round ---- */
@@ -35,19 +36,20 @@ static enum err open_send(struct mpc_protocol *p, struct mpc_outbox *out,
 {
 	struct mpc_open *o = CONTAINER_OF(p, struct mpc_open, protocol);
 	const struct mpc_group *g = &o->task.group;
-	size_t size = mpc_wire_rings_size(o->task.n);
 
 	for (unsigned to = 1; to <= g->n; to++) {
-		if (to == g->me || !receives(o, to))
+		const struct mpc_open_list *list = &o->task.to[to - 1];
+
+		if (to == g->me || list->n == 0)
 			continue;
-		out->to[to - 1] = buf_make(size);
-		TRY(mpc_wire_put_rings(&out->to[to - 1], o->task.shares, o->task.n));
+		out->to[to - 1] = buf_make(mpc_wire_rings_size(list->n));
+		TRY(mpc_wire_put_rings(&out->to[to - 1], list->shares, list->n));
 	}
-	if (!receives(o, g->me))
+	if (learns(o) == 0)
 		return ERR_OK;
 	*ret_wants = (struct mpc_expectation){
 		.from = mpc_set_all(g) & (mpc_set) ~(o->task.corrupt | mpc_set_of(g->me)),
-		.size_max = size,
+		.size_max = mpc_wire_rings_size(learns(o)),
 		.synchronous = o->task.synchronous,
 	};
 	return ERR_OK;
@@ -64,11 +66,11 @@ static enum err listen(struct mpc_open *o, const struct mpc_inbox *in, bool *ret
 
 		if (!mpc_set_has(news, from))
 			continue;
-		row = calloc(o->task.n, sizeof(*row));
+		row = calloc(learns(o), sizeof(*row));
 		if (!row)
 			return ERR_NOMEM;
 		o->heard |= mpc_set_of(from);
-		if (mpc_wire_get_rings(row, o->task.n, in->of[from - 1]) != ERR_OK) {
+		if (mpc_wire_get_rings(row, learns(o), in->of[from - 1]) != ERR_OK) {
 			free(row); /* no word of sense: as if silent */
 			continue;
 		}
@@ -92,7 +94,7 @@ static enum err try_open(struct mpc_open *o, unsigned liars)
 	for (unsigned i = 0; i < MPC_PARTIES_MAX; i++)
 		of[i] = o->shares[i];
 	TRY(shamir_basis_init(&b, o->valid, t));
-	return shamir_open_many_var(&b, o->secrets, &o->wrong, of, o->task.n, liars,
+	return shamir_open_many_var(&b, o->secrets, &o->wrong, of, learns(o), liars,
 				    radius < liars ? radius : liars, NULL);
 }
 
@@ -107,7 +109,7 @@ static enum err open_take(struct mpc_protocol *p, const struct mpc_inbox *in, bo
 	enum err e;
 
 	*ret_progress = MPC_DONE;
-	if (!receives(o, g->me)) {
+	if (learns(o) == 0) {
 		o->result = ERR_OK;
 		return ERR_OK;
 	}
@@ -140,27 +142,38 @@ static const struct mpc_protocol_ops open_ops = {
 
 /* ---- from outside ---- */
 
+void mpc_open_to(struct mpc_open_task *task, mpc_set receivers, const struct gr *shares, size_t n)
+{
+	for (unsigned party = 1; party <= task->group.n; party++)
+		if (mpc_set_has(receivers, party))
+			task->to[party - 1] = (struct mpc_open_list){shares, n};
+}
+
 enum err mpc_open_new(struct mpc_open **ret, const struct mpc_open_task *task)
 {
+	const struct mpc_open_list *own = &task->to[task->group.me - 1];
 	struct mpc_open *o;
 	struct gr *mine;
 
 	TRY(mpc_group_check(&task->group, NULL));
-	if (task->n == 0 || task->n > MPC_OPEN_SECRETS_MAX)
-		return ERR_RANGE;
+	for (unsigned i = 0; i < task->group.n; i++)
+		if (task->to[i].n > MPC_OPEN_SECRETS_MAX)
+			return ERR_RANGE;
 	o = calloc(1, sizeof(*o));
-	mine = calloc(task->n, sizeof(*mine));
+	mine = calloc(own->n + 1, sizeof(*mine));
 	if (o)
-		o->secrets = calloc(task->n, sizeof(*o->secrets));
+		o->secrets = calloc(own->n + 1, sizeof(*o->secrets));
 	if (!o || !mine || !o->secrets) {
 		free(mine);
-		mpc_open_free(o);
+		if (o)
+			free(o->secrets);
+		free(o);
 		return ERR_NOMEM;
 	}
-	memcpy(mine, task->shares, task->n * sizeof(*mine));
+	if (own->n > 0)
+		memcpy(mine, own->shares, own->n * sizeof(*mine));
 	o->protocol.ops = &open_ops;
 	o->task = *task;
-	o->task.shares = mine;
 	o->shares[task->group.me - 1] = mine;
 	o->valid = mpc_set_of(task->group.me);
 	o->result = ERR_NOT_READY;
@@ -173,8 +186,8 @@ void mpc_open_free(struct mpc_open *o)
 	if (!o)
 		return;
 	for (unsigned i = 0; i < MPC_PARTIES_MAX; i++)
-		rows_free(o->shares[i], o->task.n);
-	rows_free(o->secrets, o->task.n);
+		rows_free(o->shares[i], learns(o));
+	rows_free(o->secrets, learns(o));
 	free(o);
 }
 

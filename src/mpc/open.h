@@ -18,14 +18,23 @@ enum {
 	MPC_OPEN_SECRETS_MAX = 1 << 16
 };
 
+/* Shares, of which party i is to learn the secrets; n = 0: it learns none. */
+struct mpc_open_list {
+	const struct gr *shares;
+	size_t n;
+};
+
 struct mpc_open_task {
 	struct mpc_group group;
-	mpc_set receivers; /* who learns it */
-	mpc_set corrupt;   /* whose words are not listened to; all honest parties agree on them */
+	mpc_set corrupt; /* whose words are not listened to; all honest parties agree on them */
 	bool synchronous;
-	size_t n;                /* secrets; the same number for everybody */
-	const struct gr *shares; /* ours; copied */
+	/* Ours; borrowed until the protocol is freed. to[me - 1]: our own shares of what we learn.
+	 */
+	struct mpc_open_list to[MPC_PARTIES_MAX];
 };
+
+/* The same list to all of `receivers`. */
+void mpc_open_to(struct mpc_open_task *task, mpc_set receivers, const struct gr *shares, size_t n);
 
 struct mpc_open;
 enum err mpc_open_new(struct mpc_open **ret, const struct mpc_open_task *task) MUST_USE;

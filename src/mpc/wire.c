@@ -57,7 +57,7 @@ enum err mpc_wire_get_rings(struct gr *ret_elements, size_t n, struct bytes mess
 
 /* ---- values that are broadcast ---- */
 
-static void skip_rings(struct reader *r)
+void mpc_wire_skip_rings(struct reader *r)
 {
 	uint64_t n = bincode_len(r, r->in.n / GR_SIZE);
 
@@ -79,15 +79,15 @@ static void skip_pairs(struct reader *r, unsigned depth)
 }
 
 /* Elements, or polynomials, which are lists of elements. */
-static void skip_value_or_poly(struct reader *r)
+void mpc_wire_skip_value_or_poly(struct reader *r)
 {
 	if (bincode_tag(r, 1) == 0) {
-		skip_rings(r);
+		mpc_wire_skip_rings(r);
 		return;
 	}
 	for (uint64_t n = bincode_len(r, r->in.n / sizeof(uint64_t)); n > 0 && r->err == ERR_OK;
 	     n--)
-		skip_rings(r);
+		mpc_wire_skip_rings(r);
 }
 
 /* A map whose keys are `roles` roles. */
@@ -109,7 +109,7 @@ struct bytes mpc_wire_cast(struct reader *r)
 	case MPC_CAST_BOT:
 		break;
 	case MPC_CAST_RINGS:
-		skip_rings(r);
+		mpc_wire_skip_rings(r);
 		break;
 	case MPC_CAST_RING:
 		(void)reader_bytes(r, GR_SIZE);
@@ -118,10 +118,10 @@ struct bytes mpc_wire_cast(struct reader *r)
 		skip_pairs(r, 2);
 		break;
 	case MPC_CAST_VSS_ROUND_3:
-		skip_map(r, 3, skip_rings);
+		skip_map(r, 3, mpc_wire_skip_rings);
 		break;
 	case MPC_CAST_VSS_ROUND_4:
-		skip_map(r, 2, skip_value_or_poly);
+		skip_map(r, 2, mpc_wire_skip_value_or_poly);
 		break;
 	default:
 		reader_fail(r, ERR_UNSUPPORTED);

@@ -54,6 +54,10 @@ static inline size_t mpc_wire_rings_size(size_t n)
  */
 struct bytes mpc_wire_cast(struct reader *r);
 
+/* Past a list of elements; past values or polynomials, with the variant that says which. */
+void mpc_wire_skip_rings(struct reader *r);
+void mpc_wire_skip_value_or_poly(struct reader *r);
+
 /* Inside other messages. */
 void mpc_wire_put_gr(struct bincode_writer *w, const struct gr *a);
 struct gr mpc_wire_gr(struct reader *r);

@@ -132,6 +132,51 @@ static bool flips(struct network *net, struct network_message *m)
 	return true;
 }
 
+static uint32_t variant(const struct network_message *m)
+{
+	struct reader r = reader_of(buf_view(&m->body));
+
+	return reader_u32le(&r);
+}
+
+/* Deals the next `unlucky` parties another sharing than the rest, and is honest otherwise. */
+static bool deal_badly(struct network *net, struct network_message *m, unsigned unlucky)
+{
+	unsigned n = net->group.n, place = (m->to + n - m->from) % n;
+
+	if (variant(m) == MPC_VALUE_VSS_ROUND_1 && place <= unlucky)
+		m->body.p[4 + 8 + 8 + 3] ^= 1;
+	return true;
+}
+
+static bool bad_deal(struct network *net, struct network_message *m)
+{
+	return deal_badly(net, m, net->group.t);
+}
+
+static bool worse_deal(struct network *net, struct network_message *m)
+{
+	return deal_badly(net, m, net->group.t + 1);
+}
+
+/* Says to all that it got something else than it did; later says the truth. */
+static bool false_complaint(struct network *net, struct network_message *m)
+{
+	(void)net;
+	if (variant(m) == MPC_VALUE_SEND && m->round == 2)
+		m->body.p[m->body.n - 1] ^= 1;
+	return true;
+}
+
+/* Sticks to it, too. */
+static bool stubborn_complaint(struct network *net, struct network_message *m)
+{
+	(void)net;
+	if (variant(m) == MPC_VALUE_SEND)
+		m->body.p[m->body.n - 1] ^= 1;
+	return true;
+}
+
 /* Honest to some, silent to others, rubbish for the rest. */
 static bool moody(struct network *net, struct network_message *m)
 {
@@ -146,10 +191,22 @@ static bool moody(struct network *net, struct network_message *m)
 }
 
 const struct strategy strategies[] = {
-	{"silent", silent},       {"crashes", crashes},   {"rubbish", rubbish},
-	{"too short", too_short}, {"too long", too_long}, {"one bit", one_bit},
-	{"two-faced", two_faced}, {"together", together}, {"replays", replays},
-	{"ahead", ahead},         {"flips", flips},       {"moody", moody},
+	{"silent", silent},
+	{"crashes", crashes},
+	{"rubbish", rubbish},
+	{"too short", too_short},
+	{"too long", too_long},
+	{"one bit", one_bit},
+	{"two-faced", two_faced},
+	{"together", together},
+	{"replays", replays},
+	{"ahead", ahead},
+	{"flips", flips},
+	{"bad deal", bad_deal},
+	{"worse deal", worse_deal},
+	{"false complaint", false_complaint},
+	{"stubborn complaint", stubborn_complaint},
+	{"moody", moody},
 };
 const size_t strategies_n = ARRAY_LEN(strategies);
 

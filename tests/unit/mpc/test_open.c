@@ -29,12 +29,9 @@ static void opening_make(struct opening *o, unsigned n, unsigned t, uint64_t see
 			o->shares[p][i] = row[p];
 	}
 	for (unsigned p = 1; p <= n; p++) {
-		const struct mpc_open_task task = {.group = {n, t, p},
-						   .receivers = receivers,
-						   .synchronous = synchronous,
-						   .n = SECRETS,
-						   .shares = o->shares[p - 1]};
+		struct mpc_open_task task = {.group = {n, t, p}, .synchronous = synchronous};
 
+		mpc_open_to(&task, receivers, o->shares[p - 1], SECRETS);
 		if (mpc_set_has(absent, p))
 			continue;
 		assert_ok(mpc_open_new(&o->open[p - 1], &task));
