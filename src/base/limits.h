@@ -78,6 +78,8 @@
 	X(CIPHERTEXT_SIZE_MAX, 69206016, "one ciphertext object: 66 MiB, upstream's ceiling")      \
 	X(WORKER_CIPHERTEXT_BYTES_MAX, 256 << 20,                                                  \
 	  "memory of all ciphertexts in the connector's worker")                                   \
+	X(WORKER_CIPHERTEXT_BYTES_SMALL, 24 << 20,                                                 \
+	  "of it, what requests with ciphertexts up to 1.5 MiB have together")                     \
 	X(COMPACT_LIST_ITEMS_MAX, 4096, "values in one CompactCiphertextList")                     \
 	X(RADIX_BLOCKS_MAX, 1024, "2-bit blocks of one value")                                     \
 	X(CLIENT_KEY_SIZE_MAX, 1 << 20, "a serialised ClientKey")                                  \

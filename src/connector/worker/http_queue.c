@@ -2,7 +2,8 @@
 #include "connector/worker/http_queue.h"
 
 enum {
-	BUSY_RETRY_MS = 20
+	BUSY_RETRY_MS = 20,
+	SMALL_PART = 8, /* a claim of no more than this part of budget.small_max is small */
 };
 
 /* ---- the two lists ---- */
@@ -158,17 +159,35 @@ static void claim_unlink(struct budget *b, struct budget_claim *c)
 	c->prev = c->next = NULL;
 }
 
+/* Does it fit? Of the whole budget small claims have a part, however many they are. */
+static bool claim_fits(const struct budget *b, const struct budget_claim *c)
+{
+	if (b->used > 0 && c->n > budget_left(b))
+		return false;
+	return !c->small || b->small_used == 0 ||
+	       (b->small_used < b->small_max && c->n <= b->small_max - b->small_used);
+}
+
+static void claim_count(struct budget_claim *c, size_t n, bool back)
+{
+	struct budget *b = c->budget;
+
+	b->used = back ? b->used - n : b->used + n;
+	if (c->small)
+		b->small_used = back ? b->small_used - n : b->small_used + n;
+}
+
 /* One per tick: `granted` may end any claim. */
 static void budget_serve(void *ctx)
 {
 	struct budget *b = ctx;
 	struct budget_claim *c = b->first;
 
-	if (!c || (b->used > 0 && (b->used >= b->max || c->n > b->max - b->used)))
+	if (!c || !claim_fits(b, c))
 		return;
 	claim_unlink(b, c);
 	c->state = CLAIM_HELD;
-	b->used += c->n;
+	claim_count(c, c->n, false);
 	if (b->first)
 		clock_timer_set(b->clock, &b->timer, 0, budget_serve, b);
 	c->granted(c->ctx);
@@ -193,6 +212,7 @@ void budget_claim_start(struct budget *b, struct budget_claim *c, size_t n,
 				   .prev = b->last,
 				   .state = CLAIM_WAITING,
 				   .n = n,
+				   .small = n <= b->small_max / SMALL_PART,
 				   .granted = granted,
 				   .ctx = ctx};
 	if (b->last)
@@ -207,7 +227,7 @@ void budget_claim_grow(struct budget_claim *c, size_t n)
 {
 	CHECK(c->state == CLAIM_HELD);
 	c->n += n;
-	c->budget->used += n;
+	claim_count(c, n, false);
 }
 
 void budget_claim_end(struct budget_claim *c)
@@ -215,7 +235,7 @@ void budget_claim_end(struct budget_claim *c)
 	if (c->state == CLAIM_WAITING)
 		claim_unlink(c->budget, c);
 	else if (c->state == CLAIM_HELD)
-		c->budget->used -= c->n;
+		claim_count(c, c->n, true);
 	if (c->state != CLAIM_IDLE)
 		budget_wake(c->budget);
 	c->state = CLAIM_IDLE;

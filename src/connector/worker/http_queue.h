@@ -65,6 +65,7 @@ struct budget_claim {
 		CLAIM_HELD
 	} state;
 	size_t n;
+	bool small;
 	void (*granted)(void *ctx);
 	void *ctx;
 };
@@ -72,6 +73,7 @@ struct budget_claim {
 struct budget {
 	struct clock *clock;
 	size_t used, max;
+	size_t small_used, small_max;      /* of small claims together; 0: none is small */
 	struct budget_claim *first, *last; /* waiting, served in order */
 	struct timer timer;
 };

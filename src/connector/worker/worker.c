@@ -333,6 +333,7 @@ static enum err start(struct worker *w)
 	buckets_init(&w->buckets, t, env->clock, (size_t)c->s3_max_concurrent_heads_per_bucket);
 	http_queue_init(&w->gets, t, env->clock, (size_t)c->s3_max_concurrent_gets);
 	budget_init(&w->budget, env->clock, WORKER_CIPHERTEXT_BYTES_MAX);
+	w->budget.small_max = WORKER_CIPHERTEXT_BYTES_SMALL;
 	cache_init(&w->cache, &w->budget, (size_t)c->ciphertext_cache_size);
 	TRY(cores_init(w));
 	TRY(registry_start(&w->registry, env, &w->buckets));

@@ -214,6 +214,41 @@ static void test_budget_serves_in_order(void **state)
 	world_free(&w);
 }
 
+/* Small claims have their part, which large ones neither use nor wait for. */
+static void test_budget_of_small_claims(void **state)
+{
+	struct world w;
+	struct budget b;
+	struct budget_claim claims[7] = {{0}};
+	struct counter c[7] = {{0}};
+
+	(void)state;
+	world_init(&w, 5);
+	budget_init(&b, &w.sim.clock, 1000);
+	b.small_max = 80;
+	budget_claim_start(&b, &claims[0], 500, count_grant, &c[0]);
+	for (int i = 1; i < 6; i++)
+		budget_claim_start(&b, &claims[i], i < 5 ? 10 : 400, count_grant, &c[i]);
+	sim_run(&w.sim, 10);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(c[i].n, 1);
+	budget_claim_grow(&claims[1], 45); /* 85 of 80 */
+	budget_claim_start(&b, &claims[6], 10, count_grant, &c[6]);
+	sim_run(&w.sim, 10);
+	assert_int_equal(c[6].n, 0);
+	budget_claim_end(&claims[0]); /* a large one: no matter */
+	sim_run(&w.sim, 10);
+	assert_int_equal(c[6].n, 0);
+	budget_claim_end(&claims[1]);
+	sim_run(&w.sim, 10);
+	assert_int_equal(c[6].n, 1);
+	for (int i = 2; i < 7; i++)
+		budget_claim_end(&claims[i]);
+	assert_int_equal(b.used + b.small_used, 0);
+	budget_stop(&b);
+	world_free(&w);
+}
+
 /* ---- attestations ---- */
 
 static void test_attestation_digest_vector(void **state)
@@ -360,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_tickets),
 		cmocka_unit_test(test_http_queue_is_bounded),
 		cmocka_unit_test(test_budget_serves_in_order),
+		cmocka_unit_test(test_budget_of_small_claims),
 		cmocka_unit_test(test_attestation_digest_vector),
 		cmocka_unit_test(test_attestation_parse),
 		cmocka_unit_test(test_consensus),
