@@ -5,6 +5,21 @@
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
 names=(audit crypto fhe crs listener net store connector build)
+minutes=1
+given=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--minutes=*) minutes=${1#*=} ;;
+	--minutes)
+		minutes=$2
+		shift
+		;;
+	*) given+=("$1") ;;
+	esac
+	shift
+done
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || misuse "--minutes wants a number above 0"
+set -- "${given[@]}"
 for name; do
 	[[ " ${names[*]} " == *" $name "* ]] || misuse "no benchmark \"$name\": ${names[*]}"
 done
@@ -34,7 +49,7 @@ fi
 if wanted connector; then
 	build_contracts
 	printf '\n== connector\n'
-	node "$root/tests/bench/connector.mjs"
+	node "$root/tests/bench/connector.mjs" --minutes "$minutes"
 fi
 if wanted build; then
 	printf '\n== build\n'

@@ -53,9 +53,10 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test' } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test', gasLimit } = {}) {
 		this.dir = dir;
 		this.automine = automine;
+		this.gasLimit = gasLimit; // of a block, where it is not anvil's own
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
 		this.connectorEnv = connectorEnv;
 		this.relayer = relayer; // whether to start it and the coprocessor stand-in's service, or its time limits
@@ -132,6 +133,7 @@ export class Network {
 		const entry = this.#start(`chain-${name}`, npmProgram('anvil'), [
 			'--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chains[name]),
 			'--mnemonic', mnemonic, '--accounts', '10', '--block-time', '1', '--mixed-mining', '--quiet',
+			...(this.gasLimit ? ['--gas-limit', String(this.gasLimit)] : []),
 		]);
 		await waitFor(`${name} chain`, () => portOpen(port), { entry });
 		this.report(`${name} chain ${chains[name]} on port ${port}`);

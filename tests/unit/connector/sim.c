@@ -258,12 +258,16 @@ static const struct store_ops store_ops = {
 	.notify = store_notify_,
 };
 
+#define SIM_SCHEMA "sim"
+
 static void open_database(struct sim *s)
 {
 	const struct store_executor executor = {.post = post, .loop = s};
 	struct err_note note = {0};
-	enum err e =
-		store_sqlite_open(&s->store.real, &executor, s->path, &connector_migrations, &note);
+	enum err e = s->url ? store_open(&s->store.real, &executor, s->url, SIM_SCHEMA,
+					 &connector_migrations, &note)
+			    : store_sqlite_open(&s->store.real, &executor, s->path,
+						&connector_migrations, &note);
 
 	if (e != ERR_OK)
 		fail_msg("database: %s: %s", err_name(e), note.text);
@@ -305,7 +309,8 @@ static struct store_value query(struct sim *s, const char *sql)
 	/* What was submitted before is there when this is read. */
 	while (s->store.outstanding > 0)
 		(void)run_post(s);
-	enum err e = store_sqlite_query(s->path, sql, NULL, 0, take_cell, &cell, &note);
+	enum err e = s->url ? store_query(s->url, SIM_SCHEMA, sql, NULL, 0, take_cell, &cell, &note)
+			    : store_sqlite_query(s->path, sql, NULL, 0, take_cell, &cell, &note);
 	if (e != ERR_OK)
 		fail_msg("%s: %s", sql, note.text);
 	return cell;

@@ -62,7 +62,8 @@ struct sim {
 	pthread_cond_t arrived;
 	struct sim_post *first, *last;
 	struct sim_store store;
-	char path[64]; /* of the database */
+	char path[64];   /* of the database */
+	const char *url; /* or another one, from the next sim_store_reopen on */
 };
 
 /* The wall clock reads 2023-11-14 when the world begins. */
