@@ -12,18 +12,16 @@
 #include "core/service_internal.h"
 #include "net/protobuf.h"
 
-/* Where a whole one of this id lies: in an epoch in which this node takes requests. */
-static bool epoch_find(struct visit *v)
+bool material_find(struct publish_name *name, const struct core_service_options *o)
 {
-	const struct core_service_options *o = &v->core->o;
-	struct publish_name name = {works[v->kind].form, request_id_default_epoch, v->id};
-	bool found = publish_is_ended(&o->vaults, &name);
+	bool found;
 
+	name->epoch_id = request_id_default_epoch;
+	found = publish_is_ended(&o->vaults, name);
 	for (size_t i = o->keys->n; i-- > 0 && !found;) {
-		name.epoch_id = o->keys->v[i].epoch_id;
-		found = publish_is_ended(&o->vaults, &name);
+		name->epoch_id = o->keys->v[i].epoch_id;
+		found = publish_is_ended(&o->vaults, name);
 	}
-	v->epoch_id = name.epoch_id;
 	return found;
 }
 
@@ -87,8 +85,12 @@ static void recovered(void *job)
 void visit_recover(struct visit *v)
 {
 	struct core_service *s = v->core;
+	struct publish_name name = {.form = works[v->kind].form, .id = v->id};
+	bool there = !v->asks_result || material_find(&name, &s->o);
 
-	if (v->asks_result && !epoch_find(v)) {
+	if (v->asks_result)
+		v->epoch_id = name.epoch_id;
+	if (!there) {
 		visit_fail_status(v, GRPC_NOT_FOUND, "no such request");
 	} else if (s->recovering) {
 		visit_fail_status(v, GRPC_UNAVAILABLE, "the node reads its vault for another call");

@@ -199,6 +199,8 @@ void crss_add(struct core_service *s, struct hash32 id);
 
 /* ---- recover.c ---- */
 
+/* In which epoch the end of this one lies, of those in which this node takes requests. */
+bool material_find(struct publish_name *name, const struct core_service_options *o);
 /* The end of a visit to an id that the table does not know, but maybe the vaults do. */
 void visit_recover(struct visit *v);
 

@@ -41,9 +41,10 @@ static enum err key_check(struct visit *v, struct bytes message, struct arena *m
 	v->epoch_id = r.where.epoch_id;
 	/* Of what this node does not remember; what it does is found all the same. */
 	if (works[v->kind].form) {
-		const struct publish_name name = {works[v->kind].form, r.where.epoch_id, r.id};
+		struct publish_name name = {works[v->kind].form, r.where.epoch_id, r.id};
 
-		v->taken = publish_is_taken(&o->vaults, &name);
+		/* In whatever epoch: an id has one key. */
+		v->taken = publish_is_taken(&o->vaults, &name) || material_find(&name, o);
 	}
 	v->preproc_used =
 		v->kind == REQUEST_KEYGEN && key_ring_used_preproc(o->keys, r.preproc_id, r.id);

@@ -136,6 +136,37 @@ static void test_incomplete(void **state)
 	assert_int_equal(crs_call(f, &c), GRPC_ALREADY_EXISTS);
 }
 
+/* In another epoch, and with no public object left: an id has one key all the same. */
+static void test_other_epoch(void **state)
+{
+	struct fixture *f = *state;
+	struct key_call k = key_call_make(1);
+	char private[512], folder[600], moved[700], public[512];
+	static const char *const types[] = {"CompressedXofKeySet", "PublicKey"};
+
+	node_up(f);
+	key_test_make(f, &k, NULL);
+	node_down(f);
+	database_lose(f);
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		object_path(public, f, "PUB", types[i], k.id);
+		assert_int_equal(unlink(public), 0);
+	}
+	private_path(private, f, "FhePrivateKey", k.id);
+	(void)snprintf(folder, sizeof(folder), "%s/PRIV/FhePrivateKey/%s",
+		       f->config.public_vault.path,
+		       "0800000000000000000000000000000000000000000000000000000000000002");
+	(void)snprintf(moved, sizeof(moved), "%s/%s", folder, strrchr(private, '/') + 1);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(rename(private, moved), 0);
+	node_up(f);
+	assert_int_equal(key_call_preproc(f, &k), GRPC_OK);
+	assert_int_equal(key_call_preproc_result(f, &k, NULL), GRPC_OK);
+	assert_int_equal(key_call_keygen(f, &k), GRPC_FAILED_PRECONDITION);
+	assert_int_equal(key_call_result(f, &k, NULL), GRPC_INTERNAL);
+	assert_int_equal(objects_of(f, k.id), 0);
+}
+
 /* A key that was put into the vault by hand was never signed: no answer. */
 static void test_unsigned(void **state)
 {
@@ -195,11 +226,8 @@ static void test_older_database(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_key),
-		CASE(test_crs),
-		CASE(test_incomplete),
-		CASE(test_unsigned),
-		CASE(test_older_database),
+		CASE(test_key),         CASE(test_crs),      CASE(test_incomplete),
+		CASE(test_other_epoch), CASE(test_unsigned), CASE(test_older_database),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
