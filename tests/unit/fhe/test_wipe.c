@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * After key generation, and after that of a CRS, nothing secret is left in the process: all its
- * writable memory, stacks of finished threads and freed heap included, is searched for the seed,
- * for key bits in memory and as written, for raw noise and for transformed keys. Each is found
- * while the key is there, and a planted copy is found as well. Not under sanitizers, whose shadows
- * are larger than any machine.
+ * After key generation, that of a CRS, an audit and a decryption nothing secret is left in the
+ * process: all its writable memory, stacks of finished threads and freed heap included, is searched
+ * for the seed, for key bits in memory and as written, for raw noise and for transformed keys. Each
+ * is found while the key is there, and a planted copy is found as well. Not under sanitizers, whose
+ * shadows are larger than any machine.
  */
 #include <unistd.h>
 
 #include "crypto/bls12_446_internal.h"
+#include "fhe/audit.h"
 #include "fhe/crs.h"
 #include "fhe/keygen/keygen_internal.h"
 #include "fhe_test.h"
@@ -172,6 +173,107 @@ static void nothing_is_left(void **state)
 	buf_free(&out);
 }
 
+/* ---- an audit, and decryption ---- */
+
+static void assert_gone(void)
+{
+	for (size_t i = 0; i < patterns_n; i++)
+		if (count(&patterns[i]) != 0)
+			fail_msg("%s is still there", patterns[i].name);
+}
+
+/* Key bits, transformed keys, and of two rows what a body would be without its noise. */
+static void patterns_of_audit(const struct fhe_client_key *k, const struct fhe_key_set *set)
+{
+	static const int parts_looked_at[] = {FHE_PART_COMPRESSION, FHE_PART_SQUASH};
+	struct fhe_parts parts;
+
+	fhe_parts_of(&parts, &k->params);
+	pattern_add("key bits", fhe_client_key_bits(k, FHE_KEY_GLWE));
+	for (size_t i = 0; i < ARRAY_LEN(parts_looked_at); i++) {
+		const struct fhe_part_shape *s = &parts.shape[parts_looked_at[i]];
+		struct fhe_row_worker w;
+		struct aes_ctr *masks;
+		struct fhe_rows rows;
+
+		assert_ok(fhe_rows_init(&rows, s, k));
+		pattern_add("transformed key", secret_view(&rows.ntt_key.values));
+		assert_ok(fhe_seed_open(&masks, &set->parts[parts_looked_at[i]].seed));
+		assert_ok(fhe_row_worker_init(&w, masks, NULL, &parts));
+		assert_ok(aes_ctr_fill(masks, w.mask.p, fhe_part_mask_size(s)));
+		pattern_add("row without noise",
+			    bytes_from(fhe_row_expect(&rows, &w, 0), 16 * s->n));
+		assert_true(count(&patterns[patterns_n - 1]) >= 1);
+		fhe_row_worker_clear(&w);
+		fhe_rows_clear(&rows);
+	}
+}
+
+static void nothing_is_left_of_an_audit(void **state)
+{
+	struct buf file = buf_make(4 << 20), key = buf_make(CLIENT_KEY_SIZE_MAX);
+	struct fhe_audit_options o = {.object = FHE_OBJECT_KEY_SET, .threads = 3};
+	struct fhe_client_key *k = NULL;
+	struct fhe_bytes_source source;
+	struct fhe_buf_sink sink;
+	struct fhe_key_set set;
+	struct fhe_keygen *g;
+	struct fhe_audit a;
+
+	(void)state;
+	patterns_n = 0;
+	assert_ok(fhe_keygen_new(&g, &fhe_params_test, BYTES_LIT("wipe"), rng_system(), NULL));
+	assert_ok(
+		fhe_keygen_write(g, FHE_OBJECT_KEY_SET, fhe_buf_sink_init(&sink, &file), 2, NULL));
+	assert_ok(fhe_client_key_write(fhe_keygen_client_key(g), &key));
+	fhe_keygen_free(g);
+	/* As kms-client has it. */
+	assert_ok(fhe_client_key_read(&k, buf_view(&key), NULL));
+	buf_wipe(&key);
+	assert_ok(fhe_key_set_read(&set, FHE_OBJECT_KEY_SET, buf_view(&file), NULL));
+	patterns_of_audit(k, &set);
+	assert_true(count(&patterns[0]) >= 1);
+	assert_ok(fhe_audit_run(&a, k, fhe_bytes_source_init(&source, buf_view(&file)), &o, NULL));
+	assert_ok(fhe_audit_verdict(&a, NULL));
+	fhe_client_key_free(k);
+	assert_gone();
+	buf_free(&file);
+}
+
+/* A value of 256 bits, and the key that it was decrypted with. */
+static void nothing_is_left_of_a_decryption(void **state)
+{
+	const struct fhe_type_row *type = fhe_type_find(FHE_UINT256);
+	uint8_t seed[16];
+	struct buf key = buf_make(CLIENT_KEY_SIZE_MAX), ct = buf_make(1 << 20);
+	struct fhe_client_key *k;
+	struct fhe_plaintext v = {.n = type->size};
+
+	(void)state;
+	patterns_n = 0;
+	rng_fill(rng_system(), seed, sizeof(seed));
+	assert_ok(fhe_client_key_generate(&k, &fhe_params_test, BYTES_LIT("wipe"), seed));
+	secret_wipe(seed, sizeof(seed));
+	rng_fill(rng_system(), v.le, v.n);
+	pattern_add("value", bytes_from(v.le, v.n));
+	pattern_add("half of it", bytes_from(v.le, PLANTED));
+	assert_ok(fhe_squashed_list_encrypt(k, type, &v, rng_system(), &ct));
+	assert_ok(fhe_client_key_write(k, &key));
+	fhe_client_key_free(k);
+	secret_wipe(&v, sizeof(v));
+
+	assert_ok(fhe_client_key_read(&k, buf_view(&key), NULL));
+	buf_wipe(&key);
+	pattern_add("key bits", fhe_client_key_bits(k, FHE_KEY_SNS_COMPRESSION));
+	assert_ok(fhe_decrypt(k, &v, FHE_UINT256, FHE_BIG_COMPRESSED, buf_view(&ct), NULL));
+	for (size_t i = 0; i < patterns_n; i++)
+		assert_true(count(&patterns[i]) >= 1);
+	secret_wipe(&v, sizeof(v));
+	fhe_client_key_free(k);
+	assert_gone();
+	buf_free(&ct);
+}
+
 /* ---- the number behind a CRS ---- */
 
 static struct secret drawn;
@@ -233,6 +335,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_left_of_a_crs),
 		cmocka_unit_test(planted),
 		cmocka_unit_test(nothing_is_left),
+		cmocka_unit_test(nothing_is_left_of_an_audit),
+		cmocka_unit_test(nothing_is_left_of_a_decryption),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
