@@ -175,6 +175,45 @@ static void check_value(const struct fhe_client_key *k, size_t which, enum fhe_t
 	CHECK(memcmp(v->le, le, v->n) == 0);
 }
 
+/* Reads under the parameters of a key, and writes what was read. */
+static enum err copy(struct buf *out, const struct fhe_params *p, enum fhe_format format,
+		     struct bytes ct)
+{
+	struct fhe_packed_list list;
+	struct fhe_expanded v;
+
+	switch (format) {
+	case FHE_SMALL_COMPRESSED:
+		TRY(fhe_compressed_list_read(&list, p, ct, NULL));
+		return fhe_compressed_list_write(&list, out);
+	case FHE_BIG_COMPRESSED:
+		TRY(fhe_squashed_list_read(&list, p, ct, NULL));
+		return fhe_squashed_list_write(&list, out);
+	case FHE_SMALL_EXPANDED:
+		TRY(fhe_small_expanded_read(&v, p, ct, NULL));
+		return fhe_small_expanded_rewrite(&v, out);
+	default:
+		TRY(fhe_big_expanded_read(&v, p, ct, NULL));
+		return fhe_big_expanded_rewrite(&v, out);
+	}
+}
+
+/* The newest form is that of the same value, and stays as it is. */
+static void check_written(const struct fhe_client_key *k, enum fhe_format format,
+			  enum fhe_type type, struct bytes ct, const struct fhe_plaintext *v)
+{
+	CLEANUP(buf_free) struct buf once = buf_make(2 * ct.n + 4096);
+	CLEANUP(buf_free) struct buf twice = buf_make(2 * ct.n + 4096);
+	struct fhe_plaintext same;
+
+	FUZZ_OK(copy(&once, &k->params, format, ct));
+	CHECK(once.n >= ct.n);
+	FUZZ_OK(copy(&twice, &k->params, format, buf_view(&once)));
+	CHECK(bytes_eq_var(buf_view(&once), buf_view(&twice)));
+	FUZZ_OK(fhe_decrypt(k, &same, type, format, buf_view(&once), NULL));
+	CHECK(same.n == v->n && memcmp(same.le, v->le, v->n) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct bytes in = bytes_from(p, n);
@@ -194,6 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 		CHECK(longer.n == ct.n + 1);
 		check_value(k, which, type, ct, &v);
+		check_written(k, vectors[which].format, type, ct, &v);
 		CHECK(fhe_decrypt(k, &v, type, vectors[which].format, longer, &note) != ERR_OK);
 		fuzz_free(longer);
 	} else {

@@ -89,6 +89,31 @@ static void check_fitting(const struct fhe_key_set *set, enum fhe_key_object obj
 	CHECK(object != FHE_OBJECT_KEY_SET || bytes_eq_var(set->tag, set->pke_tag));
 }
 
+/* Read where it lies: the same answer, the same numbers. */
+static void check_frame(enum fhe_key_object object, struct bytes in, enum err want,
+			const struct err_note *want_note)
+{
+	CLEANUP(buf_free) struct buf frame = buf_make(LAYOUT_FRAME_MAX);
+	CLEANUP(buf_free) struct buf whole = buf_make(2 * OBJECT_SIZE_MAX);
+	struct fhe_bytes_source source;
+	struct err_note note = {0};
+	struct fhe_key_set set;
+	struct layout_gaps gaps;
+
+	CHECK(fhe_key_set_read_frame(&set, object, fhe_bytes_source_init(&source, in), &frame,
+				     &gaps, &note) == want);
+	CHECK(strcmp(note.text, want_note->text) == 0);
+	if (want != ERR_OK)
+		return;
+	for (size_t g = 0; g < gaps.n; g++)
+		for (size_t i = 0; i < FHE_PART_COUNT; i++)
+			if (gaps.gap[g].words == &set.parts[i].words)
+				set.parts[i].words =
+					bytes_sub(in, gaps.gap[g].at, set.parts[i].words.n);
+	FUZZ_OK(fhe_key_set_write(&set, object, &whole));
+	CHECK(whole.n == in.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	CLEANUP(buf_free) struct buf out = buf_make(2 * OBJECT_SIZE_MAX);
@@ -97,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct fhe_key_set set;
 	unsigned which;
 	size_t other = 0;
+	enum err e;
 
 	if (n > 4096)
 		return 0;
@@ -105,7 +131,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	enum fhe_key_object object = (enum fhe_key_object)(which % OBJECTS);
 	struct bytes in = fuzz_patch(base_of(which), script);
 
-	if (fhe_key_set_read(&set, object, in, &note) == ERR_OK) {
+	e = fhe_key_set_read(&set, object, in, &note);
+	check_frame(object, in, e, &note);
+	if (e == ERR_OK) {
 		FUZZ_OK(fhe_key_set_write(&set, object, &out));
 		CHECK(out.n == in.n);
 		for (size_t i = 0; i < in.n; i++)

@@ -55,6 +55,13 @@ enum err fhe_compact_list_decrypt(const struct fhe_client_key *k,
 				  const struct fhe_type_row **ret_type,
 				  struct fhe_plaintext *ret_value, struct err_note *note) MUST_USE;
 
+/* The same for an item of any kind and width up to 256 bits; signed ones in two's complement. The
+ * value has (blocks + 3) / 4 bytes. */
+enum err fhe_compact_list_decrypt_item(const struct fhe_client_key *k,
+				       const struct fhe_compact_list *list, size_t index,
+				       struct fhe_item *ret_item, struct fhe_plaintext *ret_value,
+				       struct err_note *note) MUST_USE;
+
 /* ---- what a coprocessor stores ---- */
 
 /*
