@@ -19,6 +19,7 @@ enum {
 	POLYNOMIALS = 6,
 	SIZE = 1024,
 	DIMENSION = POLYNOMIALS * SIZE,
+	SETS_MINE = 495,
 	ROUNDS = 200
 };
 
@@ -65,83 +66,116 @@ static void packed_block(struct mpc_block *b, const uint8_t *list, const uint8_t
 	}
 }
 
-int main(void)
-{
-	const struct mpc_group g = {PARTIES, THRESHOLD, 7};
-	struct rng_seeded seeded;
-	struct rng *rng = rng_seeded_init(&seeded, 1);
-	uint8_t *keys = random_bytes(rng, 495 * PRSS_KEY_SIZE);
-	uint8_t *elements = random_bytes(rng, (size_t)DIMENSION * GR_SIZE);
-	uint8_t *list = random_bytes(rng, (size_t)DIMENSION * 16);
-	uint8_t *bodies = random_bytes(rng, BLOCKS * 16);
+struct node {
+	uint8_t *keys, *elements, *list, *bodies;
 	struct mpc_block blocks[BLOCKS];
 	struct mpc_key_share *key;
 	struct prss *prss;
-	static double share_us[ROUNDS], mask_us[ROUNDS], open_us[ROUNDS], correct_us[ROUNDS],
-		sum_us[ROUNDS];
-	static struct gr rows[PARTIES][BLOCKS];
-	const struct gr *of[MPC_PARTIES_MAX] = {0};
+	struct gr rows[PARTIES][BLOCKS]; /* everybody's shares of the blocks */
+	const struct gr *of[MPC_PARTIES_MAX];
+};
 
-	CHECK(prss_new(&prss, &g, bytes_from(keys, 495 * PRSS_KEY_SIZE)) == ERR_OK);
-	CHECK(mpc_key_share_new(&key, bytes_from(elements, (size_t)DIMENSION * GR_SIZE)) == ERR_OK);
-	for (size_t i = 0; i < BLOCKS; i++)
-		packed_block(&blocks[i], list, bodies, i);
+static void node_make(struct node *n, struct rng *rng)
+{
+	const struct mpc_group g = {PARTIES, THRESHOLD, 7};
+
+	n->keys = random_bytes(rng, SETS_MINE * PRSS_KEY_SIZE);
+	n->elements = random_bytes(rng, (size_t)DIMENSION * GR_SIZE);
+	n->list = random_bytes(rng, (size_t)DIMENSION * 16);
+	n->bodies = random_bytes(rng, BLOCKS * 16);
+	CHECK(prss_new(&n->prss, &g, bytes_from(n->keys, SETS_MINE * PRSS_KEY_SIZE)) == ERR_OK);
+	CHECK(mpc_key_share_new(&n->key, bytes_from(n->elements, (size_t)DIMENSION * GR_SIZE)) ==
+	      ERR_OK);
 	for (size_t i = 0; i < BLOCKS; i++) {
 		struct gr secret = gr_scalar(i), shares[MPC_PARTIES_MAX];
 
+		packed_block(&n->blocks[i], n->list, n->bodies, i);
 		shamir_share(shares, &g, THRESHOLD, &secret, rng);
 		for (unsigned p = 0; p < PARTIES; p++)
-			rows[p][i] = shares[p];
+			n->rows[p][i] = shares[p];
 	}
 	for (unsigned p = 0; p < PARTIES; p++)
-		of[p] = rows[p];
+		n->of[p] = n->rows[p];
+}
 
+static void node_free(struct node *n)
+{
+	prss_free(n->prss);
+	mpc_key_share_free(n->key);
+	free(n->keys);
+	free(n->elements);
+	free(n->list);
+	free(n->bodies);
+}
+
+static double masks_us(struct node *n, const struct mpc_session_id *id)
+{
+	struct prss_session *s;
+	struct gr masks[BLOCKS];
+	double at = cpu_us();
+
+	CHECK(prss_session_new(&s, n->prss, id) == ERR_OK);
+	CHECK(prss_mask(s, masks, BLOCKS) == ERR_OK);
+	prss_session_free(s);
+	return cpu_us() - at;
+}
+
+static double shares_us(struct node *n, const struct mpc_session_id *id)
+{
+	struct prss_session *s;
+	struct gr shares[BLOCKS];
+	double at = cpu_us();
+
+	CHECK(prss_session_new(&s, n->prss, id) == ERR_OK);
+	CHECK(mpc_decryption_share(shares, n->key, s, n->blocks, BLOCKS) == ERR_OK);
+	prss_session_free(s);
+	return cpu_us() - at;
+}
+
+static double open_us(struct node *n, mpc_set from, unsigned radius)
+{
+	struct gr opened[BLOCKS];
+	struct shamir_basis b;
+	double at = cpu_us();
+
+	CHECK(shamir_basis_init(&b, from, THRESHOLD) == ERR_OK);
+	CHECK(shamir_open_many_var(&b, opened, NULL, n->of, BLOCKS, THRESHOLD, radius, NULL) ==
+	      ERR_OK);
+	return cpu_us() - at;
+}
+
+/* Four parties change all their shares, and back. */
+static void lie(struct node *n)
+{
+	for (unsigned p = 0; p < THRESHOLD; p++)
+		for (unsigned i = 0; i < BLOCKS; i++)
+			n->rows[3 * p][i].c[p] ^= 1;
+}
+
+int main(void)
+{
+	static double masks[ROUNDS], shares[ROUNDS], open[ROUNDS], correct[ROUNDS], sum[ROUNDS];
+	static struct node node;
+	struct rng_seeded seeded;
+
+	node_make(&node, rng_seeded_init(&seeded, 1));
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		struct mpc_session_id id = {{(uint8_t)r}};
-		struct gr shares[BLOCKS], opened[BLOCKS];
-		struct prss_session *s;
-		struct shamir_basis b;
-		double at = cpu_us();
 
-		CHECK(prss_session_new(&s, prss, &id) == ERR_OK);
-		CHECK(prss_mask(s, shares, BLOCKS) == ERR_OK);
-		prss_session_free(s);
-		mask_us[r] = cpu_us() - at;
-
-		at = cpu_us();
-		CHECK(prss_session_new(&s, prss, &id) == ERR_OK);
-		CHECK(mpc_decryption_share(shares, key, s, blocks, BLOCKS) == ERR_OK);
-		prss_session_free(s);
-		share_us[r] = cpu_us() - at;
-
-		at = cpu_us();
-		CHECK(shamir_basis_init(&b, 0x1ff, THRESHOLD) == ERR_OK);
-		CHECK(shamir_open_many_var(&b, opened, NULL, of, BLOCKS, 4, 0, NULL) == ERR_OK);
-		open_us[r] = cpu_us() - at;
-		sum_us[r] = share_us[r] + open_us[r];
-
-		for (unsigned p = 0; p < 4; p++)
-			for (unsigned i = 0; i < BLOCKS; i++)
-				rows[3 * p][i].c[p] ^= 1;
-		at = cpu_us();
-		CHECK(shamir_basis_init(&b, 0x1fff, THRESHOLD) == ERR_OK);
-		CHECK(shamir_open_many_var(&b, opened, NULL, of, BLOCKS, 4, 4, NULL) == ERR_OK);
-		correct_us[r] = cpu_us() - at;
-		for (unsigned p = 0; p < 4; p++)
-			for (unsigned i = 0; i < BLOCKS; i++)
-				rows[3 * p][i].c[p] ^= 1;
+		masks[r] = masks_us(&node, &id);
+		shares[r] = shares_us(&node, &id);
+		open[r] = open_us(&node, 0x1ff, 0);
+		sum[r] = shares[r] + open[r];
+		lie(&node);
+		correct[r] = open_us(&node, 0x1fff, THRESHOLD);
+		lie(&node);
 	}
 	printf("threshold decryption of a FheUint64 at one of 13 nodes, CPU time of one core:\n");
-	print("session keys and 16 masks of 495 sets", mask_us, "");
-	print("masked shares of 16 blocks, masks included", share_us, "");
-	print("opening 16 blocks from 9 shares", open_us, "");
-	print("opening from 13 shares, 4 of them wrong", correct_us, "");
-	print("all of it, nobody lying", sum_us, "aim: 400 us");
-	prss_free(prss);
-	mpc_key_share_free(key);
-	free(keys);
-	free(elements);
-	free(list);
-	free(bodies);
+	print("session keys and 16 masks of 495 sets", masks, "");
+	print("masked shares of 16 blocks, masks included", shares, "");
+	print("opening 16 blocks from 9 shares", open, "");
+	print("opening from 13 shares, 4 of them wrong", correct, "");
+	print("all of it, nobody lying", sum, "aim: 400 us");
+	node_free(&node);
 	return 0;
 }

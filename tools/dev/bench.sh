@@ -4,7 +4,7 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-names=(audit crypto fhe crs listener net store connector build)
+names=(audit crypto fhe crs listener mpc net store connector build)
 minutes=1
 given=()
 while [ $# -gt 0 ]; do
@@ -32,7 +32,7 @@ compile bench benchmarks -- -Dbuildtype=release -Dtests=true
 
 printf 'machine: %s, %d CPUs, %s\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -sr)"
 printf 'compiler: %s\n' "$(cc --version | head -n 1)"
-for name in audit crypto fhe listener net store; do
+for name in audit crypto fhe listener mpc net store; do
 	wanted "$name" || continue
 	printf '\n== %s\n' "$name"
 	"$build/bench/tests/bench/bench_$name"
