@@ -41,3 +41,12 @@ export function parsePortBase(text = '8545') {
 	if (!Number.isInteger(port) || port < 1024 || port > 65500) throw new UsageError(`"${text}" is not a port base: a number from 1024 to 65500`);
 	return port;
 }
+
+// --keygen, --parameters -> what a Network of such a key is made with.
+export function parseKeygen({ keygen, parameters }) {
+	if (parameters !== undefined && !keygen) throw new UsageError('--parameters comes with --keygen: without it the key has production parameters');
+	if (parameters !== undefined && !['test', 'default'].includes(parameters)) throw new UsageError(`"${parameters}" are no parameters: test or default (production)`);
+	if (!keygen) return {};
+	// With production parameters the coprocessor stand-in needs seconds for a value, and the client waits.
+	return { keygen, parameters: parameters ?? 'test', ...(parameters === 'default' && { relayer: { responseMs: 600_000 } }) };
+}

@@ -4,15 +4,17 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Wallet } from 'ethers';
-import { interruptible, main, parsePortBase } from './cli.mjs';
+import { interruptible, main, parseKeygen, parsePortBase } from './cli.mjs';
 import { Coprocessor } from './coprocessor.mjs';
 import { SealedNumber } from './dapp.mjs';
-import { inspect, stateOf } from './inspect.mjs';
+import { accountOf, inspect, stateOf } from './inspect.mjs';
 import { Network } from './network.mjs';
 import { Oracle, proofBy } from './oracle.mjs';
 import { waitFor } from './processes.mjs';
 import { PrivateClient, exampleContract } from './private.mjs';
+import { publishProven } from './proven.mjs';
 import { Relayer } from './request.mjs';
+import { Transcript, short } from './transcript.mjs';
 import { UsageError, formatValue, parseValue, typeByName } from './types.mjs';
 import { encryptList } from './user.mjs';
 import { verify } from './verify.mjs';
@@ -24,6 +26,8 @@ const options = {
 	'port-base': { type: 'string' },
 	keep: { type: 'boolean', default: false },
 	dapp: { type: 'boolean', default: false },
+	keygen: { type: 'boolean', default: false },
+	parameters: { type: 'string' },
 };
 
 const defaults = [
@@ -34,39 +38,17 @@ const defaults = [
 	['address', '0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed'],
 ];
 
-function parseItems({ type, value }) {
+// With production parameters the coprocessor stand-in computes for seconds on each.
+const few = defaults.slice(0, 2);
+
+function parseItems({ type, value, parameters }) {
 	if ((type === undefined) !== (value === undefined)) throw new UsageError('--value and --type come together');
-	const wanted = type === undefined ? defaults : [[type, value]];
+	const wanted = type === undefined ? (parameters === 'default' ? few : defaults) : [[type, value]];
 	return wanted.map(([name, text]) => {
 		const row = typeByName(name);
 		return { type: row, value: parseValue(row, text) };
 	});
 }
-
-class Transcript {
-	begun = performance.now();
-	hops = [];
-
-	section(title) {
-		console.log(`\n${title}`);
-	}
-
-	hop(who, what, facts = {}) {
-		const ms = Math.round(performance.now() - this.begun);
-		this.hops.push({ ms, who, what, ...facts });
-		const where = [facts.block !== undefined && `block ${facts.block}`, facts.transaction && `tx ${facts.transaction}`].filter(Boolean).join(', ');
-		console.log(`  ${(ms / 1000).toFixed(2).padStart(7)} s  ${who.padEnd(12)} ${what}${where ? `\n${' '.repeat(24)}${where}` : ''}`);
-	}
-}
-
-// "key  value" lines -> {key: [values]}
-function lines(text) {
-	const found = {};
-	for (const [, key, value] of text.matchAll(/^(\S+(?: \S+)?) {2,}(.*)$/gm)) (found[key] ??= []).push(value);
-	return found;
-}
-
-const short = (hex) => `${hex.slice(0, 10)}…${hex.slice(-8)}`;
 
 const allowances = { contract: 'its user and one contract may use it', public: 'public decryption allowed', user: 'one user may read it, through one contract', nobody: 'NOT allowed for public decryption' };
 
@@ -87,7 +69,7 @@ async function decryptOne(t, devnet, relayer, handles) {
 	const response = await relayer.response(request);
 	const [call] = await relayer.responseCalls(request);
 	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
-	const account = lines(await inspect(devnet, request.idHex));
+	const account = await accountOf(devnet, request.idHex);
 	t.hop('connector', `saw the event (its clock: ${account.created[0]}) and stored it`, { block: Number(account.block[0]), transaction: account['event tx'][0] });
 	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
 	t.hop('core', `decrypted ${handles.length} value${handles.length > 1 ? 's' : ''} and signed the result as ${devnet.nodes[0].signer}`);
@@ -97,9 +79,8 @@ async function decryptOne(t, devnet, relayer, handles) {
 }
 
 // For the eyes of one user: asked for with its wallet's signature, answered under a key that only its client has.
-async function decryptForUser(t, devnet, coprocessor, relayer, item) {
+async function decryptForUser(t, devnet, relayer, item, handle) {
 	const { address, privateKey } = devnet.accounts[0];
-	const [handle] = await publish(t, devnet, coprocessor, [item], 'user', [address, exampleContract]);
 	const client = new PrivateClient(devnet, new Wallet(privateKey));
 	const entries = [{ handle, contract: exampleContract }];
 	const signed = await client.sign('direct', entries);
@@ -109,7 +90,7 @@ async function decryptForUser(t, devnet, coprocessor, relayer, item) {
 	t.hop('relayer', `sends userDecryptionRequest for 1 handle: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
 	const answers = await relayer.userResponse(request);
 	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
-	const account = lines(await inspect(devnet, request.idHex));
+	const account = await accountOf(devnet, request.idHex);
 	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
 	t.hop('core', `decrypted 1 value, sealed it for the user's key and signed the result as ${devnet.nodes[0].signer}`);
 	const [answer] = answers;
@@ -129,8 +110,8 @@ async function coreRequests(devnet) {
 	return Number(counter[1]);
 }
 
-async function refusal(t, devnet, coprocessor, relayer) {
-	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName('uint64'), value: 7n }], 'nobody');
+async function refusal(t, devnet, coprocessor, relayer, type) {
+	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName(type), value: 7n }], 'nobody');
 	const before = await coreRequests(devnet);
 	const { idHex, block, transaction } = await relayer.request([handle]);
 	t.hop('relayer', `asks for it all the same: id ${short(idHex)}`, { block, transaction, id: idHex });
@@ -182,18 +163,32 @@ async function dappStory(t, devnet, coprocessor, relayer) {
 	}
 }
 
-async function demo(t, network, items, { dapp }) {
-	t.section('1. A local network: two chains, contracts, object store, KMS core, connector');
+// Handles of the items for everybody, and of the first one for its user alone. Where key and CRS come from the KMS, the input has
+// a proof, and one does for both; else the second is encrypted when it is its turn.
+async function encryptAll(t, devnet, coprocessor, relayer, items, keygen) {
+	t.section('Encrypt, as a user does');
+	if (keygen) {
+		const handles = await publishProven(t, devnet, relayer, items);
+		return { handles, forUser: () => handles[0] };
+	}
+	const accounts = [devnet.accounts[0].address, exampleContract];
+	return {
+		handles: await publish(t, devnet, coprocessor, items, 'public'),
+		forUser: async () => (await publish(t, devnet, coprocessor, [items[0]], 'user', accounts))[0],
+	};
+}
+
+async function demo(t, network, items, { dapp, keygen }) {
+	t.section(`A local network${keygen ? ' that has no FHE key' : ''}: two chains, contracts, object store, KMS core, connector`);
 	network.report = (line) => t.hop('network', line);
 	const devnet = await network.start();
 	const coprocessor = new Coprocessor(devnet);
 	const relayer = new Relayer(devnet);
 	try {
-		t.section('2. Encrypt, as a user does');
-		const handles = await publish(t, devnet, coprocessor, items, 'public');
-		t.section('3. Decrypt, through the chain');
+		const { handles, forUser } = await encryptAll(t, devnet, coprocessor, relayer, items, keygen);
+		t.section('Decrypt, through the chain');
 		const request = await decryptOne(t, devnet, relayer, handles);
-		t.section('4. Verify, believing nobody');
+		t.section('Verify, believing nobody');
 		const verified = await verify(devnet, request.idHex);
 		for (const { handle, size } of verified.ciphertexts)
 			t.hop('verifier', `${short(handle)}: handle, key id, digests (${size} bytes, both places), attestation, permission hold`);
@@ -204,13 +199,13 @@ async function demo(t, network, items, { dapp }) {
 			if (value !== encrypted) throw new Error(`value ${index}: encrypted ${encrypted}, decrypted ${value}`);
 			t.hop('verifier', `${type} ${value} is what the user encrypted`);
 		});
-		t.section('5. Decrypt for one user only');
-		const forUser = await decryptForUser(t, devnet, coprocessor, relayer, items[0]);
-		t.section('6. A refusal: a ciphertext that nobody allowed');
-		const refused = await refusal(t, devnet, coprocessor, relayer);
-		const facts = { devnet, decryption: { ...request, id: request.idHex, ...verified }, forUser, refused };
+		t.section('Decrypt for one user only');
+		const opened = await decryptForUser(t, devnet, relayer, items[0], await forUser());
+		t.section('A refusal: a ciphertext that nobody allowed');
+		const refused = await refusal(t, devnet, coprocessor, relayer, keygen ? 'uint8' : 'uint64');
+		const facts = { devnet, keys: devnet.keys, decryption: { ...request, id: request.idHex, ...verified }, forUser: opened, refused };
 		if (!dapp) return facts;
-		t.section('7. A contract that asks for a number, and an oracle that nobody has to believe');
+		t.section('A contract that asks for a number, and an oracle that nobody has to believe');
 		return { ...facts, dapp: await dappStory(t, devnet, coprocessor, relayer) };
 	} finally {
 		coprocessor.close();
@@ -228,12 +223,13 @@ function checkWritable(file) {
 }
 
 await main('demo', options, async (values) => {
+	const generated = parseKeygen(values);
 	const items = parseItems(values);
 	if (values.json !== undefined) checkWritable(values.json);
 	const portBase = parsePortBase(values['port-base'] ?? '18545');
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-demo-'));
-	const network = new Network({ dir, portBase });
 	const t = new Transcript();
+	const network = new Network({ dir, portBase, ...generated, story: t });
 	try {
 		const { devnet: _devnet, decryption, ...more } = await interruptible(() => demo(t, network, items, values));
 		if (values.json) {

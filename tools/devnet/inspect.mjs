@@ -6,18 +6,25 @@ import { promisify } from 'node:util';
 import { root } from './network.mjs';
 
 const run = promisify(execFile);
-const program = join(process.env.CLAVIGER_PROGRAMS ?? join(root, 'build/release/src/cmd'), 'kms-connector');
 
 // The text of `kms-connector inspect ID`.
 export async function inspect(devnet, idHex) {
+	const program = join(process.env.CLAVIGER_PROGRAMS ?? join(root, 'build/release/src/cmd'), 'kms-connector');
 	const { stdout } = await run(program, ['inspect', idHex, '-c', devnet.nodes[0].config.connector]);
 	return stdout;
+}
+
+// The same as {key: [values]}.
+export async function accountOf(devnet, idHex) {
+	const found = {};
+	for (const [, key, value] of (await inspect(devnet, idHex)).matchAll(/^(\S+(?: \S+)?) {2,}(.*)$/gm)) (found[key] ??= []).push(value);
+	return found;
 }
 
 // Its "state" line's word, or null when the connector does not know the request yet.
 export async function stateOf(devnet, idHex) {
 	try {
-		return /^state\s+(\S+)/m.exec(await inspect(devnet, idHex))?.[1] ?? null;
+		return (await accountOf(devnet, idHex)).state?.[0].split(/\s/)[0] ?? null;
 	} catch (error) {
 		if (error.code === 1) return null;
 		throw error;

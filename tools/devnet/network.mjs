@@ -11,6 +11,7 @@ import { HDNodeWallet, Mnemonic } from 'ethers';
 import { stringify } from 'smol-toml';
 import { readConfig } from '../deploy/config.mjs';
 import { deploy } from '../deploy/deploy.mjs';
+import { generateKeys, storagePrefix } from './keygen.mjs';
 import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
 
 const run = promisify(execFile);
@@ -53,7 +54,7 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', computing = parameters === 'test', gasLimit } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', keygen = false, computing = keygen || parameters === 'test', story, gasLimit } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.gasLimit = gasLimit; // of a block, where it is not anvil's own
@@ -68,9 +69,12 @@ export class Network {
 		this.fronts = fronts; // ports of proxies that the node is to see instead, by the name of the port behind
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.parameters = parameters; // of the FHE key: default, v1_6 or test
+		// Whether key and CRS are asked for on the host chain, as a real network gets them; else the dealer's key is there from the start.
+		this.keygen = keygen;
+		this.story = story ?? { section: () => {}, hop: (who, what) => report(`${who}: ${what}`) }; // who is told of that
 		this.computing = computing; // whether the coprocessor stand-in computes on ciphertexts alone, without the client key
 		this.ports = Object.fromEntries(
-			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
+			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...(keygen ? ['vault'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
 		);
 		this.processes = [];
 		this.stopped = false;
@@ -95,11 +99,9 @@ export class Network {
 			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
 			await this.#deploy();
 			if (!this.automine) await this.#mineBySecond();
-			await Promise.all([
-				this.#startCore().then(() => this.startConnector()),
-				this.relayer && this.#startRelayer(),
-				this.computing && this.startComputing(this.path('node-1', 'keys', 'key_set.bin')),
-			]);
+			const node = this.#startCore().then(() => this.startConnector());
+			if (this.keygen) await node.then(() => this.#generateKeys());
+			await Promise.all([node, this.relayer && this.#startRelayer(), this.computing && this.startComputing(this.keys.keySet)]);
 			this.#write();
 			return this.devnet;
 		} catch (error) {
@@ -157,24 +159,45 @@ export class Network {
 		this.report(`object store on port ${port}, bucket ${bucket}`);
 	}
 
-	// Signing key by kms-gen-keys, FHE key by the dealer (the one thing here that no operator does).
+	// Signing key by kms-gen-keys, FHE key on the chain later or by the dealer (the one thing here that no operator does).
 	async #makeKeys() {
 		const vault = this.path('node-1', 'keys');
 		mkdirSync(vault, { mode: 0o700 });
 		const file = this.path('config', 'kms-gen-keys.toml');
 		writeFileSync(file, this.#vaults());
 		await run(join(programs, 'kms-gen-keys'), ['-f', file]);
-		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault, '--params', this.parameters, ...(this.computing ? ['--key-set'] : [])]);
 		const { stdout } = await run('find', [join(vault, 'PUB', 'VerfAddress'), '-type', 'f']);
 		this.kmsSigner = readFileSync(stdout.trim().split('\n')[0], 'utf8').trim();
-		this.report(`KMS signing key ${this.kmsSigner}; FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with ${this.parameters === 'test' ? 'test' : 'production'} parameters`);
+		const key = this.keygen ? 'no FHE key yet' : await this.#dealKey(vault);
+		this.report(`KMS signing key ${this.kmsSigner}; ${key}`);
+	}
+
+	async #dealKey(vault) {
+		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault, '--params', this.parameters, ...(this.computing ? ['--key-set'] : [])]);
+		this.keys = { keyId, epochId, crsId, publicKey: join(vault, 'public_key.bin'), ...(this.computing && { keySet: join(vault, 'key_set.bin') }), parameters: this.parameters };
+		return `FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with ${this.parameters === 'test' ? 'test' : 'production'} parameters`;
+	}
+
+	// The first key and CRS of the network, and the object store from which everybody fetches them.
+	async #generateKeys() {
+		const { vault: port } = this.ports;
+		const entry = this.#startScript('vault', 'vault.mjs', { folder: this.path('node-1', 'keys', storagePrefix), port });
+		await waitFor('object store of the public vault', () => portOpen(port), { entry });
+		this.report(`object store of the KMS node's public vault on port ${port}; it has no key yet`);
+		const { parameters, story } = this;
+		this.keys = { epochId, parameters, ...(await generateKeys(this.devnet, { owner: this.accounts.owner, parameters, dir: this.path('keys'), story })) };
 	}
 
 	#vaults() {
 		const vault = this.path('node-1', 'keys');
 		return ['public_vault', 'private_vault']
-			.map((name) => `[${name}.storage.file]\npath = "${vault}"\nprefix = "${name === 'public_vault' ? 'PUB' : 'PRIV'}"\n`)
+			.map((name) => `[${name}.storage.file]\npath = "${vault}"\nprefix = "${name === 'public_vault' ? storagePrefix : 'PRIV'}"\n`)
 			.join('\n');
+	}
+
+	// Where the chain says that the node's public objects are.
+	get #storage() {
+		return this.keygen ? { storage_url: `http://127.0.0.1:${this.ports.vault}`, storage_prefix: storagePrefix } : {};
 	}
 
 	// The file that ./dev deploy would take, and the same code. A further host chain is three lines of it.
@@ -189,7 +212,7 @@ export class Network {
 			gateway: { rpc_url: rpc('gateway'), chain_id: chains.gateway, deployer_key_file: key, transactions_in_flight: this.automine ? 1 : 16 },
 			thresholds: { public_decryption: 1, user_decryption: 1, kms_generation: 1, mpc: 0, coprocessor: 1 },
 			fees: { token: 'local' },
-			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner, ...this.nodeOptions }],
+			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner, ...this.#storage, ...this.nodeOptions }],
 			coprocessor: [{ tx_sender: coprocessor.address, signer: coprocessor.address, s3_bucket_url: `${this.#seen('objectStore')}/${bucket}` }],
 			custodian: [{ tx_sender: owner.address, signer: owner.address }],
 			host_defaults: { fhevm_executor: coprocessor.address }, // the stand-in plays the executor as well
@@ -242,7 +265,7 @@ export class Network {
 			decryption_from_block_number: 0,
 			acl_grace: '2s',
 			// The chain that holds KMSGeneration and ProtocolConfig: nothing is finalized here for a minute.
-			key_management_polling: '1s',
+			key_management_polling: this.keygen ? '100ms' : '1s',
 			kms_operation_from_block_number: 0,
 			ethereum_finality: 'latest',
 			ethereum_tx_required_confirmations: 1,
@@ -291,8 +314,8 @@ export class Network {
 	// parameters it takes seconds to load them.
 	async startComputing(keySet) {
 		const entry = this.#start('kms-dev-coprocessor', join(programs, 'kms-dev-coprocessor'), ['serve', '--key-set', keySet, '--socket', this.#computingSocket]);
-		await waitFor(entry.name, () => portOpen(this.#computingSocket), { entry, timeoutMs: 120000 });
-		this.report('kms-dev-coprocessor computes on ciphertexts alone');
+		await waitFor(entry.name, () => portOpen(this.#computingSocket), { entry, timeoutMs: 600000 });
+		this.report('kms-dev-coprocessor has the server keys: it computes on ciphertexts alone');
 		return entry;
 	}
 
@@ -409,7 +432,7 @@ export class Network {
 				sdk: this.#sdk(hosts[0]),
 				sdks: hosts.map((host) => this.#sdk(host)), // the same for each host chain
 			}),
-			keys: { keyId, epochId, crsId, publicKey: this.path('node-1', 'keys', 'public_key.bin'), parameters: this.parameters },
+			keys: this.keys,
 			coprocessor: this.#coprocessor,
 			accounts: [accounts.user, accounts.relayer],
 			threshold: 1,

@@ -14,19 +14,25 @@ const tfhe = createRequire(import.meta.url)('node-tfhe');
 const keySizeMax = 1n << 24n;
 const listSizeMax = 1n << 20n;
 
-function setThrowawayServerKey() {
-	const noise = () => tfhe.Shortint.new_gaussian_from_std_dev(0);
+const noise = () => tfhe.Shortint.new_gaussian_from_std_dev(0);
+
+// What the throwaway key takes inputs of: as many numbers as the public key's ciphertexts have.
+const inputs = {
+	default: () =>
+		new tfhe.ShortintCompactPublicKeyEncryptionParameters(tfhe.ShortintCompactPublicKeyEncryptionParametersName.V1_7_PARAM_PKE_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128),
+	test: () => tfhe.ShortintCompactPublicKeyEncryptionParameters.new_parameters(512, noise(), 4n, 4n, 64, 37, 1, tfhe.ShortintEncryptionKeyChoice.Small),
+};
+
+function setThrowawayServerKey(parameters) {
 	const compute = tfhe.Shortint.new_parameters(1, 1, 256, noise(), noise(), 24, 1, 37, 1, 4n, 4n, 5n, -64, 64, tfhe.ShortintEncryptionKeyChoice.Big);
-	const input = new tfhe.ShortintCompactPublicKeyEncryptionParameters(
-		tfhe.ShortintCompactPublicKeyEncryptionParametersName.V1_7_PARAM_PKE_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128,
-	);
+	const input = (inputs[parameters] ?? inputs.default)();
 	const builder = tfhe.TfheConfigBuilder.default().use_custom_parameters(compute).use_dedicated_compact_public_key_parameters(input);
 	tfhe.set_server_key(tfhe.TfheServerKey.new(tfhe.TfheClientKey.generate(builder.build())));
 }
 
-const crs = tfhe.CompactPkeCrs.safe_deserialize(readCrs(), keySizeMax);
+const crs = tfhe.CompactPkeCrs.safe_deserialize(readCrs(workerData), keySizeMax);
 const publicKey = tfhe.TfheCompactPublicKey.safe_deserialize(readFileSync(workerData.publicKey), keySizeMax);
-setThrowawayServerKey();
+setThrowawayServerKey(workerData.parameters);
 
 // The values' list when the proof holds; throws what is wrong otherwise.
 function verify({ ciphertext, metadata }) {

@@ -29,8 +29,8 @@ class Prover {
 	#waiting = new Map();
 	#next = 0;
 
-	constructor(publicKey) {
-		this.publicKey = publicKey;
+	constructor(keys) {
+		this.keys = keys;
 	}
 
 	verify(input) {
@@ -43,7 +43,7 @@ class Prover {
 	}
 
 	#start() {
-		const worker = new Worker(new URL('./proof.mjs', import.meta.url), { workerData: { publicKey: this.publicKey } });
+		const worker = new Worker(new URL('./proof.mjs', import.meta.url), { workerData: this.keys });
 		worker.on('message', ({ id, ...outcome }) => {
 			this.#waiting.get(id)(outcome);
 			this.#waiting.delete(id);
@@ -63,7 +63,7 @@ class Service {
 		this.wallet = new Wallet(config.coprocessor.privateKey, this.provider);
 		this.inputs = new Contract(contracts.InputVerification, inputVerificationAbi, this.wallet);
 		this.domain = { name: 'InputVerification', version: '1', chainId: config.gateway.chainId, verifyingContract: contracts.InputVerification };
-		this.prover = new Prover(config.keys.publicKey);
+		this.prover = new Prover(config.keys);
 	}
 
 	async run() {

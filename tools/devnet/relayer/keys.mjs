@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
-export const readCrs = () => gunzipSync(readFileSync(new URL('../data/crs2048.bin.gz', import.meta.url)));
+// The network's own; one whose KMS has made none has one that somebody else made, for production parameters.
+export const readCrs = ({ crs }) => (crs ? readFileSync(crs) : gunzipSync(readFileSync(new URL('../data/crs2048.bin.gz', import.meta.url))));
 
 // tfhe-rs 1.7 safe_serialize: two version texts and the mode, then the type's name; all lengths are u64 LE.
 const name = 'high_level_api::CompactPublicKey';
@@ -28,12 +29,13 @@ export function withExpansionKind0(key) {
 }
 
 export class Keys {
-	constructor({ keyId, crsId, publicKey }) {
+	constructor(keys) {
+		const { keyId, crsId, publicKey } = keys;
 		this.keyId = keyId;
 		this.crsId = crsId;
 		this.files = new Map([
 			[`/keys/PublicKey/${keyId}`, withExpansionKind0(readFileSync(publicKey))],
-			[`/keys/CRS/${crsId}`, readCrs()],
+			[`/keys/CRS/${crsId}`, readCrs(keys)],
 		]);
 	}
 
