@@ -33,6 +33,10 @@ const refusals = [
 	['demo', ['--value', '1'], /come together/],
 	['demo', ['--type', 'uint8', '--value', '300'], /does not fit uint8/],
 	['demo', ['--frobnicate'], /frobnicate/],
+	['demo', ['--parameters', 'test'], /--parameters comes with --keygen/],
+	['demo', ['--keygen', '--parameters', 'v1_6'], /"v1_6" are no parameters: test or default/],
+	['up', ['--parameters', 'default'], /--parameters comes with --keygen/],
+	['up', ['--keygen', '--parameters', 'small'], /"small" are no parameters/],
 	['up', ['--port-base', '80'], /not a port base/],
 ];
 for (const [name, args, expected] of refusals)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # Every test of the project. Suites: unit (C, under ASan and UBSan), contracts (forge and the ABI comparison), interop
-# (our bytes against the real client libraries), slow (known answers that need a release build), ct (constant time, by
+# (our bytes against the real client libraries), slow (production parameters: known answers, end to end), ct (constant time, by
 # valgrind), fuzz (the committed corpus of every target, then 10 s each), sim (the connector in a simulated world, 1000 seeds
 # and the planted bugs), e2e (real chain, object store and client library).
 # shellcheck source=tools/dev/common.sh
@@ -87,6 +87,10 @@ suite_slow() {
 	say "known answers with production parameters …"
 	run meson test -C "$build/slow" --no-rebuild --suite slow >"$results/slow.out" 2>&1
 	tally slow "$build/slow/meson-logs/testlog.json" meson
+	build_release
+	build_contracts
+	say "a key made, used and trusted through the chain, with production parameters …"
+	node_suite slow 1
 }
 
 # Programs in which secrets are marked undefined: no branch and no index may depend on one. Not under sanitizers.

@@ -2,7 +2,7 @@
 // Key and CRS as a real network gets them: the owner asks for them on the host chain, the KMS makes them and signs their digests,
 // the chain puts them into use. Everybody then fetches them from where the chain says, and believes the digests alone.
 import { createHash } from 'node:crypto';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pipeline } from 'node:stream/promises';
@@ -124,7 +124,7 @@ class Generations {
 		const prepared = await this.#event('PrepKeygenResponse', prepKeygenId, asked);
 		const requested = await this.#event('KeygenRequest', prepKeygenId, asked);
 		const { keyId } = requested.args;
-		await this.#answered(prepKeygenId, prepared, 'KeyGenPreproc', 'has nothing to prepare alone', 'PrepKeygenVerification', { prepKeygenId, extraData });
+		await this.#answered(prepKeygenId, prepared, 'KeyGenPreproc', 'prepares nothing: a node that is alone needs nothing beforehand', 'PrepKeygenVerification', { prepKeygenId, extraData });
 		story.hop('host', `KMSGeneration checks the signature, has its quorum: KeygenRequest for key ${shortId(keyId)}`, requested.at);
 
 		const made = await this.#event('KeygenResponse', keyId, asked);
@@ -168,6 +168,12 @@ class Generations {
 		throw new Error(`no ${name} for ${hex64(id)} within ${timeoutMs / 1000} s`);
 	}
 
+	// How long the core says that it took.
+	#seconds(id) {
+		const ms = new RegExp(`request_id=${hex64(id)} ms=(\\d+)`).exec(readFileSync(join(this.devnet.logs, 'kms-server.log'), 'utf8'))?.[1];
+		return `${(Number(ms) / 1000).toFixed(2)} s by its log`;
+	}
+
 	// What connector and core did from the request's event to the answer's; the signature is computed again.
 	async #answered(id, { args, at }, rpc, done, type, message) {
 		const [node] = this.devnet.nodes;
@@ -176,7 +182,7 @@ class Generations {
 		await waitFor('state done', async () => (await stateOf(this.devnet, hex64(id))) === 'done', { timeoutMs });
 		const account = await accountOf(this.devnet, hex64(id));
 		this.story.hop('connector', `saw the event (its clock: ${account.created[0]}), asks the core: ${rpc}`, { block: Number(account.block[0]), transaction: account['event tx'][0] });
-		this.story.hop('core', done);
+		this.story.hop('core', `${done}; in ${this.#seconds(id)}`);
 		this.story.hop('core', `signs ${type} as ${signer}`);
 		this.story.hop('connector', `sent the answer with nonce ${account['tx nonce'][0]}`, at);
 	}

@@ -432,7 +432,7 @@ export class Network {
 				sdk: this.#sdk(hosts[0]),
 				sdks: hosts.map((host) => this.#sdk(host)), // the same for each host chain
 			}),
-			keys: this.keys,
+			keys: { ...this.keys },
 			coprocessor: this.#coprocessor,
 			accounts: [accounts.user, accounts.relayer],
 			threshold: 1,
