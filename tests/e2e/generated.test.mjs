@@ -9,6 +9,9 @@ import { createInstance } from '@zama-fhe/relayer-sdk/node';
 import { Wallet, hexlify } from 'ethers';
 import { fetchKeys } from '../../tools/devnet/keygen.mjs';
 import { exampleContract as contract } from '../../tools/devnet/private.mjs';
+import { waitFor } from '../../tools/devnet/processes.mjs';
+import { typeByName } from '../../tools/devnet/types.mjs';
+import { encryptProven } from '../../tools/devnet/user.mjs';
 import { verify } from '../../tools/devnet/verify.mjs';
 import { assertTold, runDemo } from './demo.mjs';
 import { withNetwork } from './harness.mjs';
@@ -104,6 +107,18 @@ test('./dev up --keygen: the network that it leaves running', limit, async (t) =
 			const pairs = [number, flag].map((handle) => ({ handle, contractAddress: contract }));
 			const values = await instance.userDecrypt(pairs, privateKey, publicKey, signature, [contract], wallet.address, start, 1);
 			assert.deepEqual([values[number], values[flag]], [4242n, true]);
+		});
+
+		await t.test('a proof is of one input only: brought by another user, the coprocessor rejects it', async () => {
+			const [user, other] = devnet.accounts;
+			const input = { contract, user: user.address, acl: host.contracts.ACL, chainId: host.chainId };
+			const ciphertext = hexlify(encryptProven(devnet.keys, [{ type: typeByName('uint8'), value: 5n }], input));
+			const answer = async (brought) => {
+				const request = await relayer.requestProof({ ...brought, ciphertext, extraData: '0x00' });
+				return waitFor('the coprocessor', () => relayer.proofResponse(request), { timeoutMs: 900000, intervalMs: 200 });
+			};
+			assert.deepEqual(await answer({ ...input, user: other.address }), { accepted: false });
+			assert.equal((await answer(input)).handles.length, 1);
 		});
 
 		await t.test('an object that was changed in the store is noticed by its digest', async () => {
