@@ -148,6 +148,11 @@ struct listener {
 	struct doubts doubts;
 	bool rescan_wanted; /* the cursor moved since the last re-scan; it is due at rescan_due_ms
 			     */
+	bool rescanning; /* from rescan_at on, in one window or in several, by turns with new ones
+			  */
+	bool rescan_turn;
+	struct block_number rescan_at;
+	uint64_t density; /* logs in a block, at most of late */
 
 	/* the round */
 	struct block_head head;

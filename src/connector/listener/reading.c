@@ -6,7 +6,8 @@
 enum {
 	RESCAN_BLOCKS = 32, /* blocks behind the cursor that are read once more ... */
 	RESCAN_AFTER_MS =
-		5000, /* ... because their logs may have come from a replica that lagged */
+		5000,       /* ... because their logs may have come from a replica that lagged */
+	RESCAN_LOGS = 1000, /* about so many logs at once */
 };
 
 /* ---- storing ---- */
@@ -46,6 +47,8 @@ static void window_stored(struct listener *l)
 			  log_i("logs", (int64_t)l->harvest.quarantined),
 			  log_i("from", (int64_t)l->from.v), log_i("to", (int64_t)l->to.v));
 	doubts_follow(l);
+	if (l->rescanning && l->from.v == l->rescan_at.v)
+		l->rescan_at.v = l->to.v + 1;
 	if (l->next.v <= l->to.v) {
 		l->last = (struct cursor){.known = true, .block = l->to, .hash = l->to_hash};
 		l->stored = l->last;
@@ -186,6 +189,8 @@ static void on_logs(void *ctx, const struct provider_error *e, const struct even
 		return;
 	}
 	l->endpoint = e->endpoint;
+	if (l->density < logs_n / (l->to.v - l->from.v + 1))
+		l->density = logs_n / (l->to.v - l->from.v + 1);
 	ask_to(l);
 }
 
@@ -208,32 +213,54 @@ static void read_window(struct listener *l, struct block_number from, struct blo
 		"eth_getLogs");
 }
 
-/* From `next` up to the head; every few seconds a few blocks behind the cursor as well, and now and
- * then a block whose logs could not be decoded. */
+/* Where requests are many, 32 blocks are more logs than one wants to hold at once. */
+static uint64_t rescan_blocks(const struct listener *l)
+{
+	uint64_t n = l->density > 0 ? RESCAN_LOGS / l->density : RESCAN_BLOCKS;
+
+	n = n > 0 ? n : 1;
+	return l->density > 0 && n < l->window.size ? n : l->window.size;
+}
+
+static void rescan_begin(struct listener *l)
+{
+	l->rescan_at.v = l->next.v > RESCAN_BLOCKS ? l->next.v - RESCAN_BLOCKS : 0;
+	if (l->rescan_at.v < l->floor.v)
+		l->rescan_at = l->floor;
+	l->rescanning = l->rescan_turn = true;
+	l->rescan_wanted = false;
+	l->density -= l->density / 4;
+}
+
+/* From `next` up to the head; every few seconds a few blocks behind the cursor as well, where these
+ * are several windows by turns with new ones; and now and then a block whose logs could not be
+ * decoded. */
 void listener_read_on(struct listener *l)
 {
-	struct block_number doubtful;
+	struct block_number doubtful, from = l->next, to = l->head.number;
+	uint64_t blocks = l->window.size;
+	bool fresh = to.v >= l->next.v;
 
 	if (l->last.known &&
 	    doubts_take(&l->doubts, &doubtful, l->last.block, clock_mono_ms(l->env.clock))) {
 		read_window(l, doubtful, doubtful);
 		return;
 	}
-
-	bool again = l->rescan_wanted && clock_mono_ms(l->env.clock) >= l->rescan_due_ms;
-	struct block_number from = l->next, to = l->head.number;
-
+	if (l->rescan_wanted && clock_mono_ms(l->env.clock) >= l->rescan_due_ms)
+		rescan_begin(l);
+	if (l->rescan_at.v >= l->next.v)
+		l->rescanning = false;
+	bool again = l->rescanning && (l->rescan_turn || !fresh);
 	if (again) {
-		from.v = l->next.v > RESCAN_BLOCKS ? l->next.v - RESCAN_BLOCKS : 0;
-		if (from.v < l->floor.v)
-			from = l->floor;
-		l->rescan_wanted = false;
+		from = l->rescan_at;
+		blocks = rescan_blocks(l);
 	}
-	if (from.v > to.v || (from.v == l->next.v && to.v < l->next.v)) {
+	l->rescan_turn = !again;
+	if (from.v > to.v) {
 		listener_round_idle(l);
 		return;
 	}
-	if (to.v - from.v >= l->window.size)
-		to.v = from.v + l->window.size - 1;
+	if (to.v - from.v >= blocks)
+		to.v = from.v + blocks - 1;
 	read_window(l, from, to);
 }

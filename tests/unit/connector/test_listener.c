@@ -555,6 +555,41 @@ static void test_log_missed_by_a_lagging_replica_is_found(void **state)
 	assert_int_equal(cursor(f), 11);
 }
 
+/* The same where requests are many: few blocks at once, new ones meanwhile, and none is left out.
+ */
+static void test_full_blocks_are_read_again_in_pieces(void **state)
+{
+	enum {
+		BLOCKS = 31,
+		LOGS = 100 /* in each; ten blocks are a piece */
+	};
+	struct fixture *f = *state;
+
+	start(f);
+	sim_run(&f->w.sim, 1000);
+	for (uint64_t i = 0; i < BLOCKS; i++) {
+		sim_chain_mine(&f->w.gateway, 1);
+		for (uint64_t id = 1; id <= LOGS; id++)
+			request(f, i * LOGS + id, WORLD_HANDLES);
+	}
+	f->w.gateway.logs[BLOCKS / 2 * LOGS].hidden = true;
+	f->w.gateway.logs[BLOCKS * LOGS - 1].hidden = true;
+	sim_run(&f->w.sim, 1000);
+	assert_int_equal(rows(f), BLOCKS * LOGS - 2);
+	f->w.gateway.logs[BLOCKS / 2 * LOGS].hidden = false;
+	f->w.gateway.logs[BLOCKS * LOGS - 1].hidden = false;
+	f->w.gateway.widest = 0;
+	unsigned before = f->w.gateway.get_logs;
+	for (int i = 0; i < 12; i++) {
+		sim_chain_mine(&f->w.gateway, 1);
+		sim_run(&f->w.sim, 500);
+	}
+	assert_int_equal(rows(f), BLOCKS * LOGS);
+	assert_int_equal(cursor(f), 10 + BLOCKS + 12);
+	assert_int_equal(f->w.gateway.widest, 13); /* a quarter more, for it was a while ago */
+	assert_int_equal(f->w.gateway.get_logs - before, 12 + 3);
+}
+
 /* channel_size: so many wait for a worker, and the chain is read no further until they are fewer.
  */
 static void test_back_pressure(void **state)
@@ -631,6 +666,7 @@ int main(void)
 		T(test_chain_that_is_exchanged_is_not_followed),
 		T(test_outage_of_an_hour_is_survived),
 		T(test_log_missed_by_a_lagging_replica_is_found),
+		T(test_full_blocks_are_read_again_in_pieces),
 		T(test_back_pressure),
 		T(test_stop_at_any_moment),
 	};
