@@ -14,6 +14,7 @@
 #include "connector/cores.h"
 #include "connector/service_buckets.h"
 #include "connector/service_monitoring.h"
+#include "connector/service_providers.h"
 #include "connector/service_signer.h"
 #include "connector/tracing.h"
 #include "eth/heads.h"
@@ -21,7 +22,6 @@
 #include "net/notify.h"
 
 enum {
-	CHAIN_TIMEOUT_MS = 10000, /* gateway and ethereum have no key for it */
 	CONFIG_ARENA_MAX = 4 << 20,
 	STOP_LOOK_MS = 20,      /* how often a stop looks whether the work is done */
 	STOP_EXTEND_MS = 60000, /* what a manager is asked for, however long shutdown_grace is … */
@@ -44,7 +44,7 @@ struct process {
 	struct ecdsa *ecdsa;
 	struct signer *signer;
 	struct store *store;
-	struct provider *gateway, *ethereum, *parent, **hosts;
+	struct service_providers chains;
 	struct cores cores;
 	struct connector_metrics metrics;
 	struct inflight inflight;
@@ -184,121 +184,6 @@ static enum err database_open(struct process *p, struct err_note *note)
 				  "one; for separate services use postgres://");
 	/* We hold the file's lock: whoever had leases is dead. */
 	return leases_release(p);
-}
-
-/* What a provider has to say of its endpoints. */
-static void on_endpoint(void *ctx, const struct provider_event *e)
-{
-	const struct process *p = ctx;
-
-	switch (e->kind) {
-	case PROVIDER_WRONG_CHAIN:
-		LOG_ERROR(&p->log, "An endpoint serves another chain, nothing is read from it",
-			  log_s("endpoint", e->host), log_i("chain_id", (int64_t)e->chain_id));
-		break;
-	case PROVIDER_ENDPOINT_DOWN:
-		LOG_WARN(&p->log, "An endpoint fails and is left alone for a while",
-			 log_s("endpoint", e->host), log_s("detail", e->detail));
-		break;
-	case PROVIDER_ENDPOINT_UP:
-		LOG_INFO(&p->log, "An endpoint answers again", log_s("endpoint", e->host));
-		break;
-	case PROVIDER_DISAGREED:
-		LOG_ERROR(&p->log, "Endpoints of one chain contradict each other",
-			  log_s("endpoint", e->host), log_s("method", e->method),
-			  log_s("answers", e->detail));
-		break;
-	}
-}
-
-/* `o` says url, chain, limits and further endpoints; the rest is the same for all. */
-static enum err provider_open(struct process *p, struct provider **ret, struct provider_options o,
-			      struct err_note *note)
-{
-	o.verify_chain = true;
-	o.event = on_endpoint;
-	o.event_ctx = p;
-	return provider_new(ret, p->transport, loop_clock(p->loop), &o, note);
-}
-
-static enum err gateway_open(struct process *p, struct err_note *note)
-{
-	const struct connector_config *c = &p->config;
-
-	return provider_open(p, &p->gateway,
-			     (struct provider_options){
-				     .url = c->gateway_url,
-				     .chain_id = {c->gateway_chain_id},
-				     .timeout_ms = CHAIN_TIMEOUT_MS,
-				     .more_urls = (const char *const *)c->gateway_urls.v,
-				     .more_urls_n = c->gateway_urls.n,
-				     .quorum = (unsigned)c->gateway_quorum,
-				     .head_poll_ms = c->decryption_polling_ms,
-			     },
-			     note);
-}
-
-static enum err ethereum_open(struct process *p, struct err_note *note)
-{
-	const struct connector_config *c = &p->config;
-
-	return provider_open(p, &p->ethereum,
-			     (struct provider_options){
-				     .url = c->ethereum_url,
-				     .chain_id = {c->ethereum_chain_id},
-				     .timeout_ms = CHAIN_TIMEOUT_MS,
-				     .more_urls = (const char *const *)c->ethereum_urls.v,
-				     .more_urls_n = c->ethereum_urls.n,
-				     .quorum = (unsigned)c->ethereum_quorum,
-			     },
-			     note);
-}
-
-static enum err parent_open(struct process *p, struct err_note *note)
-{
-	const struct connector_config *c = &p->config;
-
-	return provider_open(p, &p->parent,
-			     (struct provider_options){
-				     .url = c->gateway_parent_url,
-				     .chain_id = {c->gateway_parent_chain_id},
-				     .timeout_ms = CHAIN_TIMEOUT_MS,
-			     },
-			     note);
-}
-
-static enum err host_open(struct process *p, size_t i, struct err_note *note)
-{
-	const struct connector_config *c = &p->config;
-	const struct host_chain_config *h = &c->host_chains[i];
-
-	return provider_open(p, &p->hosts[i],
-			     (struct provider_options){
-				     .url = h->url,
-				     .chain_id = h->chain_id,
-				     .timeout_ms = c->host_rpc_call_timeout_ms,
-				     .in_flight_max = (unsigned)c->host_rpc_max_concurrent_calls,
-				     .more_urls = h->urls,
-				     .more_urls_n = h->urls_n,
-				     .quorum = (unsigned)h->quorum,
-			     },
-			     note);
-}
-
-static enum err chains_open(struct process *p, struct err_note *note)
-{
-	const struct connector_config *c = &p->config;
-	TRY(gateway_open(p, note));
-	if (c->ethereum_url)
-		TRY(ethereum_open(p, note));
-	if (c->gateway_final.kind == FINALITY_ARBITRUM_CONFIRMED)
-		TRY(parent_open(p, note));
-	p->hosts = arena_alloc_array(&p->arena, c->host_chains_n, sizeof(struct provider *));
-	if (!p->hosts)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < c->host_chains_n; i++)
-		TRY(host_open(p, i, note));
-	return ERR_OK;
 }
 
 static enum err transport_open(struct process *p)
@@ -449,11 +334,11 @@ static void env_fill(struct process *p)
 		.cores_n = p->cores.n,
 		.ecdsa = p->ecdsa,
 		.signer = p->signer,
-		.gateway = p->gateway,
-		.parent = p->parent,
-		.hosts = p->hosts,
+		.gateway = p->chains.gateway,
+		.parent = p->chains.parent,
+		.hosts = p->chains.hosts,
 		.hosts_n = p->config.host_chains_n,
-		.ethereum = p->config.protocol_config_given ? p->ethereum : NULL,
+		.ethereum = p->config.protocol_config_given ? p->chains.ethereum : NULL,
 		.config = &p->config,
 		.log = &p->log,
 		.metrics = &p->metrics,
@@ -469,7 +354,7 @@ static void env_fill(struct process *p)
 /* Each listener and each sender has the chain that it serves. */
 static void chains_fill(struct process *p)
 {
-	struct service_chain ethereum = service_chain_ethereum(&p->env, p->ethereum);
+	struct service_chain ethereum = service_chain_ethereum(&p->env, p->chains.ethereum);
 
 	p->chain_envs[0] = p->env;
 	p->chain_envs[0].chain = service_chain_gateway(&p->env);
@@ -528,7 +413,7 @@ static enum err services_start(struct process *p, struct err_note *note)
 		.env = &p->env,
 		.loop = p->loop,
 		.services = services,
-		.ethereum = p->ethereum,
+		.ethereum = p->chains.ethereum,
 		.name = p->log.service,
 		.version = p->options->version,
 		.build = p->options->build,
@@ -582,11 +467,7 @@ static void process_stop(struct process *p)
 	auditor_stop(p->auditor);
 	store_free(p->store);
 	cores_close(&p->cores);
-	for (size_t i = 0; p->hosts && i < p->config.host_chains_n; i++)
-		provider_free(p->hosts[i]);
-	provider_free(p->ethereum);
-	provider_free(p->parent);
-	provider_free(p->gateway);
+	service_providers_close(&p->chains);
 	signer_free(p->signer);
 	tracer_free(p->tracer);
 	transport_free(p->buckets);
@@ -630,7 +511,8 @@ static enum err process_run(struct process *p, struct err_note *note)
 		return e == ERR_CANCELLED ? ERR_OK : e; /* stopped by a signal */
 	aws_env_wipe(p->options->env); /* for the buckets alone they were there, too */
 	TRY(database_open(p, note));
-	TRY(chains_open(p, note));
+	TRY(service_providers_open(&p->chains, &p->config, p->transport, loop_clock(p->loop),
+				   &p->log, &p->arena, note));
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));
 	TRY(loop_on_reload_signal(p->loop, on_reload, p));
 	owner_make(p);
