@@ -231,7 +231,7 @@ const rows = [
 	['context-first', 'src/connector/adapters/protocol_config.c', 'connector/management_adapter test_context',
 		'if (is_no_context(v[1].word))', 'if (is_no_context(v[1].word) && !v)'],
 	['claim-lease', 'src/connector/operation.c', 'connector/operation test_claims_do_not_overlap',
-		'") AND due_ms <= $4 AND lease_until_ms <= $4" of', '") AND due_ms <= $4" of'],
+		'of " AND due_ms <= $3 AND lease_until_ms <= $3"', 'of " AND due_ms <= $3"'],
 	['config-environment', 'src/base/config.c', 'connector/config test_environment_wins',
 		'\t\tif (given)\n\t\t\treturn ERR_OK;\n\t\tif (!file_row) {', '\t\tif (given && false)\n\t\t\treturn ERR_OK;\n\t\tif (!file_row) {'],
 	['provider-bound', 'src/eth/provider.c', 'eth/provider test_waiting_in_order',
