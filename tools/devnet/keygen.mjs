@@ -16,7 +16,7 @@ export const paramsTypes = { default: 0, test: 1 }; // as the contract has them
 export const storagePrefix = 'PUB';
 const crsBits = 2048;
 const timeoutMs = 1_800_000; // a production key takes seconds, where nothing else runs
-const sizeMax = 1n << 31n;
+const sizeMax = 2 ** 31;
 
 const abi = [
 	'function keygen(uint8 paramsType)',
@@ -60,8 +60,8 @@ async function fetchObject(urls, { type, id, digest, domain, file }) {
 		const url = `${base}/${storagePrefix}/${type}/${hex64(id)}`;
 		const reply = await fetch(url);
 		const length = Number(reply.headers.get('content-length'));
-		if (!reply.ok || !(length < sizeMax)) {
-			problems.push(`${url}: HTTP ${reply.status}`);
+		if (!reply.ok || !(length <= sizeMax)) {
+			problems.push(`${url}: HTTP ${reply.status}, ${length} bytes`);
 			continue;
 		}
 		const hash = createHash('shake256', { outputLength: 32 }).update(domain);

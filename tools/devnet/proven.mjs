@@ -3,21 +3,15 @@
 // computes on what is in it.
 import { Contract, Wallet, hexlify } from 'ethers';
 import { exampleContract } from './private.mjs';
+import { waitFor } from './processes.mjs';
 import { connect } from './request.mjs';
 import { short } from './transcript.mjs';
 import { formatValue } from './types.mjs';
 import { encryptProven } from './user.mjs';
 
-const aclAbi = ['function allowForDecryption(bytes32[] handlesList)'];
+const timeoutMs = 1_800_000; // with production parameters the coprocessor takes seconds a value, where nothing else runs
 
-// What the coprocessors decided; production parameters take them seconds a value.
-async function decided(relayer, request) {
-	for (const end = Date.now() + 1_800_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 200))) {
-		const answer = await relayer.proofResponse(request);
-		if (answer) return answer;
-	}
-	throw new Error(`no answer to the encrypted input ${request.id}`);
-}
+const aclAbi = ['function allowForDecryption(bytes32[] handlesList)'];
 
 async function sizeOf({ objectStore: { url, bucket } }, handle) {
 	const reply = await fetch(`${url}/${bucket}/ct128/${handle.slice(2)}/1`);
@@ -48,7 +42,7 @@ export async function publishProven(t, devnet, relayer, items) {
 	const request = await relayer.requestProof({ ...input, ciphertext: hexlify(blob), extraData: '0x00' });
 	const { block, transaction } = request;
 	t.hop('relayer', `sends verifyProofRequest: input ${request.id} of ${user.address} for contract ${exampleContract}`, { block, transaction });
-	const { accepted, handles } = await decided(relayer, request);
+	const { accepted, handles } = await waitFor(`an answer to input ${request.id}`, () => relayer.proofResponse(request), { timeoutMs, intervalMs: 200 });
 	if (!accepted) throw new Error('the coprocessor rejects the proof');
 	t.hop('coprocessor', 'verified the proof; expanded, squashed and compressed with the server keys: it holds no secret');
 	for (const handle of handles) t.hop('coprocessor', `stored ct128 of ${short(handle)}: ${await sizeOf(devnet, handle)} bytes; its user and one contract may use it`);
