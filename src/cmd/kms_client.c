@@ -141,11 +141,12 @@ static enum err kind_find(size_t *ret_kind, const struct file *f, struct err_not
 	uint8_t head[SAFE_SERIALIZE_NAME_MAX];
 	uint64_t size = f->source.base.size;
 	size_t n = size < sizeof(head) ? (size_t)size : sizeof(head);
-	struct reader r = reader_of(bytes_from(head, n));
+	struct reader r;
 
 	for (size_t i = 0; i < ARRAY_LEN(auditable); i++)
 		names[i] = auditable[i].name;
 	TRY(fhe_source_read(&f->source.base, 0, head, n, note));
+	r = reader_of(bytes_from(head, n));
 	return safe_serialize_open(&r, names, ret_kind, note);
 }
 
