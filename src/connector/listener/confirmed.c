@@ -200,6 +200,11 @@ static void on_parent_head(void *ctx, const struct provider_error *e, const stru
 		return;
 	struct confirmed *c = &l->confirmed;
 	c->head = head->number.v;
+	/* What is final stays so: an endpoint was wrong, and we are where it never was. */
+	if (c->upto > c->head && c->upto - c->head > PARENT_WINDOW) {
+		c->begun = false;
+		c->before = c->back = 0;
+	}
 	if (!c->begun && c->before == 0) {
 		c->window = window_make(PARENT_WINDOW);
 		c->before = c->head + 1;

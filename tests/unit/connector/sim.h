@@ -168,7 +168,8 @@ struct sim_chain {
 	/* faults */
 	enum err down;            /* every request ends so */
 	uint64_t logs_blocks_max; /* wider eth_getLogs are answered by an error; 0 = any */
-	uint64_t lie_from_block;  /* logs are said to be of this block, outside the range; 0 = no */
+	uint64_t head_said;      /* instead of the block that a tag names; 0 = it tells the truth */
+	uint64_t lie_from_block; /* logs are said to be of this block, outside the range; 0 = no */
 	int64_t delay_ms;
 	bool no_create; /* a node that runs no constructor in eth_call */
 

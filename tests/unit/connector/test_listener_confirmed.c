@@ -159,6 +159,47 @@ static void test_a_parent_in_trouble(void **state)
 	parent_free(p);
 }
 
+/* An endpoint that was far ahead once, and is right now, is not waited for until it gets there. */
+static void test_a_parent_that_was_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct parent *p = parent_new(f);
+
+	sim_chain_mine(&f->w.gateway, 90);
+	confirm(p, 300, true, block_hash(f, 20));
+	p->chain.head_said = PARENT_BLOCKS + 9000;
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 20);
+	p->chain.head_said = 0;
+	sim_chain_mine(&p->chain, 100);
+	confirm(p, PARENT_BLOCKS + 50, true, block_hash(f, 60));
+	p->chain.finalized = PARENT_BLOCKS + 100;
+	sim_run(&f->w.sim, 120000);
+	assert_int_equal(cursor(f), 60);
+	parent_free(p);
+}
+
+/* The same while the first event is searched for: where there is no block yet, nothing is found. */
+static void test_a_parent_that_was_far_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct parent *p = parent_new(f);
+
+	sim_chain_mine(&f->w.gateway, 90);
+	confirm(p, 300, true, block_hash(f, 20));
+	p->chain.head_said = UINT64_C(1) << 60;
+	p->chain.logs_blocks_max = 1;
+	start(f);
+	sim_run(&f->w.sim, 5000);
+	assert_int_equal(cursor(f), 0);
+	p->chain.head_said = 0;
+	p->chain.logs_blocks_max = 0;
+	sim_run(&f->w.sim, 120000);
+	assert_int_equal(cursor(f), 20);
+	parent_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +208,8 @@ int main(void)
 		T(test_nothing_is_confirmed),
 		T(test_another_block_is_not_believed),
 		T(test_a_parent_in_trouble),
+		T(test_a_parent_that_was_ahead),
+		T(test_a_parent_that_was_far_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
