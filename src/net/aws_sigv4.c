@@ -59,18 +59,34 @@ static bool ends_with(struct bytes b, const char *tail)
 	return b.n >= n && memcmp(from(b, b.n - n).p, tail, n) == 0;
 }
 
-/* "/./" and "/../" are what curl takes away before it sends. */
+/* A dot, in either way of writing it, goes: false, there is none. */
+static bool take_dot(struct bytes *segment)
+{
+	const uint8_t *p = segment->p;
+	size_t n = segment->n;
+
+	if (n >= 1 && p[0] == '.')
+		n = 1;
+	else if (n >= 3 && p[0] == '%' && p[1] == '2' && (p[2] == 'e' || p[2] == 'E'))
+		n = 3;
+	else
+		return false;
+	*segment = from(*segment, n);
+	return true;
+}
+
+/* "/./" and "/../" are what curl takes away before it sends, from 8.14 on "%2e" as well. */
 static bool has_dot_segment(struct bytes path)
 {
 	while (path.n > 0) {
-		size_t n;
+		struct bytes segment;
 
 		path = from(path, 1); /* the slash */
-		n = find(path, "/");
-		if ((n == 1 && path.p[0] == '.') ||
-		    (n == 2 && path.p[0] == '.' && path.p[1] == '.'))
+		segment = bytes_sub(path, 0, find(path, "/"));
+		path = from(path, segment.n);
+		if (take_dot(&segment) &&
+		    (segment.n == 0 || (take_dot(&segment) && segment.n == 0)))
 			return true;
-		path = from(path, n);
 	}
 	return false;
 }

@@ -246,11 +246,12 @@ static void test_paths(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const urls[] = {
-		"ftp://example.com/", "example.com/",          "https://",
-		"https:///path",      "https://h/a b",         "https://h/#fragment",
-		"https://user@h/",    "https://h/a/../b",      "https://h/.",
-		"https://h/./",       "https://h/\xc3\xbc",    "https://h/..?x",
-		"https://h:443",      "https://user:p@h:443/", "",
+		"ftp://example.com/",   "example.com/",          "https://",
+		"https:///path",        "https://h/a b",         "https://h/#fragment",
+		"https://user@h/",      "https://h/a/../b",      "https://h/.",
+		"https://h/./",         "https://h/\xc3\xbc",    "https://h/..?x",
+		"https://h:443",        "https://user:p@h:443/", "",
+		"https://h/a/%2e%2E/b", "https://h/.%2e",        "https://h/%2E/x",
 	};
 	const struct aws_keys keys = {"AKIDEXAMPLE", BYTES_LIT(SUITE_SECRET), NULL};
 	const struct aws_scope scope = {"us-east-1", "service"};
