@@ -96,6 +96,9 @@ bool aws_s3_region(char ret_region[AWS_REGION_SIZE], const char *url)
 			return false;
 		if (joined)
 			label = bytes_sub(label, 3, label.n - 3);
+		/* s3-accelerate, s3-external-1 and s3-fips-… name none. */
+		if (joined && (label.n < 3 || label.p[2] != '-'))
+			return false;
 		if (label.n == 0 || label.n >= sizeof(region))
 			return false;
 		memcpy(region, label.p, label.n);
