@@ -106,17 +106,24 @@ static enum err check_signed_buckets(const struct connector_config *c,
 	const char *region = c->s3_signing_region;
 	enum err e = ERR_OK;
 
+	/* A URL with a user in it is not repeated: there may be a password. */
 	for (size_t i = 0; i < c->s3_signed_buckets.n && e == ERR_OK; i++) {
 		const char *url = c->s3_signed_buckets.v[i];
 
 		if (!config_is_rpc_url(url) || url[0] != 'h' || strpbrk(url, "@?#"))
 			e = err_say(note, ERR_CONFIG_VALUE,
-				    "expected http or https URLs of buckets");
+				    "number %zu is no URL of a bucket: expected http:// or "
+				    "https://, a host and a path, without @, ? and #",
+				    i + 1);
 	}
 	if (e != ERR_OK)
 		return config_prefix(note, e, &connector_config, src, "s3_signed_buckets");
 	if (region && region[0] && !aws_region_sound(region))
-		return config_prefix(note, err_say(note, ERR_CONFIG_VALUE, "no region of AWS"),
+		return config_prefix(note,
+				     err_say(note, ERR_CONFIG_VALUE,
+					     "found \"%.40s\", expected a region of AWS: small "
+					     "letters, digits and hyphens",
+					     region),
 				     &connector_config, src, "s3_signing_region");
 	return ERR_OK;
 }

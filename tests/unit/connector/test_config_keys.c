@@ -567,7 +567,14 @@ static void test_signed_buckets(void **state)
 	}
 	env_base(f, NULL);
 	assert_int_equal(load(f, "s3_signing_region = \"EU!\"\n"), ERR_CONFIG_VALUE);
-	assert_non_null(strstr(f->note.text, "x.toml:1: s3_signing_region: no region of AWS"));
+	assert_string_equal(f->note.text,
+			    "x.toml:1: s3_signing_region: found \"EU!\", expected a region of AWS: "
+			    "small letters, digits and hyphens");
+	env_base(f, NULL);
+	assert_int_equal(load(f, "s3_signed_buckets = [\"https://a/b\", \"https://u:pass@b\"]\n"),
+			 ERR_CONFIG_VALUE);
+	assert_non_null(strstr(f->note.text, "x.toml:1: s3_signed_buckets: number 2 is no URL of"));
+	assert_null(strstr(f->note.text, "pass"));
 }
 
 /* A number of seconds under a key that is a duration today. */
