@@ -216,9 +216,7 @@ enum err process_metrics_print(struct buf *out, struct loop *loop)
 {
 	struct rlimit limit;
 
-	TRY(single(out, "kms_connector_loop_stall_seconds", "gauge",
-		   "Longest time in one callback since the last scrape.",
-		   (double)loop_stall_ms(loop) / 1000.0));
+	TRY(loop_metrics_print(out, loop, "kms_connector"));
 	TRY(stat_print(out));
 	TRY(single(out, "process_open_fds", "gauge", "Open file descriptors.", (double)fds_open()));
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)

@@ -19,16 +19,27 @@ struct waiting {
 	size_t n;
 };
 
+/* Exchanges that wait for what the database says. One that says nothing holds no scrape back: then
+ * the answer goes out without it. */
+struct question {
+	struct monitoring *m;
+	struct waiting waiting;
+	struct scope call;
+	struct timer timer;
+	/* `r` may be NULL: the database has not answered. */
+	void (*reply)(struct monitoring *m, const struct waiting *w, const struct store_result *r);
+};
+
 struct monitoring {
 	struct connector_env env;
 	struct loop *loop;
 	const char *name, *version, *build;
 	struct http_server *server;
-	struct scope calls;
 	struct health *health;
 	unsigned services;
 	int64_t started_ms; /* monotonic */
-	struct waiting health_waiting, scrapes, statuses;
+	struct waiting health_waiting;
+	struct question scrape, status;
 	struct live_chain chains[3 + HOST_CHAINS_MAX];
 	size_t chains_n;
 	const struct worker *worker; /* NULL: none yet, or in another process */
@@ -64,6 +75,64 @@ static void waiting_refuse(struct waiting *w)
 	for (size_t i = 0; i < w->n; i++)
 		http_exchange_reply(w->x[i], 503, plain, BYTES_LIT("stopping\n"));
 	w->n = 0;
+}
+
+/* ---- questions to the database ---- */
+
+static void question_answer(struct question *q, const struct store_result *r)
+{
+	const struct waiting w = q->waiting;
+
+	q->waiting.n = 0;
+	clock_timer_cancel(q->m->env.clock, &q->timer);
+	scope_cancel(&q->call);
+	q->reply(q->m, &w, r);
+}
+
+static void on_question(void *ctx, const struct store_result *r)
+{
+	struct question *q = ticket_close(ctx, NULL);
+
+	if (q)
+		question_answer(q, r);
+}
+
+static void on_question_late(void *ctx)
+{
+	question_answer(ctx, NULL);
+}
+
+/* Who comes while it is asked waits for the same answer. */
+static void question_ask(struct question *q, struct http_exchange *x,
+			 enum err (*add)(struct store_batch *b, int64_t now_ms))
+{
+	const struct connector_env *env = &q->m->env;
+	struct store_batch b = store_batch_make(1 << 16);
+	struct ticket *t;
+	enum err e;
+
+	if (!waiting_add(&q->waiting, x) || q->waiting.n > 1)
+		return;
+	t = scope_open(&q->call, env->inflight, q, 0);
+	e = t ? add(&b, clock_wall_ms(env->clock)) : ERR_NOMEM;
+	if (e == ERR_OK)
+		e = store_submit(env->store, &b, on_question, t);
+	store_batch_free(&b);
+	if (e == ERR_OK) {
+		clock_timer_set(env->clock, &q->timer, env->config->healthcheck_timeout_ms,
+				on_question_late, q);
+		return;
+	}
+	if (t)
+		(void)ticket_close(t, NULL);
+	question_answer(q, NULL);
+}
+
+static void question_end(struct question *q)
+{
+	clock_timer_cancel(q->m->env.clock, &q->timer);
+	scope_cancel(&q->call);
+	waiting_refuse(&q->waiting);
 }
 
 /* ---- /liveness, /version ---- */
@@ -249,53 +318,35 @@ static void scrape_reply(struct monitoring *m, struct http_exchange *x, const st
 		http_exchange_reply(x, 503, plain, BYTES_LIT("out of memory\n"));
 }
 
-static void scrapes_reply(struct monitoring *m, const struct counts *c)
+static void scrapes_reply(struct monitoring *m, const struct waiting *w,
+			  const struct store_result *r)
 {
-	struct waiting w = m->scrapes;
+	struct counts c = {0};
+	bool known = r && r->err == ERR_OK;
 
-	m->scrapes.n = 0;
-	for (size_t i = 0; i < w.n; i++)
-		scrape_reply(m, w.x[i], c);
+	if (known)
+		counts_read(&c, &r->rows[0]);
+	for (size_t i = 0; i < w->n; i++)
+		scrape_reply(m, w->x[i], known ? &c : NULL);
 }
 
-static void on_counts(void *ctx, const struct store_result *r)
+static enum err states_add(struct store_batch *b, int64_t now_ms)
 {
-	struct monitoring *m = ticket_close(ctx, NULL);
-	struct counts c = {0};
-
-	if (!m)
-		return;
-	if (r->err == ERR_OK)
-		counts_read(&c, &r->rows[0]);
-	scrapes_reply(m, r->err == ERR_OK ? &c : NULL);
+	return STORE_ADD(b, STORE_ANY, states_sql, store_int(now_ms));
 }
 
 static void on_metrics(void *ctx, struct http_exchange *x)
 {
 	struct monitoring *m = ctx;
-	struct store_batch b = store_batch_make(1 << 16);
-	struct ticket *t;
-	enum err e;
 
-	if (!waiting_add(&m->scrapes, x) || m->scrapes.n > 1)
-		return;
-	t = scope_open(&m->calls, m->env.inflight, m, 0);
-	e = t ? STORE_ADD(&b, STORE_ANY, states_sql, store_int(clock_wall_ms(m->env.clock)))
-	      : ERR_NOMEM;
-	if (e == ERR_OK)
-		e = store_submit(m->env.store, &b, on_counts, t);
-	store_batch_free(&b);
-	if (e == ERR_OK)
-		return;
-	if (t)
-		(void)ticket_close(t, NULL);
-	scrapes_reply(m, NULL);
+	question_ask(&m->scrape, x, states_add);
 }
 
 /* ---- /status ---- */
 
 /* `r` may be NULL: the database could not be asked. */
-static void statuses_reply(struct monitoring *m, const struct store_result *r)
+static void statuses_reply(struct monitoring *m, const struct waiting *w,
+			   const struct store_result *r)
 {
 	const struct status_source s = {
 		.name = m->name,
@@ -311,40 +362,16 @@ static void statuses_reply(struct monitoring *m, const struct store_result *r)
 		.signer = m->env.signer,
 		.config = m->env.config,
 	};
-	struct waiting w = m->statuses;
 
-	m->statuses.n = 0;
-	for (size_t i = 0; i < w.n; i++)
-		reply_json(w.x[i], 200, status_json(&s, r));
-}
-
-static void on_status_rows(void *ctx, const struct store_result *r)
-{
-	struct monitoring *m = ticket_close(ctx, NULL);
-
-	if (m)
-		statuses_reply(m, r);
+	for (size_t i = 0; i < w->n; i++)
+		reply_json(w->x[i], 200, status_json(&s, r));
 }
 
 static void on_status(void *ctx, struct http_exchange *x)
 {
 	struct monitoring *m = ctx;
-	struct store_batch b = store_batch_make(1 << 16);
-	struct ticket *t;
-	enum err e;
 
-	if (!waiting_add(&m->statuses, x) || m->statuses.n > 1)
-		return;
-	t = scope_open(&m->calls, m->env.inflight, m, 0);
-	e = t ? status_add(&b, clock_wall_ms(m->env.clock)) : ERR_NOMEM;
-	if (e == ERR_OK)
-		e = store_submit(m->env.store, &b, on_status_rows, t);
-	store_batch_free(&b);
-	if (e == ERR_OK)
-		return;
-	if (t)
-		(void)ticket_close(t, NULL);
-	statuses_reply(m, NULL);
+	question_ask(&m->status, x, status_add);
 }
 
 /* ---- life ---- */
@@ -380,6 +407,8 @@ enum err monitoring_start(struct monitoring **ret_monitoring, const struct monit
 	m->build = o->build;
 	m->services = o->services;
 	m->started_ms = clock_mono_ms(m->env.clock);
+	m->scrape = (struct question){.m = m, .reply = scrapes_reply};
+	m->status = (struct question){.m = m, .reply = statuses_reply};
 	chains_find(m, o->ethereum);
 
 	enum err e = health_new(&m->health, &m->env, o->ethereum, o->services);
@@ -403,12 +432,11 @@ void monitoring_stop(struct monitoring *m)
 {
 	if (!m)
 		return;
-	scope_cancel(&m->calls);
 	health_free(m->health);
 	/* Exchanges that wait must be answered or they are never freed. */
 	waiting_refuse(&m->health_waiting);
-	waiting_refuse(&m->scrapes);
-	waiting_refuse(&m->statuses);
+	question_end(&m->scrape);
+	question_end(&m->status);
 	http_server_free(m->server);
 	free(m);
 }

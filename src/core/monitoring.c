@@ -28,6 +28,8 @@ static void metrics_handle(void *ctx, struct http_exchange *x)
 
 	enum err e = metrics_text(&body, core_service_metrics(m->service), &gauges, m->version);
 
+	if (e == ERR_OK)
+		e = loop_metrics_print(&body, m->loop, "kms");
 	reply_text(x, e, 200, "text/plain; version=0.0.4", &body);
 }
 
@@ -77,7 +79,8 @@ enum err monitoring_init(struct monitoring *m, struct loop *loop, const char *li
 			 const struct core_service *service, const struct client_port *port,
 			 const char *version, struct err_note *note)
 {
-	*m = (struct monitoring){.service = service, .port = port, .version = version};
+	*m = (struct monitoring){
+		.loop = loop, .service = service, .port = port, .version = version};
 	return http_server_new(&m->server, loop, listen, routes, ARRAY_LEN(routes), m, note);
 }
 

@@ -8,6 +8,7 @@
 #include "net/http_server.h"
 
 struct monitoring {
+	struct loop *loop;
 	const struct core_service *service;
 	const struct client_port *port;
 	const char *version;

@@ -187,12 +187,11 @@ static void attempt_next(struct dial *d)
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct dial *d = ctx;
-	struct loop *l = d->loop;
-	int64_t entered = loop_enter(l);
 	int error = 0;
 	socklen_t n = sizeof(error);
 
 	(void)what;
+	loop_enter(d->loop);
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0)
 		error = errno;
 	if (error) {
@@ -203,7 +202,6 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 		d->writable = NULL;
 		dial_end(d);
 	}
-	loop_leave(l, entered);
 }
 
 static void address_add(struct dial *d, const struct sockaddr *sa, socklen_t n)

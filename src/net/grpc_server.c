@@ -18,14 +18,13 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		      int sa_n, void *ctx)
 {
 	struct grpc_server *s = ctx;
-	int64_t entered = loop_enter(s->loop);
 
 	(void)listener;
 	(void)sa_n;
+	loop_enter(s->loop);
 	if (!s->socket.path[0])
 		socket_no_delay(fd);
 	grpc_conn_accept(s, fd, sa);
-	loop_leave(s->loop, entered);
 }
 
 static void on_accept_again(void *ctx)

@@ -228,12 +228,11 @@ static bool feed_rest(struct h2_io *io)
 static void on_read(struct bufferevent *bev, void *ctx)
 {
 	struct h2_io *io = ctx;
-	struct loop *l = io->loop;
 	struct evbuffer *in = bufferevent_get_input(bev);
 	bool full = evbuffer_get_length(in) >= 4096;
-	int64_t entered = loop_enter(l);
 	bool good;
 
+	loop_enter(io->loop);
 	if (!io->failed) {
 		io->receiving = true;
 		good = feed_input(io, in);
@@ -245,34 +244,29 @@ static void on_read(struct bufferevent *bev, void *ctx)
 		else
 			io->side->lost(io->ctx, "the peer does not speak HTTP/2");
 	}
-	loop_leave(l, entered);
 }
 
 static void on_write(struct bufferevent *bev, void *ctx)
 {
 	struct h2_io *io = ctx;
-	struct loop *l = io->loop;
-	int64_t entered = loop_enter(l);
 
 	(void)bev;
+	loop_enter(io->loop);
 	h2_io_flush(io);
-	loop_leave(l, entered);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
 	struct h2_io *io = ctx;
-	struct loop *l = io->loop;
-	int64_t entered = loop_enter(l);
 	int error = EVUTIL_SOCKET_ERROR();
 	char text[TLS_TEXT_SIZE];
 
+	loop_enter(io->loop);
 	tls_error_text(bev, text);
 	if (what & BEV_EVENT_EOF)
 		io->side->lost(io->ctx, "connection closed by the other side");
 	else if (what & BEV_EVENT_ERROR)
 		io->side->lost(io->ctx, text[0] ? text : evutil_socket_error_to_string(error));
-	loop_leave(l, entered);
 }
 
 static enum err io_start(struct h2_io *io, struct loop *loop, struct bufferevent *bev, int plain_fd)

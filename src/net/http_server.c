@@ -264,11 +264,9 @@ static void route(struct http_server *s, struct evhttp_request *req)
 static void on_request(struct evhttp_request *req, void *ctx)
 {
 	struct http_server *s = ctx;
-	struct loop *l = s->loop;
-	int64_t entered = loop_enter(l);
 
+	loop_enter(s->loop);
 	route(s, req);
-	loop_leave(l, entered);
 }
 
 /* ---- life ---- */

@@ -40,8 +40,11 @@ struct loop {
 	loop_fn *reload_fn;
 	void *reload_ctx;
 
-	unsigned depth;
-	int64_t stall_us;
+	/* The round under way, and those before. */
+	bool in_round;
+	int64_t round_us, round_cpu_us; /* when it began */
+	struct loop_stall stall;
+	struct loop_rounds rounds;
 };
 
 static int64_t time_us(clockid_t id)
@@ -52,28 +55,62 @@ static int64_t time_us(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int64_t loop_enter(struct loop *l)
-{
-	return l->depth++ == 0 ? time_us(CLOCK_MONOTONIC) : 0;
-}
+/* ---- rounds ---- */
 
-void loop_leave(struct loop *l, int64_t entered)
-{
-	int64_t spent_us;
+const int64_t loop_round_bounds_us[LOOP_ROUND_BUCKETS] = {
+	100, 1000, 5000, 20000, 50000, 250000, 1000000, 5000000,
+};
 
-	if (--l->depth > 0)
+void loop_enter(struct loop *l)
+{
+	if (l->in_round)
 		return;
-	spent_us = time_us(CLOCK_MONOTONIC) - entered;
-	if (spent_us > l->stall_us)
-		l->stall_us = spent_us;
+	l->in_round = true;
+	l->round_us = time_us(CLOCK_MONOTONIC);
 }
 
-int64_t loop_stall_ms(struct loop *l)
+/* The thread's CPU time is read once per round: between two rounds it waits and spends none. */
+static void round_end(struct loop *l)
 {
-	int64_t ms = l->stall_us / 1000;
+	struct loop_stall s = {.cpu_us = time_us(CLOCK_THREAD_CPUTIME_ID)};
+	int64_t began_us = l->round_cpu_us;
+	size_t i = 0;
 
-	l->stall_us = 0;
-	return ms;
+	l->round_cpu_us = s.cpu_us;
+	s.cpu_us -= began_us;
+	s.wall_us = time_us(CLOCK_MONOTONIC) - l->round_us;
+	l->in_round = false;
+	if (s.wall_us > l->stall.wall_us)
+		l->stall = s;
+	l->rounds.n++;
+	l->rounds.wall_us += s.wall_us;
+	while (i < LOOP_ROUND_BUCKETS && s.wall_us > loop_round_bounds_us[i])
+		i++;
+	if (i < LOOP_ROUND_BUCKETS)
+		l->rounds.buckets[i]++;
+}
+
+/* One wait, and all that it brought. */
+static int round_run(struct loop *l)
+{
+	int rc = event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+
+	if (l->in_round)
+		round_end(l);
+	return rc;
+}
+
+struct loop_stall loop_stall_take(struct loop *l)
+{
+	struct loop_stall s = l->stall;
+
+	l->stall = (struct loop_stall){0};
+	return s;
+}
+
+struct loop_rounds loop_rounds(const struct loop *l)
+{
+	return l->rounds;
 }
 
 /* ---- clock ---- */
@@ -147,14 +184,11 @@ static void on_timers(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	loop_enter(l);
 	l->wake_ms = INT64_MAX;
 	l->in_timers = true;
-	while (!l->stop && (t = timers_pop(&l->timers, now_ms, round))) {
-		int64_t entered = loop_enter(l);
-
+	while (!l->stop && (t = timers_pop(&l->timers, now_ms, round)))
 		t->fn(t->ctx);
-		loop_leave(l, entered);
-	}
 	l->in_timers = false;
 	wake_arm(l);
 }
@@ -240,6 +274,7 @@ static void on_posts(evutil_socket_t fd, short what, void *ctx)
 	uint64_t count;
 
 	(void)what;
+	loop_enter(l);
 	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 	/* What the calls below post waits for the next round, or sockets and timers would starve.
@@ -250,13 +285,11 @@ static void on_posts(evutil_socket_t fd, short what, void *ctx)
 	while (more && !l->stop && (p = post_pop(l))) {
 		loop_fn *fn = p->fn;
 		void *arg = p->ctx;
-		int64_t entered = loop_enter(l);
 
 		more = p != last;
 		if (p->owned)
 			free(p);
 		fn(arg);
-		loop_leave(l, entered);
 	}
 	pthread_mutex_lock(&l->post_lock);
 	more = l->post_first != NULL;
@@ -277,7 +310,6 @@ static void on_stop_signal(evutil_socket_t sig, short what, void *ctx)
 {
 	struct loop *l = ctx;
 	struct sigaction at_once = {.sa_handler = exit_at_once};
-	int64_t entered;
 
 	(void)sig;
 	(void)what;
@@ -288,9 +320,8 @@ static void on_stop_signal(evutil_socket_t sig, short what, void *ctx)
 		event_del(l->stop_signals[i]);
 	sigaction(SIGTERM, &at_once, NULL);
 	sigaction(SIGINT, &at_once, NULL);
-	entered = loop_enter(l);
+	loop_enter(l);
 	l->stop_fn(l->stop_ctx);
-	loop_leave(l, entered);
 }
 
 enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx)
@@ -311,12 +342,11 @@ enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx)
 static void on_reload_signal(evutil_socket_t sig, short what, void *ctx)
 {
 	struct loop *l = ctx;
-	int64_t entered = loop_enter(l);
 
 	(void)sig;
 	(void)what;
+	loop_enter(l);
 	l->reload_fn(l->reload_ctx);
-	loop_leave(l, entered);
 }
 
 enum err loop_on_reload_signal(struct loop *l, loop_fn *fn, void *ctx)
@@ -418,8 +448,9 @@ void loop_free(struct loop *l)
 enum err loop_run(struct loop *l)
 {
 	block_sigpipe();
+	l->round_cpu_us = time_us(CLOCK_THREAD_CPUTIME_ID);
 	while (!l->stop)
-		if (event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+		if (round_run(l) < 0)
 			return ERR_IO;
 	l->stop = false;
 	return ERR_OK;

@@ -9,6 +9,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -35,8 +36,31 @@ enum err loop_on_stop_signal(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 /* fn(ctx) on every SIGHUP: what can be read anew is read anew. ERR_NOMEM. */
 enum err loop_on_reload_signal(struct loop *l, loop_fn *fn, void *ctx) MUST_USE;
 
-/* The longest time that the loop thread spent in one callback since the last call, in ms; for
- * metrics and tests. */
-int64_t loop_stall_ms(struct loop *l);
+/*
+ * A round: from the first callback after a wait to the next wait. As long as it lasts, nothing else
+ * on the loop moves, so the longest ones are what everybody waits for. `cpu_us` of it the thread
+ * was computing; the rest it was kept waiting, by a call that blocks or by a machine without a free
+ * CPU.
+ */
+struct loop_stall {
+	int64_t wall_us, cpu_us;
+};
+
+/* The longest round since the last call. */
+struct loop_stall loop_stall_take(struct loop *l);
+
+enum {
+	LOOP_ROUND_BUCKETS = 8
+};
+struct loop_rounds {
+	uint64_t n;
+	uint64_t buckets[LOOP_ROUND_BUCKETS]; /* not cumulative; longer ones are in none */
+	int64_t wall_us;                      /* of all */
+};
+struct loop_rounds loop_rounds(const struct loop *l);
+
+/* All of that in Prometheus' text format, appended; the names begin with `prefix`. Takes the
+ * longest round. */
+enum err loop_metrics_print(struct buf *out, struct loop *l, const char *prefix) MUST_USE;
 
 #endif

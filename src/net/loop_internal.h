@@ -14,12 +14,12 @@ struct event_base *loop_base(struct loop *l);
 /* The resolver, made at the first use (it reads resolv.conf and hosts). NULL when that fails. */
 struct evdns_base *loop_dns(struct loop *l);
 
-/*
- * Around every callback that libevent makes into net/: `int64_t t = loop_enter(l); … loop_leave(l,
- * t);`. Nested pairs count once. This is what loop_stall_ms measures.
- */
-int64_t loop_enter(struct loop *l);
-void loop_leave(struct loop *l, int64_t entered);
+/* At the begin of every callback that libevent makes into net/: the first of a round (loop.h)
+ * begins it. */
+void loop_enter(struct loop *l);
+
+/* Upper bounds of loop_rounds.buckets, microseconds. */
+extern const int64_t loop_round_bounds_us[LOOP_ROUND_BUCKETS];
 
 /* A post whose memory is the caller's, so that posting cannot fail. Withdrawn posts are not called.
  * Any thread. */

@@ -183,14 +183,12 @@ static void on_linger_end(void *ctx)
 static void on_unread(evutil_socket_t fd, short what, void *ctx)
 {
 	struct tls_handshake *h = ctx;
-	struct loop *l = h->loop;
-	int64_t entered = loop_enter(l);
 	uint8_t sink[4096];
 
 	(void)what;
+	loop_enter(h->loop);
 	if (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0)
 		handshake_end(h, false);
-	loop_leave(l, entered);
 }
 
 /* The alert is with the kernel; `why` is written. */
@@ -232,9 +230,8 @@ static void on_failed(struct tls_handshake *h, short what)
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
 	struct tls_handshake *h = ctx;
-	struct loop *l = h->loop;
-	int64_t entered = loop_enter(l);
 
+	loop_enter(h->loop);
 	if (what & BEV_EVENT_CONNECTED && alpn_is_h2(bufferevent_openssl_get_ssl(bev))) {
 		handshake_end(h, true);
 	} else if (what & BEV_EVENT_CONNECTED) {
@@ -244,7 +241,6 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	} else if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) {
 		on_failed(h, what);
 	}
-	loop_leave(l, entered);
 }
 
 /* Something to call, so that libevent remembers bytes which come with the last of the handshake;

@@ -101,15 +101,13 @@ static void report_finished(struct curl_transport *t)
 static void on_socket(evutil_socket_t fd, short what, void *ctx)
 {
 	struct curl_transport *t = ctx;
-	struct loop *l = t->loop;
-	int64_t entered = loop_enter(l);
 	int bits =
 		(what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 	int running;
 
+	loop_enter(t->loop);
 	curl_multi_socket_action(t->multi, fd, bits, &running);
 	report_finished(t);
-	loop_leave(l, entered);
 }
 
 static void on_timer(void *ctx)

@@ -225,10 +225,9 @@ static void read_answer(struct websocket *w, struct bytes in)
 static void on_read(struct bufferevent *bev, void *ctx)
 {
 	struct websocket *w = ctx;
-	int64_t entered = loop_enter(w->loop);
-	struct loop *loop = w->loop;
 	uint8_t piece[PIECE_MAX];
 
+	loop_enter(w->loop);
 	w->busy = true;
 	while (!w->ended) {
 		size_t n = bufferevent_read(bev, piece, sizeof(piece));
@@ -247,7 +246,6 @@ static void on_read(struct bufferevent *bev, void *ctx)
 	w->busy = false;
 	if (w->freed)
 		destroy(w);
-	loop_leave(loop, entered);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *ctx)

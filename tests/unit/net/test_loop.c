@@ -223,25 +223,91 @@ static void stop_before_run_and_twice(void **state)
 	run_guarded(*state, 1000);
 }
 
-static void on_slow(void *ctx)
+static void sleep_40_ms(void *ctx)
 {
 	const struct timespec ms_40 = {.tv_nsec = 40 * 1000000};
 
+	(void)ctx;
 	nanosleep(&ms_40, NULL);
+}
+
+static void compute_40_ms(void *ctx)
+{
+	struct timespec t;
+	int64_t until = 0, now;
+
+	do {
+		assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+		now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+		if (until == 0)
+			until = now + 40;
+	} while (now < until);
 	loop_stop(ctx);
 }
 
+static void stop_it(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static struct loop_stall stall_of(struct loop *l, loop_fn *first, loop_fn *second)
+{
+	struct timer a = {0}, b = {0};
+
+	(void)loop_stall_take(l);
+	clock_timer_set(loop_clock(l), &a, 0, first, l);
+	clock_timer_set(loop_clock(l), &b, 0, second, l);
+	run_guarded(l, 5000);
+	return loop_stall_take(l);
+}
+
+/* All that one wait brings is one round: who comes in it has waited for the first as well. */
 static void stalls_are_measured(void **state)
 {
-	struct timer t = {0};
-	int64_t stall_ms;
+	struct loop_stall s = stall_of(*state, sleep_40_ms, stop_it);
 
-	(void)loop_stall_ms(*state);
-	clock_timer_set(loop_clock(*state), &t, 0, on_slow, *state);
+	assert_in_range(s.wall_us, 40000, 5000000);
+	assert_in_range(s.cpu_us, 0, 30000);
+	s = stall_of(*state, sleep_40_ms, compute_40_ms);
+	assert_in_range(s.wall_us, 80000, 5000000);
+	assert_in_range(s.cpu_us, 39000, s.wall_us);
+	assert_int_equal(loop_stall_take(*state).wall_us, 0);
+}
+
+static void on_long_timer(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+/* The time that the loop waits for something to do is in no round. */
+static void waiting_is_no_stall(void **state)
+{
+	struct timer t = {0};
+
+	(void)loop_stall_take(*state);
+	clock_timer_set(loop_clock(*state), &t, 200, on_long_timer, *state);
 	run_guarded(*state, 5000);
-	stall_ms = loop_stall_ms(*state);
-	assert_in_range(stall_ms, 40, 5000);
-	assert_int_equal(loop_stall_ms(*state), 0);
+	assert_in_range(loop_stall_take(*state).wall_us, 0, 150000);
+}
+
+static void rounds_are_counted(void **state)
+{
+	struct loop_rounds before = loop_rounds(*state), r;
+	CLEANUP(buf_free) struct buf out = buf_make(4096);
+	uint64_t in_buckets = 0;
+
+	(void)stall_of(*state, sleep_40_ms, stop_it);
+	r = loop_rounds(*state);
+	assert_in_range(r.n - before.n, 1, 10);
+	assert_in_range(r.wall_us - before.wall_us, 40000, 5000000);
+	for (size_t i = 0; i < LOOP_ROUND_BUCKETS; i++)
+		in_buckets += r.buckets[i];
+	assert_int_equal(in_buckets, r.n);
+	assert_int_equal(loop_metrics_print(&out, *state, "x"), ERR_OK);
+	assert_int_equal(buf_add_u8(&out, 0), ERR_OK);
+	assert_non_null(strstr((const char *)out.p, "x_loop_round_seconds_bucket{le=\"0.02\"} "));
+	assert_non_null(strstr((const char *)out.p, "x_loop_round_seconds_bucket{le=\"+Inf\"} "));
+	assert_non_null(strstr((const char *)out.p, "\nx_loop_stall_seconds 0.000000\n"));
 }
 
 static void write_byte(void *ctx)
@@ -315,6 +381,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(stop_before_run_and_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(stalls_are_measured, setup, teardown),
+		cmocka_unit_test_setup_teardown(waiting_is_no_stall, setup, teardown),
+		cmocka_unit_test_setup_teardown(rounds_are_counted, setup, teardown),
 		cmocka_unit_test(second_stop_signal_ends_at_once),
 		cmocka_unit_test_setup_teardown(every_reload_signal_calls_back, setup, teardown),
 	};
