@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// A TCP proxy that breaks connections at a given byte, in either direction: reset, end, or silence for a while or for ever.
+// A TCP proxy that breaks connections at a given byte, in either direction: reset, end, or silence for a while or for ever. Or
+// all at once: frozen, it takes connections and says nothing on any.
 import { createConnection, createServer } from 'node:net';
 
 export class Chaos {
 	#sockets = new Set();
 	#plan = null;
+	#frozen = false;
+	#waiting = []; // what came while frozen
 	hits = 0; // plans carried out
 	connections = 0;
 
@@ -32,17 +35,34 @@ export class Chaos {
 		return this.#plan !== null;
 	}
 
+	freeze() {
+		this.#frozen = true;
+		for (const socket of this.#sockets) socket.pause();
+	}
+
+	thaw() {
+		this.#frozen = false;
+		for (const socket of this.#sockets) socket.resume();
+		for (const client of this.#waiting.splice(0)) if (!client.destroyed) this.#connected(client);
+	}
+
 	cut() {
 		for (const socket of this.#sockets) socket.resetAndDestroy();
 	}
 
 	async stop() {
+		for (const client of this.#waiting.splice(0)) client.destroy();
 		const closed = new Promise((resolve) => this.server.close(resolve));
 		this.cut();
 		await closed;
 	}
 
 	#connected(client) {
+		if (this.#frozen) {
+			client.on('error', () => {});
+			this.#waiting.push(client);
+			return;
+		}
 		this.connections += 1;
 		const plan = this.#plan;
 		this.#plan = null;
@@ -65,7 +85,7 @@ export class Chaos {
 		const write = (bytes) => {
 			if (!to.destroyed && bytes.length > 0 && !to.write(bytes)) {
 				from.pause();
-				to.once('drain', () => from.resume());
+				to.once('drain', () => this.#frozen || from.resume());
 			}
 		};
 		from.on('data', (bytes) => {

@@ -42,6 +42,10 @@ export async function withNetwork(options, body) {
 export function seeded(t) {
 	const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
 	t.diagnostic(`SEED=${seed}`);
+	return randomFrom(seed);
+}
+
+export function randomFrom(seed) {
 	let state = seed;
 	const next = () => {
 		state = (state + 0x9e3779b9) >>> 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // Many requests at once from one account, with the nonces counted here.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Interface, JsonRpcProvider, Wallet } from 'ethers';
-import { decryptionAbi } from '../../tools/devnet/request.mjs';
+import { decryptionAbi, userMethods } from '../../tools/devnet/request.mjs';
 
 const abi = new Interface(decryptionAbi);
 
@@ -17,9 +18,19 @@ export class Requester {
 
 	// n requests, each for the handles that pick() gives; resolves when all are in blocks.
 	async burst(n, pick, extraData = '0x00') {
-		this.nonce ??= await this.provider.getTransactionCount(this.wallet.address);
+		await this.#send(Array.from({ length: n }, () => abi.encodeFunctionData('publicDecryptionRequest', [pick(), extraData])));
+	}
+
+	// The same for what users have signed (private.mjs). What one signed may come many times: each is a request of its own.
+	async burstUser(signed) {
+		await this.#send(signed.map(({ kind, args }) => abi.encodeFunctionData(userMethods[kind], args)));
+	}
+
+	async #send(calls) {
+		this.counted ??= this.provider.getTransactionCount(this.wallet.address).then((n) => (this.nonce = n));
+		await this.counted; // bursts may come at once
 		const raw = await Promise.all(
-			Array.from({ length: n }, () =>
+			calls.map((data) =>
 				this.wallet.signTransaction({
 					type: 2,
 					chainId: this.devnet.gateway.chainId,
@@ -28,20 +39,21 @@ export class Requester {
 					gasLimit: 1_500_000,
 					maxFeePerGas: 100n * 10n ** 9n,
 					maxPriorityFeePerGas: 10n ** 9n,
-					data: abi.encodeFunctionData('publicDecryptionRequest', [pick(), extraData]),
+					data,
 				}),
 			),
 		);
 		const hashes = [];
 		for (const transaction of raw) hashes.push(await this.provider.send('eth_sendRawTransaction', [transaction]));
 		for (const hash of hashes) {
-			const receipt = await this.provider.waitForTransaction(hash);
-			if (receipt.status !== 1) throw new Error(`request transaction ${hash} reverted`);
+			let receipt;
+			while (!(receipt = await this.provider.send('eth_getTransactionReceipt', [hash]))) await sleep(100);
+			if (receipt.status !== '0x1') throw new Error(`request transaction ${hash} reverted`);
 		}
-		this.sent += n;
+		this.sent += calls.length;
 	}
 
-	// Counts by request id: response events, and answer calls.
+	// Counts by request id of public decryptions: response events, and answer calls.
 	async outcome() {
 		const count = async (name) => {
 			const counts = new Map();

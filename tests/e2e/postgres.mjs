@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { waitFor } from '../../tools/devnet/processes.mjs';
 
 // The newest that is installed. None is a failure: apt install postgresql.
-function programs() {
+export function programs() {
 	const versions = readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a));
 	return join('/usr/lib/postgresql', versions[0], 'bin');
 }

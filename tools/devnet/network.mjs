@@ -54,7 +54,7 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, node = {}, fronts = {}, relayer = true, parameters = 'default', keygen = false, computing = keygen || parameters === 'test', story, gasLimit } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, coreEnv = {}, node = {}, fronts = {}, names = {}, relayer = true, parameters = 'default', keygen = false, computing = keygen || parameters === 'test', story, gasLimit } = {}) {
 		this.dir = dir;
 		this.automine = automine;
 		this.gasLimit = gasLimit; // of a block, where it is not anvil's own
@@ -66,6 +66,8 @@ export class Network {
 		this.coreOptions = core; // rows of kms-server's [service]; with listen_address, kms_core_endpoints is the caller's to set
 		this.coreStore = coreStore; // kms-server's [request_store] path
 		this.nodeOptions = node; // of [[kms_node]] in the file that deploys: where clients find its public objects
+		this.coreEnv = coreEnv;
+		this.names = names; // by which the node sees a port instead of 127.0.0.1, by the name of the port
 		this.fronts = fronts; // ports of proxies that the node is to see instead, by the name of the port behind
 		this.hostNames = Object.keys(chains).slice(1, 1 + hosts); // the first one keeps its name and port
 		this.parameters = parameters; // of the FHE key: default, v1_6 or test
@@ -82,7 +84,7 @@ export class Network {
 	}
 
 	#seen(name) {
-		return `http://127.0.0.1:${this.fronts[name] ?? this.ports[name]}`;
+		return `http://${this.names[name] ?? '127.0.0.1'}:${this.fronts[name] ?? this.ports[name]}`;
 	}
 
 	path(...parts) {
@@ -154,7 +156,7 @@ export class Network {
 
 	async #startObjectStore() {
 		const port = this.ports.objectStore;
-		const entry = this.#start('object-store', npmProgram('s3rver'), ['--address', '127.0.0.1', '--port', String(port), '--directory', this.path('objects'), '--configure-bucket', bucket, '--silent']);
+		const entry = this.#start('object-store', npmProgram('s3rver'), ['--address', '127.0.0.1', '--port', String(port), '--directory', this.path('objects'), '--configure-bucket', bucket, '--no-vhost-buckets', '--silent']);
 		await waitFor('object store', () => portOpen(port), { entry });
 		this.report(`object store on port ${port}, bucket ${bucket}`);
 	}
@@ -363,6 +365,10 @@ export class Network {
 
 	// ---- for tests: kill and start again ----
 
+	get connectorProgram() {
+		return join(programs, 'kms-connector');
+	}
+
 	startConnectorProcess(name = 'kms-connector', port = this.ports.connectorMonitoring) {
 		const file = this.path('config', 'kms-connector.toml');
 		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
@@ -379,7 +385,7 @@ export class Network {
 		const service = Object.entries(this.#coreService).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
 		const telemetry = `metrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"`;
 		writeFileSync(file, ['[service]', ...service, '', '[telemetry]', telemetry, '', ...(this.coreStore ? ['[request_store]', `path = "${this.coreStore}"`, ''] : []), this.#vaults()].join('\n'));
-		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1') });
+		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1'), env: this.coreEnv });
 	}
 
 	async stopCore(signal) {
@@ -403,7 +409,8 @@ export class Network {
 	async #kill(entry, signal) {
 		if (!isRunning(entry)) throw new Error(`${entry.name} had ended by itself (${entry.ended}); log ${entry.log}`);
 		process.kill(entry.pid, signal);
-		await waitFor(`${entry.name} to end`, () => !isRunning(entry));
+		// Not only its first thread: as long as another one ends, its files are open and locked.
+		await waitFor(`${entry.name} to end`, () => entry.ended !== undefined);
 		this.processes = this.processes.filter((other) => other !== entry);
 	}
 

@@ -36,7 +36,7 @@ export const inputVerificationAbi = [
 ];
 
 // The request functions for users, by the way to ask.
-const userMethods = {
+export const userMethods = {
 	direct: 'userDecryptionRequest((bytes32,address)[],(uint256,uint256),(uint256,address[]),address,bytes,bytes,bytes)',
 	delegated: 'delegatedUserDecryptionRequest',
 	unified: 'userDecryptionRequest((bytes32,address,address)[],address,bytes,address[],(uint256,uint256),bytes,bytes)',
