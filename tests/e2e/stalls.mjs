@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const pauseMs = 150; // between two questions
+const answerMaxMs = 30000;
 const sampleMs = 10; // between two looks at the thread
 
 // The loop's thread: how long it has waited for a CPU while it could have run, in ms.
@@ -25,9 +26,9 @@ function sleepsIn(pid) {
 	}
 }
 
-async function timed(url, timeoutMs) {
+async function timed(url) {
 	const begun = performance.now();
-	const reply = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+	const reply = await fetch(url, { signal: AbortSignal.timeout(answerMaxMs) });
 	const text = await reply.text();
 	return { ok: reply.ok, text, ms: performance.now() - begun };
 }
@@ -46,6 +47,7 @@ export class Watch {
 		);
 		this.#jobs.push(this.#repeat(this.#askControl));
 		for (const process of processes) for (const job of [this.#scrape, this.#live, this.#health, this.#sample]) this.#jobs.push(this.#repeat(job, process));
+		for (const job of this.#jobs) job.catch(() => {}); // told by stop()
 	}
 
 	async #repeat(job, process) {
@@ -54,37 +56,39 @@ export class Watch {
 
 	async #askControl() {
 		if (!this.#control.listening) await once(this.#control.listen(0, '127.0.0.1'), 'listening');
-		const { ms } = await timed(`http://127.0.0.1:${this.#control.address().port}/`, 10000);
+		const { ms } = await timed(`http://127.0.0.1:${this.#control.address().port}/`);
 		this.controlMs = Math.max(this.controlMs, ms);
 		await sleep(pauseMs);
 	}
 
-	// The longest round since the last scrape, without the time in which the thread waited for a CPU.
+	// The longest round since the last scrape, without the time in which the thread waited for a CPU: since before that scrape
+	// was asked for, as nobody here knows when it was answered.
 	async #scrape({ pid, port, prefix }, seen) {
-		const before = seen.waited ?? waitedForCpu(pid);
-		const { text, ms } = await timed(`http://127.0.0.1:${port}/metrics`, 10000);
+		const asked = waitedForCpu(pid);
+		const { text, ms } = await timed(`http://127.0.0.1:${port}/metrics`);
 		const value = (name) => Number(new RegExp(`^${prefix}_${name} (.*)$`, 'm').exec(text)[1]) * 1000;
-		seen.waited = waitedForCpu(pid);
+		const waited = waitedForCpu(pid) - seen.askedLast;
 		const raw = value('loop_stall_seconds');
 		// The first scrape tells of what was before.
 		if (seen.scrapes++ > 0) {
 			seen.rawMs = Math.max(seen.rawMs, raw);
-			seen.stallMs = Math.max(seen.stallMs, raw - (seen.waited - before));
+			seen.stallMs = Math.max(seen.stallMs, raw - waited);
 			seen.cpuMs = Math.max(seen.cpuMs, value('loop_stall_cpu_seconds'));
 		}
+		seen.askedLast = asked;
 		seen.metricsMs = Math.max(seen.metricsMs, ms);
 		await sleep(pauseMs);
 	}
 
 	async #live({ port, name }, seen) {
-		const { ok, ms } = await timed(`http://127.0.0.1:${port}/liveness`, 10000);
+		const { ok, ms } = await timed(`http://127.0.0.1:${port}/liveness`);
 		if (!ok) throw new Error(`${name}: /liveness says no`);
 		seen.livenessMs = Math.max(seen.livenessMs, ms);
 		await sleep(pauseMs);
 	}
 
 	async #health({ port }, seen) {
-		const { ok, ms } = await timed(`http://127.0.0.1:${port}/healthz`, 10000);
+		const { ok, ms } = await timed(`http://127.0.0.1:${port}/healthz`);
 		if (!ok) seen.unwell += 1;
 		seen.healthzMs = Math.max(seen.healthzMs, ms);
 		await sleep(pauseMs);
