@@ -60,8 +60,6 @@ class Load {
 	}
 
 	async prepare(publish) {
-		// As many as the bursts ask for fit into a block.
-		await this.requester.provider.send('evm_setBlockGasLimit', ['0x11e1a300']);
 		const user = Wallet.createRandom();
 		const open = await publish([['uint64', '1'], ['uint8', '2'], ['bool', 'true']]);
 		const closed = await publish([['uint32', '3'], ['uint128', '4']], false, [user.address, exampleContract]);
@@ -246,6 +244,7 @@ async function soak({ minutes, postgres, seed, portBase, report }) {
 	const random = randomFrom(seed);
 	const options = {
 		portBase, separate: postgres !== null,
+		gasLimit: 300_000_000, // as many as the bursts ask for fit into a block
 		connector: { database_url: postgres?.url, gateway_tx_required_confirmations: 2, key_management_polling: '500ms' },
 	};
 	if (!postgres) delete options.connector.database_url;
