@@ -133,12 +133,13 @@ static void encrypt(const struct fhe_client_key *k, const char *dir)
 {
 	CLEANUP(fhe_stream_free) struct aes_ctr *stream = NULL;
 	size_t dimension = fhe_client_key_bits(k, FHE_KEY_GLWE).n, n = 0;
-	char hex[2 * BLOCKS_MAX / 4 + 1];
+	char hex[2 * BLOCKS_MAX / 4 + 1], line[256];
 	uint32_t kind;
 	uint64_t blocks;
 
 	must(fhe_stream_new_random(&stream, rng_system()));
-	while (scanf("%" SCNu32 " %" SCNu64 " %64s", &kind, &blocks, hex) == 3) {
+	while (fgets(line, sizeof(line), stdin) &&
+	       sscanf(line, "%" SCNu32 " %" SCNu64 " %64s", &kind, &blocks, hex) == 3) {
 		CLEANUP(buf_free) struct buf words = buf_make(8 * BLOCKS_MAX * (dimension + 1));
 		CLEANUP(buf_free) struct buf out = buf_make(CIPHERTEXT_SIZE_MAX);
 		uint8_t le[BLOCKS_MAX / 4] = {0};

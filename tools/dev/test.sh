@@ -82,7 +82,7 @@ suite_interop() {
 
 # Keys with production parameters have half a gigabyte: not under sanitizers.
 suite_slow() {
-	compile slow tests/unit/fhe/test_fhe_audit tests/unit/fhe/test_fhe_expand tests/unit/fhe/test_fhe_keygen \
+	compile slow tests/unit/fhe/test_fhe_audit_default tests/unit/fhe/test_fhe_expand tests/unit/fhe/test_fhe_keygen \
 		tests/unit/fhe/test_fhe_server tests/unit/fhe/test_fhe_wipe -- -Dbuildtype=release
 	say "known answers with production parameters …"
 	run meson test -C "$build/slow" --no-rebuild --suite slow >"$results/slow.out" 2>&1
