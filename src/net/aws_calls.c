@@ -28,6 +28,8 @@ static void call_free(struct aws_call *a)
 		c->first = a->next;
 	if (a->next)
 		a->next->prev = a->prev;
+	else
+		c->last = a->prev;
 	buf_free(&a->body);
 	buf_free(&a->url);
 	free(a);
@@ -192,7 +194,8 @@ static void on_room(void *ctx)
 	pump(ctx);
 }
 
-static void call_send(struct aws_call *a, const struct aws_keys *keys)
+/* False: the transport has no room, and later ones wait behind this one. */
+static bool call_send(struct aws_call *a, const struct aws_keys *keys)
 {
 	a->note = (struct err_note){{0}};
 
@@ -207,9 +210,11 @@ static void call_send(struct aws_call *a, const struct aws_keys *keys)
 		if (!a->client->busy.armed)
 			clock_timer_set(a->client->clock, &a->client->busy, BUSY_MS, on_room,
 					a->client);
+		return false;
 	} else {
 		call_fail(a, e, NULL);
 	}
+	return true;
 }
 
 /* ---- credentials ---- */
@@ -238,10 +243,10 @@ static void pump(struct aws_client *c)
 	for (struct aws_call *a = c->first; a; a = a->next) {
 		if (a->state != CALL_WAITS)
 			continue;
-		if (!c->refreshing && aws_credentials_get(c->credentials, &keys))
-			call_send(a, &keys);
-		else
+		if (c->refreshing || !aws_credentials_get(c->credentials, &keys))
 			waits = true;
+		else if (!call_send(a, &keys))
+			break;
 	}
 	if (!waits || c->refreshing)
 		return;
@@ -356,10 +361,12 @@ void aws_call_begin(struct aws_call *a)
 {
 	struct aws_client *c = a->client;
 
-	a->next = c->first;
-	if (c->first)
-		c->first->prev = a;
-	c->first = a;
+	a->prev = c->last;
+	if (c->last)
+		c->last->next = a;
+	else
+		c->first = a;
+	c->last = a;
 	pump(c);
 }
 

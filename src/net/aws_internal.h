@@ -46,10 +46,10 @@ struct aws_client {
 	struct aws_settings settings;
 	struct aws_credentials *credentials;
 	const char *service;
-	struct buf endpoint; /* text and NUL, once it is known */
-	struct aws_call *first;
-	struct timer timer; /* failed calls */
-	struct timer busy;  /* what the transport had no room for */
+	struct buf endpoint;           /* text and NUL, once it is known */
+	struct aws_call *first, *last; /* as they came */
+	struct timer timer;            /* failed calls */
+	struct timer busy;             /* what the transport had no room for */
 	bool refreshing;
 	uint64_t generation; /* of the credentials */
 };

@@ -254,6 +254,27 @@ static void test_busy_transport_is_tried_again(void **state)
 	assert_int_equal(s.status, 200);
 }
 
+/* Who has waited longest is not overtaken; nobody is signed for nothing while there is no room. */
+static void test_busy_transport_keeps_their_order(void **state)
+{
+	static const char *const urls[] = {BUCKET "/a", BUCKET "/b", BUCKET "/c"};
+	struct rig *r = *state;
+	struct seen s[ARRAY_LEN(urls)] = {0};
+
+	OPEN(r, STATIC, "AWS_REGION=eu-central-1");
+	(void)ask(r, &s[0], "GET", OBJECT);
+	fake_run(r->f, 1);
+	fake_answer(r->f, 0, 200, NULL, "x");
+	r->f->busy = 5;
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++)
+		(void)ask(r, &s[i], "GET", urls[i]);
+	assert_int_equal(r->f->busy, 2);
+	fake_run(r->f, 100);
+	assert_int_equal(r->f->requests_n, 4);
+	for (size_t i = 0; i < ARRAY_LEN(urls); i++)
+		assert_non_null(strstr(fake_head(r->f, i + 1), urls[i]));
+}
+
 static void test_cancel_and_free(void **state)
 {
 	struct rig *r = *state;
@@ -515,6 +536,7 @@ int main(void)
 		T(test_no_credentials),
 		T(test_too_big_and_unfit),
 		T(test_busy_transport_is_tried_again),
+		T(test_busy_transport_keeps_their_order),
 		T(test_cancel_and_free),
 		T(test_clock_is_set_and_asked_again),
 		T(test_a_403_with_the_right_date_is_told_at_once),
