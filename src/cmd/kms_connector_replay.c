@@ -101,6 +101,8 @@ int command_replay(const struct personality *who, const struct command *self, in
 		else
 			return c == 'h' ? command_help(who, self) : command_misused(who, self);
 	}
+	if (good && a.from_given && a.to_given && a.o.from.v > a.o.to.v)
+		(void)fprintf(stderr, "%s: --from is behind --to\n", who->program);
 	if (!good || !a.from_given || !a.to_given || optind != argc || a.o.from.v > a.o.to.v)
 		return command_misused(who, self);
 	return replay(who, &a);
