@@ -87,20 +87,20 @@ static enum err share_load(void *context, unsigned thread, size_t share)
 	const struct loading *l = context;
 	size_t first = l->b->input * share / l->threads;
 	size_t end = l->b->input * (share + 1) / l->threads;
-	struct fhe_rows rows;
+	struct fhe_seeded_rows rows;
 	enum err e;
 
 	(void)thread;
-	TRY(fhe_rows_open(&rows, &l->b->shape, l->part, first * l->b->rows));
+	TRY(fhe_seeded_rows_open(&rows, &l->b->shape, l->part, first * l->b->rows));
 	e = ERR_OK;
 	for (size_t r = first * l->b->rows; r < end * l->b->rows && e == ERR_OK; r++) {
 		const uint8_t *words;
 
-		e = fhe_rows_next(&rows, &words);
+		e = fhe_seeded_rows_next(&rows, &words);
 		if (e == ERR_OK)
 			row_transform(l->b, r / l->b->rows, r % l->b->rows, words);
 	}
-	fhe_rows_close(&rows);
+	fhe_seeded_rows_close(&rows);
 	return e;
 }
 

@@ -11,21 +11,20 @@ static enum err rows_expand(uint64_t **ret_words, const struct fhe_part_shape *s
 {
 	size_t size = shape->k + 1;
 	uint64_t *words = calloc(shape->rows * size, sizeof(*words));
-	struct fhe_rows rows;
+	struct fhe_seeded_rows rows = {0};
 	enum err e;
 
 	if (!words)
 		return ERR_NOMEM;
-	e = fhe_rows_open(&rows, shape, part, 0);
+	e = fhe_seeded_rows_open(&rows, shape, part, 0);
 	for (size_t r = 0; r < shape->rows && e == ERR_OK; r++) {
 		const uint8_t *row;
 
-		e = fhe_rows_next(&rows, &row);
+		e = fhe_seeded_rows_next(&rows, &row);
 		for (size_t i = 0; i < size && e == ERR_OK; i++)
 			words[r * size + i] = fhe_word_u64(row, i);
 	}
-	if (rows.row)
-		fhe_rows_close(&rows);
+	fhe_seeded_rows_close(&rows);
 	if (e != ERR_OK) {
 		free(words);
 		return e;

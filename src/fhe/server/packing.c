@@ -74,15 +74,15 @@ static void digits_fill(const struct packing *p, size_t word, int64_t *digits)
 }
 
 /* Words [first, end) of the masks. */
-static enum err words_pack(const struct packing *p, struct fhe_rows *rows, size_t first, size_t end,
-			   int64_t *digits, fhe_u128 *row, fhe_u128 *sum)
+static enum err words_pack(const struct packing *p, struct fhe_seeded_rows *rows, size_t first,
+			   size_t end, int64_t *digits, fhe_u128 *row, fhe_u128 *sum)
 {
 	for (size_t word = first; word < end; word++) {
 		digits_fill(p, word, digits);
 		for (unsigned l = 0; l < p->shape->level; l++) {
 			const uint8_t *bytes;
 
-			TRY(fhe_rows_next(rows, &bytes));
+			TRY(fhe_seeded_rows_next(rows, &bytes));
 			for (size_t h = 0; h < glwe_size(p->shape); h++)
 				row[h] = fhe_word_u128(bytes, h);
 			for (size_t i = 0; i < p->lwes_n; i++)
@@ -98,16 +98,16 @@ static enum err share_pack(void *context, unsigned thread, size_t share)
 	size_t first = p->input * share / p->threads, end = p->input * (share + 1) / p->threads;
 	int64_t *digits = calloc(p->shape->level * p->lwes_n, sizeof(*digits));
 	fhe_u128 *row = calloc(glwe_size(p->shape), sizeof(*row));
-	struct fhe_rows rows = {0};
+	struct fhe_seeded_rows rows = {0};
 	enum err e = digits && row ? ERR_OK : ERR_NOMEM;
 
 	(void)thread;
 	if (e == ERR_OK)
-		e = fhe_rows_open(&rows, p->shape, p->part, first * p->shape->level);
+		e = fhe_seeded_rows_open(&rows, p->shape, p->part, first * p->shape->level);
 	if (e == ERR_OK)
 		e = words_pack(p, &rows, first, end, digits, row,
 			       &p->sums[share * glwe_size(p->shape)]);
-	fhe_rows_close(&rows);
+	fhe_seeded_rows_close(&rows);
 	free(row);
 	free(digits);
 	return e;

@@ -9,11 +9,11 @@ enum {
 	AES_BLOCK = 16
 };
 
-enum err fhe_rows_open(struct fhe_rows *ret_rows, const struct fhe_part_shape *shape,
-		       const struct fhe_seeded *part, size_t first)
+enum err fhe_seeded_rows_open(struct fhe_seeded_rows *ret_rows, const struct fhe_part_shape *shape,
+			      const struct fhe_seeded *part, size_t first)
 {
 	size_t size = fhe_part_mask_size(shape) + shape->n * shape->width;
-	struct fhe_rows rows = {
+	struct fhe_seeded_rows rows = {
 		.shape = shape,
 		.part = part,
 		.begin = AES_BLOCK * part->seed.block + part->seed.byte,
@@ -25,23 +25,23 @@ enum err fhe_rows_open(struct fhe_rows *ret_rows, const struct fhe_part_shape *s
 		return ERR_NOMEM;
 	e = fhe_seed_open(&rows.masks, &part->seed);
 	if (e == ERR_OK && first > 0)
-		e = fhe_rows_seek(&rows, first);
+		e = fhe_seeded_rows_seek(&rows, first);
 	if (e != ERR_OK) {
-		fhe_rows_close(&rows);
+		fhe_seeded_rows_close(&rows);
 		return e;
 	}
 	*ret_rows = rows;
 	return ERR_OK;
 }
 
-void fhe_rows_close(struct fhe_rows *rows)
+void fhe_seeded_rows_close(struct fhe_seeded_rows *rows)
 {
 	aes_ctr_free(rows->masks);
 	free(rows->row);
-	*rows = (struct fhe_rows){0};
+	*rows = (struct fhe_seeded_rows){0};
 }
 
-enum err fhe_rows_seek(struct fhe_rows *rows, size_t row)
+enum err fhe_seeded_rows_seek(struct fhe_seeded_rows *rows, size_t row)
 {
 	if (row == rows->next)
 		return ERR_OK;
@@ -51,7 +51,7 @@ enum err fhe_rows_seek(struct fhe_rows *rows, size_t row)
 	return ERR_OK;
 }
 
-enum err fhe_rows_next(struct fhe_rows *rows, const uint8_t **ret_row)
+enum err fhe_seeded_rows_next(struct fhe_seeded_rows *rows, const uint8_t **ret_row)
 {
 	size_t mask_size = fhe_part_mask_size(rows->shape);
 	size_t body_size = rows->shape->n * rows->shape->width;

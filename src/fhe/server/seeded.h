@@ -11,7 +11,7 @@
 struct aes_ctr;
 
 /* A reader of rows. Any number of them at the same time, one thread each. */
-struct fhe_rows {
+struct fhe_seeded_rows {
 	const struct fhe_part_shape *shape;
 	const struct fhe_seeded *part;
 	struct aes_ctr *masks;
@@ -21,14 +21,14 @@ struct fhe_rows {
 };
 
 /* Both must live longer, and have passed fhe_key_set_check. Starts at `first`. */
-enum err fhe_rows_open(struct fhe_rows *ret_rows, const struct fhe_part_shape *shape,
-		       const struct fhe_seeded *part, size_t first) MUST_USE;
-void fhe_rows_close(struct fhe_rows *rows);
+enum err fhe_seeded_rows_open(struct fhe_seeded_rows *ret_rows, const struct fhe_part_shape *shape,
+			      const struct fhe_seeded *part, size_t first) MUST_USE;
+void fhe_seeded_rows_close(struct fhe_seeded_rows *rows);
 
 /* The next row: (k + 1) * n words, valid until the next call. ERR_RANGE past the end. */
-enum err fhe_rows_next(struct fhe_rows *rows, const uint8_t **ret_row) MUST_USE;
+enum err fhe_seeded_rows_next(struct fhe_seeded_rows *rows, const uint8_t **ret_row) MUST_USE;
 
 /* Goes to another row. */
-enum err fhe_rows_seek(struct fhe_rows *rows, size_t row) MUST_USE;
+enum err fhe_seeded_rows_seek(struct fhe_seeded_rows *rows, size_t row) MUST_USE;
 
 #endif

@@ -250,6 +250,28 @@ static void keys_refused(void **state)
 	buf_free(&changed);
 }
 
+/* A seed that names no stream; all of the set agrees about it. */
+static void seed_refused(void **state)
+{
+	const struct fhe_server_options o = {.uses = FHE_SERVER_SQUASH | FHE_SERVER_EXPAND,
+					     .threads = 2};
+	struct buf changed = buf_make(4 << 20);
+	uint8_t seed[FHE_SEED_SIZE_MAX];
+	struct fhe_key_set set;
+
+	(void)state;
+	assert_ok(fhe_key_set_read(&set, FHE_OBJECT_KEY_SET, buf_view(&keys.set), NULL));
+	memcpy(seed, set.seed.p, set.seed.n);
+	seed[FHE_SEED_DSEP_SIZE - 1] = 0;
+	set.seed.p = seed;
+	for (int i = 0; i < FHE_PART_COUNT; i++)
+		if (set.parts[i].seed.kind == FHE_SEED_XOF && set.parts[i].seed.bytes.n > 0)
+			set.parts[i].seed.bytes = set.seed;
+	assert_ok(fhe_key_set_write(&set, FHE_OBJECT_KEY_SET, &changed));
+	assert_key_refused(buf_view(&changed), FHE_OBJECT_KEY_SET, o, ERR_UNSUPPORTED, "");
+	buf_free(&changed);
+}
+
 /* A key that was not loaded for something says so. */
 static void uses(void **state)
 {
@@ -291,6 +313,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(upstream),
 		cmocka_unit_test(ciphertexts_refused),
 		cmocka_unit_test(keys_refused),
+		cmocka_unit_test(seed_refused),
 		cmocka_unit_test(uses),
 	};
 	const struct CMUnitTest slow[] = {cmocka_unit_test(production)};
