@@ -5,6 +5,7 @@
 enum {
 	ZEROS_MAX = 4096,
 	POLYNOMIAL_MIN = 2,
+	RERAND_MAX = 8192, /* its key is one polynomial: FHE_NTT_SIZE_MAX */
 };
 
 struct part_layout {
@@ -88,6 +89,9 @@ enum err fhe_params_check(const struct fhe_params *p, struct err_note *note)
 		 fits(p->sns_compression.packing_base_log, p->sns_compression.packing_level, 128),
 		 "squashed list packing levels"},
 		{p->has_rerand, p->rerand == 1, "re-randomization"},
+		{p->has_rerand,
+		 p->compute.glwe_dimension * p->compute.polynomial_size <= RERAND_MAX,
+		 "re-randomization of a big key of that size"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)

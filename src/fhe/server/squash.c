@@ -230,8 +230,8 @@ static enum err glwe_pack(const struct fhe_server_key *k, const struct fhe_squas
 	return e;
 }
 
-enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_squashed *s,
-			     unsigned threads, struct buf *out, struct err_note *note)
+static enum err list_pack(const struct fhe_server_key *k, const struct fhe_squashed *s,
+			  unsigned threads, struct buf *out, struct err_note *note)
 {
 	const struct fhe_sns_compression_params *p = &k->params.sns_compression;
 	size_t glwes = (s->blocks_n + (size_t)p->lwe_per_glwe - 1) / (size_t)p->lwe_per_glwe;
@@ -247,9 +247,6 @@ enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_sq
 		.tag = k->set.tag,
 	};
 
-	if (!k->params.has_sns_compression)
-		return err_say(note, ERR_UNSUPPORTED,
-			       "server key: no noise squashing compression key");
 	if (glwes == 0 || glwes > FHE_SQUASHED_GLWE_MAX)
 		return err_say(note, ERR_TOO_BIG, "a value of %zu squashed blocks", s->blocks_n);
 	/* The views into it must stay where they are. */
@@ -257,4 +254,13 @@ enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_sq
 	for (size_t i = 0; i < glwes; i++)
 		TRY(glwe_pack(k, s, i, threads, &words, &list.glwe[i]));
 	return fhe_squashed_list_write(&list, out);
+}
+
+enum err fhe_server_compress(const struct fhe_server_key *k, const struct fhe_squashed *s,
+			     unsigned threads, struct buf *out, struct err_note *note)
+{
+	if (!k->params.has_sns_compression)
+		return err_say(note, ERR_UNSUPPORTED,
+			       "server key: no noise squashing compression key");
+	return list_pack(k, s, threads, out, note);
 }

@@ -106,6 +106,7 @@ static void unsound_sets_are_refused(void **state)
 		U64(sns_compression.lwe_per_glwe, 1025),
 		U64(sns_compression.packing_level, 4),
 		U32(rerand, 0),
+		U64(compute.glwe_dimension, 8), /* 16384: longer than any transform */
 	};
 
 	(void)state;
