@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/publish.h"
 
+#include <time.h>
+#include <unistd.h>
+
 #include "base/limits.h"
 #include "core/key_ring.h"
 #include "core/request_id.h"
 #include "crypto/sha.h"
 #include "fhe/crs.h"
+
+enum {
+	TURN_PAUSE_NS = 50 * 1000 * 1000,
+};
 
 const struct publish_form publish_key_form = {
 	.name = "key",
@@ -119,17 +126,65 @@ enum err publish_digest_check(const struct vaults *v, const struct publish_name 
 
 /* ---- the run ---- */
 
+static void fd_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+/* Other servers may have the same vault: one of all of them at a time. A file system without locks
+ * has none to wait for. */
+static enum err turn_wait(int *ret_fd, const struct publish *p, const struct publish_name *name,
+			  struct err_note *note)
+{
+	struct err_note ignored;
+	enum err e = ERR_TRANSIENT;
+
+	while (e == ERR_TRANSIENT) {
+		TRY(publish_stop_check(p, note));
+		e = vault_lock_type(ret_fd, &p->vaults->private, name->form->private_type,
+				    &ignored);
+		if (e == ERR_TRANSIENT)
+			(void)nanosleep(&(struct timespec){.tv_nsec = TURN_PAUSE_NS}, NULL);
+	}
+	return ERR_OK;
+}
+
+/* Public objects have no epoch: those of an id that has its end in another one are not ours. */
+static enum err elsewhere_check(const struct vaults *v, const struct publish_name *n,
+				struct err_note *note)
+{
+	CLEANUP(vault_ids_free) struct vault_ids epochs = {0};
+
+	TRY(vault_list(&epochs, &v->private, n->form->private_type, NULL, note));
+	for (size_t i = 0; i < epochs.n; i++) {
+		const struct publish_name other = {n->form, epochs.v[i], n->id};
+
+		if (publish_is_ended(v, &other))
+			return err_say(note, ERR_ALREADY_DONE,
+				       "the vault holds a %s of this id in another epoch",
+				       n->form->name);
+	}
+	return ERR_OK;
+}
+
 enum err publish_run(const struct publish *p, const struct publish_name *name,
 		     const struct publish_steps *steps, struct err_note *note)
 {
+	CLEANUP(fd_close) int turn = -1;
 	struct err_note ignored;
 	enum err e;
 
+	TRY(turn_wait(&turn, p, name, note));
 	if (publish_is_ended(p->vaults, name))
 		return steps->read(p, steps->ctx, note);
+	TRY(elsewhere_check(p->vaults, name, note));
 	e = publish_remove(p->vaults, name, note);
 	if (e == ERR_OK)
 		e = steps->make(p, steps->ctx, note);
+	/* What is there now is somebody else's, and may be live. */
+	if (e == ERR_ALREADY_DONE)
+		return e;
 	if (e == ERR_OK)
 		e = steps->read(p, steps->ctx, note);
 	/* The first error is the one to tell. */

@@ -7,7 +7,8 @@
  *     who finds it finds all of them, and no second thing is ever made for the id
  *
  * Public objects without the private one are what a killed process left; the next run of the same
- * request removes them and starts again. On a pool thread; one run at a time for an id.
+ * request removes them and starts again. On a pool thread; one run of a form at a time, of all
+ * servers on a vault (a lock on the private type's folder): others wait, and find what was made.
  */
 #ifndef CORE_PUBLISH_H
 #define CORE_PUBLISH_H
@@ -62,7 +63,8 @@ struct publish_steps {
 
 /*
  * The whole of it, or the end of what an earlier run did: the last step is to read. If a new one is
- * not made to its end, no object of it remains. Errors of the steps, ERR_IO.
+ * not made to its end, no object of it remains. Errors of the steps, ERR_IO. ERR_ALREADY_DONE: an
+ * object of this id is somebody else's; nothing was removed.
  */
 enum err publish_run(const struct publish *p, const struct publish_name *name,
 		     const struct publish_steps *steps, struct err_note *note) MUST_USE;

@@ -336,8 +336,8 @@ bool vault_exists(const struct vault *v, const struct vault_name *name)
 	struct vault_path path = {0};
 	struct stat st;
 
-	return path_make(&path, v, name->type, name->epoch, &name->id, NULL) == ERR_OK &&
-	       lstat(path.text, &st) == 0;
+	return path_make(&path, v, name->type, name->epoch, &name->id, NULL) != ERR_OK ||
+	       lstat(path.text, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 enum err vault_remove(const struct vault *v, const struct vault_name *name, struct err_note *note)
@@ -355,26 +355,41 @@ enum err vault_remove(const struct vault *v, const struct vault_name *name, stru
 
 /* ---- who uses it ---- */
 
-enum err vault_lock(int *ret_fd, const struct vault *v, enum vault_use use, struct err_note *note)
+static enum err folder_lock(int *ret_fd, const struct vault_path *path, enum vault_use use,
+			    struct err_note *note)
 {
-	struct vault_path path = {0};
-
-	TRY(path_make(&path, v, "", NULL, NULL, note));
-
-	CLEANUP(fd_close) int fd = open(path.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(fd_close) int fd = open(path->text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be opened: %s", path.text,
+		return err_say(note, ERR_CONFIG_FILE, "folder %s cannot be opened: %s", path->text,
 			       strerror(errno));
 	if (flock(fd, (use == VAULT_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
-			return err_say(note, ERR_TRANSIENT, "the vault %s is in use", path.text);
-		return err_say(note, ERR_CONFIG_FILE, "%s cannot be locked: %s", path.text,
+			return err_say(note, ERR_TRANSIENT, "the vault %s is in use", path->text);
+		return err_say(note, ERR_CONFIG_FILE, "%s cannot be locked: %s", path->text,
 			       strerror(errno));
 	}
 	*ret_fd = fd;
 	fd = -1;
 	return ERR_OK;
+}
+
+enum err vault_lock(int *ret_fd, const struct vault *v, enum vault_use use, struct err_note *note)
+{
+	struct vault_path path = {0};
+
+	TRY(path_make(&path, v, "", NULL, NULL, note));
+	return folder_lock(ret_fd, &path, use, note);
+}
+
+enum err vault_lock_type(int *ret_fd, const struct vault *v, const char *type,
+			 struct err_note *note)
+{
+	struct vault_path path = {0};
+
+	TRY(path_make(&path, v, type, NULL, NULL, note));
+	TRY(folder_make(&path, v, note));
+	return folder_lock(ret_fd, &path, VAULT_ALONE, note);
 }
 
 /* ---- listing ---- */

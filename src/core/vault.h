@@ -56,7 +56,8 @@ enum err vault_read_pieces(const struct vault *v, const struct vault_name *name,
 enum err vault_write(const struct vault *v, const struct vault_name *name, struct bytes object,
 		     struct err_note *note) MUST_USE;
 
-/* Is there anything of this name? Also if it could not be read. */
+/* Is there anything of this name? Also if it could not be read, or if that cannot be told: who asks
+ * would remove or make what is not there. */
 bool vault_exists(const struct vault *v, const struct vault_name *name);
 
 /* No such object is no error. ERR_IO. */
@@ -97,6 +98,9 @@ enum vault_use {
 };
 enum err vault_lock(int *ret_fd, const struct vault *v, enum vault_use use,
 		    struct err_note *note) MUST_USE;
+/* The folder of one type, alone, by itself; it is made. Errors as vault_lock. */
+enum err vault_lock_type(int *ret_fd, const struct vault *v, const char *type,
+			 struct err_note *note) MUST_USE;
 
 /*
  * Ids found in the folder of `type` (and `epoch`), in ascending order; or, with epochs_of, the
