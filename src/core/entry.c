@@ -63,7 +63,15 @@ static bool entry_may_run(const struct entry *e)
 	return !works[e->name.kind].alone || e->core->kinds[e->name.kind].running_n == 0;
 }
 
-/* Takes out the first that may run; NULL. */
+static bool entry_fits(const struct entry *e)
+{
+	const struct core_service *s = e->core;
+
+	return s->running_n == 0 || e->message_n <= CORE_RUNNING_BYTES_MAX - s->running_bytes;
+}
+
+/* Takes out the first that may run; NULL. If that is too large for now, none: smaller ones behind
+ * it could keep it waiting for ever. */
 static struct entry *queue_pop(struct core_service *s)
 {
 	struct entry *before = NULL, *e = s->queue_head;
@@ -72,7 +80,7 @@ static struct entry *queue_pop(struct core_service *s)
 		before = e;
 		e = e->queue_next;
 	}
-	if (!e)
+	if (!e || !entry_fits(e))
 		return NULL;
 	if (before)
 		before->queue_next = e->queue_next;
@@ -406,11 +414,8 @@ void entries_run(struct core_service *s)
 {
 	while (s->phase == CORE_SERVING && s->queue_head && s->running_n < ENTRIES_RUNNING_MAX &&
 	       !s->retry.armed) {
-		struct entry *e = s->queue_head;
+		struct entry *e = queue_pop(s);
 
-		if (s->running_n > 0 && e->message_n > CORE_RUNNING_BYTES_MAX - s->running_bytes)
-			return;
-		e = queue_pop(s);
 		if (!e)
 			return;
 		s->running_n++;
