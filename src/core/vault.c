@@ -246,7 +246,6 @@ struct partial_path {
 static struct partial_path partial_of(const struct vault_path *path)
 {
 	struct partial_path p = {0};
-
 	(void)snprintf(p.text, sizeof(p.text), "%s.%ld" PARTIAL_END, path->text, (long)getpid());
 	return p;
 }
