@@ -129,17 +129,32 @@ static void store(const char *dir, size_t i, const struct buf *b)
 	CHECK(close(fd) == 0);
 }
 
+/* "kind blocks hex" */
+static bool item_read(char *line, uint32_t *ret_kind, uint64_t *ret_blocks, const char **ret_hex)
+{
+	const char *words[3];
+	char *rest = line;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (!(words[i] = strtok_r(rest, " \n", &rest)))
+			return false;
+	*ret_kind = (uint32_t)strtoul(words[0], NULL, 10);
+	*ret_blocks = strtoull(words[1], NULL, 10);
+	*ret_hex = words[2];
+	return true;
+}
+
 static void encrypt(const struct fhe_client_key *k, const char *dir)
 {
 	CLEANUP(fhe_stream_free) struct aes_ctr *stream = NULL;
 	size_t dimension = fhe_client_key_bits(k, FHE_KEY_GLWE).n, n = 0;
-	char hex[2 * BLOCKS_MAX / 4 + 1], line[256];
+	char line[256];
+	const char *hex;
 	uint32_t kind;
 	uint64_t blocks;
 
 	must(fhe_stream_new_random(&stream, rng_system()));
-	while (fgets(line, sizeof(line), stdin) &&
-	       sscanf(line, "%" SCNu32 " %" SCNu64 " %64s", &kind, &blocks, hex) == 3) {
+	while (fgets(line, sizeof(line), stdin) && item_read(line, &kind, &blocks, &hex)) {
 		CLEANUP(buf_free) struct buf words = buf_make(8 * BLOCKS_MAX * (dimension + 1));
 		CLEANUP(buf_free) struct buf out = buf_make(CIPHERTEXT_SIZE_MAX);
 		uint8_t le[BLOCKS_MAX / 4] = {0};
