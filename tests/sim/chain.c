@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "crypto/keccak.h"
 #include "rpc.h"
 
@@ -45,8 +46,9 @@ static uint64_t now_s(const struct chain *c)
 void chain_mine(struct chain *c)
 {
 	block_add(c, now_s(c));
-	if (c == &c->sim->gateway)
-		pool_mine(c->sim, c->head);
+	pool_mine(c);
+	for (size_t i = 0; i < c->sim->processes_n && c->sim->faults.on[FAULT_WAKES]; i++)
+		process_wake(&c->sim->processes[i], c);
 }
 
 static void on_block(void *ctx)
@@ -81,27 +83,22 @@ void chain_reorg(struct chain *c, uint64_t depth)
 {
 	struct sim *s = c->sim;
 	uint64_t from = c->head - depth + 1;
-	bool gateway = c == &s->gateway;
 
 	CHECK(depth < c->head);
 	sim_trace(s, "%s: re-organised from block %llu to %llu", c->name, (unsigned long long)from,
 		  (unsigned long long)c->head);
 	s->reorgs++;
 	c->branches++;
-	if (gateway) {
-		requests_unmine(s, from);
-		pool_unmine(s, from);
-	}
+	requests_unmine(c, from);
+	pool_unmine(c, from);
 	for (uint64_t n = from; n <= c->head; n++) {
 		free(c->v[n].logs);
 		c->v[n].logs = NULL;
 		c->v[n].logs_n = c->v[n].logs_cap = 0;
 		c->v[n].hash = block_hash(c, n);
 	}
-	if (gateway) {
-		requests_remine(s, from);
-		pool_mine(s, c->head);
-	}
+	requests_remine(c, from);
+	pool_mine(c);
 	chain_mine(c); /* the branch that wins is longer */
 }
 
@@ -123,6 +120,7 @@ void chain_free(struct chain *c)
 	for (uint64_t n = 0; c->v && n <= c->head; n++)
 		free(n > 0 ? c->v[n].logs : NULL);
 	free(c->v);
+	pool_free(&c->pool);
 }
 
 /* ---- JSON-RPC ---- */
@@ -152,22 +150,39 @@ static void get_block(const struct rpc_ask *q, struct buf *out)
 static void add_log(struct buf *out, const struct chain *c, const struct chain_log *l,
 		    uint64_t block, size_t index)
 {
-	struct hash32 hash = c->v[block].hash;
+	struct hash32 hash = c->v[block].hash, none = {{0}};
+	struct hash32 tx = hash32_eq(l->tx, none) ? hash : l->tx;
 
 	rpc_add(out, out->p[out->n - 1] == '[' ? "{" : ",{");
 	rpc_add_hex_as(out, "address", BYTES_OF(l->address.b));
 	rpc_add(out, ",\"topics\":[");
-	rpc_add_hex(out, BYTES_OF(l->topics[0].b));
-	rpc_add(out, ",");
-	rpc_add_hex(out, BYTES_OF(l->topics[1].b));
+	for (size_t i = 0; i < l->topics_n; i++) {
+		rpc_add(out, i == 0 ? "" : ",");
+		rpc_add_hex(out, BYTES_OF(l->topics[i].b));
+	}
 	rpc_add(out, "]");
 	rpc_add_hex_as(out, "data", l->data);
 	rpc_add_quantity_as(out, "blockNumber", block);
 	rpc_add_hex_as(out, "blockHash", BYTES_OF(hash.b));
-	rpc_add_hex_as(out, "transactionHash", BYTES_OF(hash.b));
+	rpc_add_hex_as(out, "transactionHash", BYTES_OF(tx.b));
 	rpc_add_quantity_as(out, "transactionIndex", 0);
 	rpc_add_quantity_as(out, "logIndex", index);
 	rpc_add(out, ",\"removed\":false}");
+}
+
+/* A filter names addresses and topics in any order; what is not in its text is not wanted. */
+static bool names(struct bytes params, struct bytes what)
+{
+	char hex[65];
+
+	hex_encode(hex, what);
+	return memmem(params.p, params.n, hex, 2 * what.n) != NULL;
+}
+
+static bool wanted(const struct rpc_ask *q, const struct chain_log *l)
+{
+	return names(q->params, BYTES_OF(l->address.b)) &&
+	       names(q->params, BYTES_OF(l->topics[0].b));
 }
 
 static void get_logs(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
@@ -184,10 +199,38 @@ static void get_logs(const struct rpc_ask *q, struct buf *out, struct rpc_error 
 	rpc_add(out, "[");
 	/* As many nodes do: what it does not have yet it leaves out, without a word. */
 	for (uint64_t n = from; n <= to && n <= endpoint_head(e); n++)
-		for (size_t i = 0; i < c->v[n].logs_n; i++)
-			if (!(e->lies && sim_chance(c->sim, 50)))
-				add_log(out, c, &c->v[n].logs[i], n, i);
+		for (size_t i = 0; i < c->v[n].logs_n; i++) {
+			const struct chain_log *l = &c->v[n].logs[i];
+
+			if (!wanted(q, l) || (e->lies && sim_chance(c->sim, 50)))
+				continue;
+			add_log(out, c, l, n, i);
+			if (fault(c->sim, FAULT_LOG_AGAIN))
+				add_log(out, c, l, n, i);
+		}
 	rpc_add(out, "]");
+}
+
+/* Of the transactions that are not the connector's only those that a request came with. */
+static void get_transaction(const struct rpc_ask *q, struct buf *out)
+{
+	struct hash32 hash = rpc_hash(rpc_param(q, 0));
+	const struct sim *s = q->e->chain->sim;
+
+	for (size_t i = 0; i < s->requests_n; i++) {
+		const struct request *r = s->requests[i];
+
+		if (r->chain != q->e->chain || !r->user || !hash32_eq(r->tx, hash) ||
+		    r->block == UINT64_MAX || r->block > endpoint_head(q->e))
+			continue;
+		rpc_add(out, "{");
+		rpc_add_hex_as(out, "hash", BYTES_OF(hash.b));
+		rpc_add_hex_as(out, "to", BYTES_OF(r->contract.b));
+		rpc_add_hex_as(out, "input", r->user->calldata);
+		rpc_add(out, "}");
+		return;
+	}
+	rpc_add(out, "null");
 }
 
 static void run(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
@@ -204,7 +247,9 @@ static void run(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_
 		get_logs(q, out, ret_error);
 	else if (rpc_is(q, "eth_call"))
 		contracts_call(q, out, ret_error);
-	else if (c != &c->sim->gateway || !pool_call(q, out, ret_error))
+	else if (rpc_is(q, "eth_getTransactionByHash"))
+		get_transaction(q, out);
+	else if (!pool_call(q, out, ret_error))
 		ret_error->message = METHOD_NOT_FOUND;
 }
 

@@ -10,6 +10,7 @@
  *   - no nonce is missing, no transaction waits, none was wasted on what was answered already
  *   - what could not be decoded is in quarantine
  *   - the file is sound
+ *   - no log has a secret or a plaintext
  *
  * And all the time (core.c, pool.c): the core is asked nothing without permission and proof, and a
  * nonce is signed for one call only.
@@ -17,15 +18,21 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/hex.h"
 
 #include "sim.h"
 
 enum {
 	CURSOR_BEHIND_MAX = 20,
-	REVERTS_MAX = 4 /* of one answer, then the connector gives up, with a reason */
+	FINAL_BLOCKS = 70, /* where only what is final is read */
+	REVERTS_MAX = 4    /* of one answer, then the connector gives up, with a reason */
 };
 
 struct row {
+	enum op_kind kind;
 	uint64_t id;
 	struct hash32 handle; /* the first one */
 	char state[16], reason[96];
@@ -49,13 +56,14 @@ static void take_row(void *ctx, const struct store_value *cells, size_t n)
 	struct rows *rows = ctx;
 	struct row *r = &rows->v[rows->n];
 
-	CHECK(n == 4 && rows->n < ARRAY_LEN(rows->v));
+	CHECK(n == 5 && rows->n < ARRAY_LEN(rows->v));
 	*r = (struct row){0};
 	CHECK(u256_to_u64(&r->id, u256_from_be(cells[0].b.p)) == ERR_OK);
 	text(r->state, sizeof(r->state), cells[1].b);
 	text(r->reason, sizeof(r->reason), cells[2].b);
+	CHECK(op_kind_from_name(&r->kind, cells[4].b) == ERR_OK);
 	struct bytes handle = bytes_sub(cells[3].b, 4, 32);
-	if (handle.n == 32)
+	if (handle.n == 32 && !op_kind_is_slow(r->kind))
 		memcpy(r->handle.b, handle.p, 32);
 	rows->n++;
 }
@@ -96,7 +104,8 @@ static bool all_answered(const struct sim *s)
 	for (size_t i = 0; i < s->requests_n; i++) {
 		const struct request *r = s->requests[i];
 
-		if (r->block != UINT64_MAX && r->allowed && r->answered_by == 0)
+		if (r->block != UINT64_MAX && r->allowed && r->answered_by == 0 &&
+		    request_wants_answer(r) && !r->given_up)
 			return false;
 	}
 	return true;
@@ -114,12 +123,26 @@ static bool is(const struct row *row, const char *state)
 	return strcmp(row->state, state) == 0;
 }
 
+static bool is_of(const struct row *row, const struct request *r)
+{
+	return row->id == r->id && row->kind == r->kind &&
+	       (r->cts_n == 0 || hash32_eq(row->handle, r->cts[0]->handle));
+}
+
 static struct row *row_of(struct rows *rows, const struct request *r)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].id == r->id && hash32_eq(rows->v[i].handle, r->cts[0]->handle))
+		if (is_of(&rows->v[i], r))
 			return &rows->v[i];
 	return NULL;
+}
+
+/* What the chain waits for no more ends as it ends; what nobody answers ends in the core. */
+static void check_unanswered(struct sim *s, const struct request *r, const struct row *row)
+{
+	if (r->given_up ? !is(row, "done") && !is(row, "aborted") : !is(row, "done"))
+		sim_fail(s, "%s %" PRIu64 " is %s: %s", op_kind_name(r->kind), r->id, row->state,
+			 row->reason);
 }
 
 static void check_allowed(struct sim *s, const struct request *r, const struct row *row)
@@ -149,6 +172,8 @@ static void check_request(struct sim *s, struct rows *rows, const struct request
 	if (!row)
 		sim_fail(s, "request %" PRIu64 " of block %" PRIu64 " is lost: it has no row",
 			 r->id, r->block);
+	else if (r->given_up || !request_wants_answer(r))
+		check_unanswered(s, r, row);
 	else if (r->allowed)
 		check_allowed(s, r, row);
 	else if (!is(row, "refused") || row->reason[0] == '\0')
@@ -159,8 +184,7 @@ static void check_request(struct sim *s, struct rows *rows, const struct request
 static bool on_chain(const struct sim *s, const struct row *row)
 {
 	for (size_t i = 0; i < s->requests_n; i++)
-		if (s->requests[i]->id == row->id && s->requests[i]->block != UINT64_MAX &&
-		    hash32_eq(s->requests[i]->cts[0]->handle, row->handle))
+		if (s->requests[i]->block != UINT64_MAX && is_of(row, s->requests[i]))
 			return true;
 	return false;
 }
@@ -195,44 +219,53 @@ static void take_cursor(void *ctx, const struct store_value *cells, size_t n)
 	memcpy(c->hash.b, cells[1].b.p, 32);
 }
 
-static void check_cursor(struct sim *s)
+static void check_cursor(struct sim *s, const struct chain *chain, uint64_t behind_max)
 {
 	struct cursor_row c = {.block = -1};
+	char sql[80];
 
-	query(s, "SELECT block, block_hash FROM cursor", take_cursor, &c);
-	if (c.block < 0 || (uint64_t)c.block > s->gateway.head ||
-	    !hash32_eq(c.hash, s->gateway.v[c.block].hash))
-		sim_fail(s, "the cursor is at block %" PRId64 ", which is not of the chain",
-			 c.block);
-	else if ((uint64_t)c.block + CURSOR_BEHIND_MAX < s->gateway.head)
-		sim_fail(s, "the cursor is at block %" PRId64 ", the head is %" PRIu64, c.block,
-			 s->gateway.head);
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT block, block_hash FROM cursor WHERE chain = %" PRIu64, chain->id);
+	query(s, sql, take_cursor, &c);
+	if (c.block < 0 || (uint64_t)c.block > chain->head ||
+	    !hash32_eq(c.hash, chain->v[c.block].hash))
+		sim_fail(s, "the cursor is at block %" PRId64 ", which is not of the %s chain",
+			 c.block, chain->name);
+	else if ((uint64_t)c.block + behind_max < chain->head)
+		sim_fail(s,
+			 "the cursor of the %s chain is at block %" PRId64 ", the head is %" PRIu64,
+			 chain->name, c.block, chain->head);
 }
 
 /* What the world did may cost a transaction; nothing else may. */
-static bool waste_has_a_cause(const struct sim *s)
+static bool waste_has_a_cause(const struct sim *s, const struct pool *p)
 {
-	return s->reorgs > 0 || s->restores > 0 || s->pool.foreign > 0 ||
+	return s->reorgs > 0 || s->restores > 0 || p->foreign > 0 ||
 	       s->faults.on[FAULT_ENDPOINT_LIES];
 }
 
-static void check_transactions(struct sim *s)
+static void check_pool(struct sim *s, const struct pool *p)
 {
-	struct pool *p = &s->pool;
-	int64_t open = query_int(s, "SELECT count(*) FROM tx WHERE state IN "
-				    "('allocated','signed','broadcast','included')");
-
 	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].state == POOL_WAITING)
 			sim_fail(s,
 				 "nonce %" PRIu64 " (request %" PRIu64
 				 ") waits in the pool, %" PRIu64 " are mined",
 				 p->v[i].nonce, p->v[i].id, p->count);
-	if (open != 0)
-		sim_fail(s, "%" PRId64 " transactions are open", open);
-	if (p->wasted > 0 && !waste_has_a_cause(s))
+	if (p->wasted > 0 && !waste_has_a_cause(s, p))
 		sim_fail(s, "%" PRIu64 " transactions were mined for what was answered already",
 			 p->wasted);
+}
+
+static void check_transactions(struct sim *s)
+{
+	int64_t open = query_int(s, "SELECT count(*) FROM tx WHERE state IN "
+				    "('allocated','signed','broadcast','included')");
+
+	check_pool(s, &s->gateway.pool);
+	check_pool(s, &s->host.pool);
+	if (open != 0)
+		sim_fail(s, "%" PRId64 " transactions are open", open);
 }
 
 static void take_text(void *ctx, const struct store_value *cells, size_t n)
@@ -252,19 +285,52 @@ static void check_file(struct sim *s)
 		sim_fail(s, "the database is damaged: %s", says);
 }
 
+static void check_word(struct sim *s, struct bytes log, const char *word, const char *what)
+{
+	if (memmem(log.p, log.n, word, strlen(word)))
+		sim_fail(s, "%s is in the log", what);
+}
+
+/* The connector signs in its own process, or is given what is secret: it says nothing of it. */
+static void check_log(struct sim *s)
+{
+	off_t n = s->log_fd >= 0 ? lseek(s->log_fd, 0, SEEK_END) : 0;
+	char plain[24], turned[24], decimal[24], key[65];
+	void *at;
+
+	if (n <= 0)
+		return;
+	at = mmap(NULL, (size_t)n, PROT_READ, MAP_PRIVATE, s->log_fd, 0);
+	CHECK(at != MAP_FAILED);
+	struct bytes log = bytes_from(at, (size_t)n);
+	(void)snprintf(plain, sizeof(plain), "%016" PRIx64, PLAINTEXT);
+	(void)snprintf(turned, sizeof(turned), "%016" PRIx64, __builtin_bswap64(PLAINTEXT));
+	(void)snprintf(decimal, sizeof(decimal), "%" PRIu64, PLAINTEXT);
+	hex_encode(key, BYTES_OF(s->account_key.b));
+	check_word(s, log, plain, "a plaintext");
+	check_word(s, log, turned, "a plaintext");
+	check_word(s, log, decimal, "a plaintext");
+	check_word(s, log, key, "the account's key");
+	check_word(s, log, AWS_SECRET, "the secret of AWS");
+	(void)munmap(at, (size_t)n);
+}
+
 void check_all(struct sim *s)
 {
 	struct rows *rows = calloc(1, sizeof(*rows));
 
 	CHECK(rows != NULL);
 	check_file(s);
-	query(s, "SELECT request_id, state, reason, content FROM operation ORDER BY id", take_row,
-	      rows);
+	check_log(s);
+	query(s, "SELECT request_id, state, reason, content, kind FROM operation ORDER BY id",
+	      take_row, rows);
 	for (size_t i = 0; i < s->requests_n; i++)
 		check_request(s, rows, s->requests[i]);
 	for (size_t i = 0; i < rows->n; i++)
 		check_row(s, &rows->v[i]);
-	check_cursor(s);
+	check_cursor(s, &s->gateway, CURSOR_BEHIND_MAX);
+	if (s->faults.on[FAULT_KEYS])
+		check_cursor(s, &s->host, CURSOR_BEHIND_MAX + FINAL_BLOCKS);
 	check_transactions(s);
 	if (query_int(s, "SELECT count(*) FROM quarantine") < (int64_t)s->undecodable)
 		sim_fail(s, "of %" PRIu64 " logs that are no events some are not in quarantine",

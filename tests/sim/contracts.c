@@ -5,12 +5,12 @@
 #include "rpc.h"
 
 /* Selectors are hashes, and asked for all the time. */
-static bool is_call(struct bytes data, const char *signature)
+bool is_call(struct bytes data, const char *signature)
 {
 	static struct {
 		const char *signature;
 		uint8_t selector[4];
-	} known[16];
+	} known[48];
 	size_t i = 0;
 
 	while (i < ARRAY_LEN(known) && known[i].signature && known[i].signature != signature)
@@ -23,7 +23,7 @@ static bool is_call(struct bytes data, const char *signature)
 	return data.n >= 4 && memcmp(data.p, known[i].selector, 4) == 0;
 }
 
-static struct hash32 word_at(struct bytes data, size_t i)
+struct hash32 call_word(struct bytes data, size_t i)
 {
 	struct bytes b = bytes_sub(data, 4 + 32 * i, 32);
 	struct hash32 h;
@@ -33,7 +33,15 @@ static struct hash32 word_at(struct bytes data, size_t i)
 	return h;
 }
 
-static void give(struct buf *out, const char *type_text, const struct abi_value *items, size_t n)
+uint64_t call_number(struct bytes data, size_t i)
+{
+	uint64_t v;
+
+	CHECK(u256_to_u64(&v, u256_from_be(call_word(data, i).b)) == ERR_OK);
+	return v;
+}
+
+void give(struct buf *out, const char *type_text, const struct abi_value *items, size_t n)
 {
 	CLEANUP(arena_free) struct arena a = arena_make(1 << 20);
 	const struct abi_value tuple = abi_items(items, n);
@@ -43,11 +51,12 @@ static void give(struct buf *out, const char *type_text, const struct abi_value 
 	CHECK(abi_encode(out, type, &tuple) == ERR_OK);
 }
 
-static void give_word(struct buf *out, uint64_t v)
+void give_number(struct buf *out, uint64_t v)
 {
-	const struct abi_value value = abi_uint(u256_from_u64(v));
+	uint8_t word[32];
 
-	give(out, "(uint256)", &value, 1);
+	u256_to_be(word, u256_from_u64(v));
+	CHECK(buf_add(out, BYTES_OF(word)) == ERR_OK);
 }
 
 static void give_addresses(struct buf *out, const struct address *list)
@@ -62,7 +71,7 @@ static void give_addresses(struct buf *out, const struct address *list)
 
 static bool give_coprocessor(const struct sim *s, struct bytes data, struct buf *out)
 {
-	struct hash32 word = word_at(data, 0);
+	struct hash32 word = call_word(data, 0);
 
 	for (size_t i = 0; i < COPROCESSORS; i++) {
 		if (memcmp(&word.b[12], s->tx_senders[i].b, 20) != 0)
@@ -78,50 +87,80 @@ static bool give_coprocessor(const struct sim *s, struct bytes data, struct buf 
 	return false;
 }
 
-static bool gateway_view(const struct sim *s, struct address to, struct bytes data, struct buf *out)
+static bool gateway_view(struct endpoint *e, struct address to, struct bytes data, uint64_t block,
+			 struct buf *out)
 {
+	const struct sim *s = e->chain->sim;
+
+	if (address_eq(to, s->kms_generation))
+		return keys_view(e->chain, data, block, out);
 	if (!address_eq(to, s->gateway_config))
 		return false;
+	if (context_view(e->chain, data, block, out))
+		return true;
 	if (is_call(data, "getCoprocessorSigners()"))
 		give_addresses(out, s->signers);
 	else if (is_call(data, "getCoprocessorTxSenders()"))
 		give_addresses(out, s->tx_senders);
 	else if (is_call(data, "getCoprocessorMajorityThreshold()"))
-		give_word(out, 2);
-	else if (is_call(data, "isKmsSigner(address)"))
-		give_word(out, memcmp(&word_at(data, 0).b[12], s->core.signer.b, 20) == 0);
+		give_number(out, 2);
 	else
 		return is_call(data, "getCoprocessor(address)") && give_coprocessor(s, data, out);
 	return true;
 }
 
-static bool acl_view(struct endpoint *e, struct address to, struct bytes data, uint64_t block,
-		     struct buf *out)
+static bool acl_says(struct endpoint *e, const struct ciphertext *ct, struct bytes data,
+		     uint64_t block)
 {
 	struct sim *s = e->chain->sim;
 	const struct plant *plant = s->plant;
-	struct hash32 handle;
-	bool allowed;
+	bool allowed = ct && ct->allowed_from <= block && user_may(ct, data);
 
-	if (!address_eq(to, s->acl) || !is_call(data, "isAllowedForDecryption(bytes32)"))
-		return false;
-	handle = word_at(data, 0);
-	const struct ciphertext *ct = ciphertext_of(s, &handle);
-	allowed = ct && ct->allowed_from <= block;
 	if (plant && plant->flips && strcmp(plant->flips, "acl") == 0 && sim_chance(s, 5))
 		allowed = true;
 	if (e->lies && sim_chance(s, 50))
 		allowed = !allowed;
-	give_word(out, allowed ? 1 : 0);
+	return allowed;
+}
+
+static bool acl_view(struct endpoint *e, struct bytes data, uint64_t block, struct buf *out)
+{
+	static const struct {
+		const char *signature;
+		size_t handle; /* which argument */
+	} views[] = {
+		{"isAllowedForDecryption(bytes32)", 0},
+		{"isAllowed(bytes32,address)", 0},
+		{"isHandleDelegatedForUserDecryption(address,address,address,bytes32)", 3},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		if (is_call(data, views[i].signature)) {
+			struct hash32 handle = call_word(data, views[i].handle);
+			const struct ciphertext *ct = ciphertext_of(e->chain->sim, &handle);
+
+			give_number(out, acl_says(e, ct, data, block) ? 1 : 0);
+			return true;
+		}
+	if (!is_call(data, "decryptionSignatureInvalidatedBefore(address)"))
+		return false;
+	give_number(out, 0);
 	return true;
 }
 
 static bool view(struct endpoint *e, struct address to, struct bytes data, uint64_t block,
 		 struct buf *out)
 {
-	if (e->chain == &e->chain->sim->gateway)
-		return gateway_view(e->chain->sim, to, data, out);
-	return acl_view(e, to, data, block, out);
+	struct sim *s = e->chain->sim;
+
+	if (e->chain == &s->gateway)
+		return gateway_view(e, to, data, block, out);
+	if (address_eq(to, s->kms_generation))
+		return keys_view(e->chain, data, block, out);
+	if (address_eq(to, s->protocol_config))
+		return context_view(e->chain, data, block, out) ||
+		       protocol_view(e->chain, data, block, out);
+	return address_eq(to, s->acl) && acl_view(e, data, block, out);
 }
 
 /* What the constructor of acl_many.c does: a byte for each question. */

@@ -13,7 +13,7 @@ struct fault_row {
 static const struct fault_row rows[FAULTS_N] = {
 #define FAULT_ROW(name_, percent_, shape_, rate_, what_)                                           \
 	[FAULT_##name_] = {#name_, what_, percent_, FAULT_##shape_, rate_},
-	FAULTS(FAULT_ROW)
+	FAULTS(FAULT_ROW) FAULTS_MORE(FAULT_ROW)
 #undef FAULT_ROW
 };
 
@@ -26,9 +26,14 @@ const char *fault_word(enum fault_name name)
 	return rows[name].name;
 }
 
+static uint64_t below(struct sim *s, enum fault_name name, uint64_t bound)
+{
+	return name < FAULTS_MORE_FIRST ? sim_below(s, bound) : more_below(s, bound);
+}
+
 bool fault(struct sim *s, enum fault_name name)
 {
-	if (s->calm || !s->faults.on[name] || sim_below(s, USE_OF) >= rows[name].rate)
+	if (s->calm || !s->faults.on[name] || below(s, name, USE_OF) >= rows[name].rate)
 		return false;
 	s->faults.hits[name]++;
 	return true;
@@ -119,9 +124,29 @@ static void chain_stalls(struct sim *s)
 	c->stalled_until_ms = s->loop.now_ms + fault_length(s, 10 * SECOND, 5 * MINUTE);
 }
 
+static struct chain *some_chain_of_ours(struct sim *s)
+{
+	return s->faults.on[FAULT_KEYS] && more_chance(s, 40) ? &s->host : &s->gateway;
+}
+
+static struct pool *some_pool(struct sim *s)
+{
+	return &some_chain_of_ours(s)->pool;
+}
+
+static void tx_evicted(struct sim *s)
+{
+	pool_evict(some_chain_of_ours(s));
+}
+
+static void tx_foreign(struct sim *s)
+{
+	pool_foreign(some_chain_of_ours(s));
+}
+
 static void fee_spike(struct sim *s)
 {
-	struct pool *p = &s->pool;
+	struct pool *p = some_pool(s);
 
 	p->floor = p->base_fee * (uint64_t)sim_between(s, 2, 20);
 	p->floor_until_ms = s->loop.now_ms + fault_length(s, 10 * SECOND, 10 * MINUTE);
@@ -129,17 +154,17 @@ static void fee_spike(struct sim *s)
 
 static void tx_reverted(struct sim *s)
 {
-	s->pool.paused_until_ms = s->loop.now_ms + fault_length(s, 5 * SECOND, 2 * MINUTE);
+	some_pool(s)->paused_until_ms = s->loop.now_ms + fault_length(s, 5 * SECOND, 2 * MINUTE);
 }
 
 static void out_of_gas(struct sim *s)
 {
-	s->pool.gas_until_ms = s->loop.now_ms + fault_length(s, 2 * SECOND, 20 * SECOND);
+	some_pool(s)->gas_until_ms = s->loop.now_ms + fault_length(s, 2 * SECOND, 20 * SECOND);
 }
 
 static void no_funds(struct sim *s)
 {
-	s->pool.funds_until_ms = s->loop.now_ms + fault_length(s, 10 * SECOND, 5 * MINUTE);
+	some_pool(s)->funds_until_ms = s->loop.now_ms + fault_length(s, 10 * SECOND, 5 * MINUTE);
 }
 
 static void signer_down(struct sim *s)
@@ -247,8 +272,8 @@ static void (*const actions[FAULTS_N])(struct sim *s) = {
 	[FAULT_REORG_HOST] = reorg_host,
 	[FAULT_CHAIN_STALLS] = chain_stalls,
 	[FAULT_LOG_UNDECODABLE] = request_undecodable,
-	[FAULT_TX_EVICTED] = pool_evict,
-	[FAULT_TX_FOREIGN] = pool_foreign,
+	[FAULT_TX_EVICTED] = tx_evicted,
+	[FAULT_TX_FOREIGN] = tx_foreign,
 	[FAULT_FEE_SPIKE] = fee_spike,
 	[FAULT_TX_REVERTED] = tx_reverted,
 	[FAULT_OUT_OF_GAS] = out_of_gas,
@@ -263,6 +288,7 @@ static void (*const actions[FAULTS_N])(struct sim *s) = {
 	[FAULT_PAUSE] = pause,
 	[FAULT_CLOCK_JUMP] = clock_jump,
 	[FAULT_RESTORE] = restore,
+	[FAULT_CONTEXT_SWITCH] = context_switch,
 };
 
 /* ---- life ---- */
@@ -273,7 +299,8 @@ static void again(struct fault_timer *t)
 {
 	int64_t mean_ms = (int64_t)rows[t->name].rate * SECOND;
 
-	(void)loop_after(&t->sim->loop, NULL, sim_between(t->sim, 1, 2 * mean_ms), on_timer, t);
+	(void)loop_after(&t->sim->loop, NULL,
+			 1 + (int64_t)below(t->sim, t->name, (uint64_t)(2 * mean_ms)), on_timer, t);
 }
 
 static void on_timer(void *ctx)
@@ -306,6 +333,8 @@ void faults_end(struct sim *s)
 	s->calm = true;
 	for (size_t c = 0; c < ARRAY_LEN(chains); c++) {
 		chains[c]->stalled_until_ms = 0;
+		chains[c]->pool.floor_until_ms = chains[c]->pool.funds_until_ms = 0;
+		chains[c]->pool.paused_until_ms = chains[c]->pool.gas_until_ms = 0;
 		for (size_t i = 0; i < chains[c]->endpoints_n; i++) {
 			chains[c]->endpoints[i].down_until_ms = 0;
 			lag_ends(&chains[c]->endpoints[i]);
@@ -313,8 +342,6 @@ void faults_end(struct sim *s)
 	}
 	s->core.down_until_ms = 0;
 	s->faults.disk_full_until_ms = 0;
-	s->pool.floor_until_ms = s->pool.funds_until_ms = 0;
-	s->pool.paused_until_ms = s->pool.gas_until_ms = 0;
 	for (size_t i = 0; i < s->processes_n; i++) {
 		s->processes[i].signer_down_until_ms = 0;
 		s->processes[i].disk_user.end_at = 0;
@@ -325,18 +352,41 @@ void faults_end(struct sim *s)
 	sim_trace(s, "calm");
 }
 
-/* Which are on; `only`: that one alone. */
-bool faults_choose(struct sim *s, const char *only)
+/* `only`, with commas in between: those rows and no others. */
+static bool is_in(const char *only, const char *name)
 {
-	bool found = !only;
+	size_t n = strlen(name);
 
-	for (enum fault_name i = 0; i < FAULTS_N; i++) {
-		s->faults.on[i] = sim_below(s, 100) < rows[i].percent;
-		if (only)
-			s->faults.on[i] = strcmp(only, rows[i].name) == 0;
-		found |= only && s->faults.on[i];
+	for (const char *at = only; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == ','))
+			return true;
 	}
-	return found;
+	return false;
+}
+
+bool faults_known(const char *only)
+{
+	size_t names = 1, found = 0;
+
+	for (const char *at = only; *at; at++)
+		names += *at == ',';
+	for (enum fault_name i = 0; i < FAULTS_N; i++)
+		found += is_in(only, rows[i].name);
+	return found == names;
+}
+
+void faults_choose(struct sim *s, const char *only, bool plain)
+{
+	for (enum fault_name i = 0; i < FAULTS_N; i++) {
+		s->faults.on[i] = below(s, i, 100) < rows[i].percent;
+		if (plain && i >= FAULTS_MORE_FIRST)
+			s->faults.on[i] = false;
+		if (only)
+			s->faults.on[i] = is_in(only, rows[i].name);
+	}
+	if (s->faults.on[FAULT_KEYS])
+		s->faults.on[FAULT_KEYS_GATEWAY] = false;
 }
 
 void faults_list(void)

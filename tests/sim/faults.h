@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * What goes wrong. Each row: name, in how many of 100 runs it is on, its shape (USE: so often in
- * 10 000 opportunities; EVERY: once in so many seconds, on the average), what happens.
+ * 10 000 opportunities; EVERY: once in so many seconds, on the average; WORLD: nothing goes wrong,
+ * the world is another one), what happens.
+ *
+ * The second table draws from a stream of random numbers of its own: without its rows (`--plain`)
+ * a seed does what it did before there were any.
  */
 #ifndef SIM_FAULTS_H
 #define SIM_FAULTS_H
@@ -57,16 +61,29 @@
 	X(TWO, 25, USE, 10000, "two instances on one database, with one key")                      \
 	X(COMMIT_UNSURE, 30, USE, 100, "of two: a commit that may have happened")
 
+#define FAULTS_MORE(X)                                                                             \
+	X(USERS, 50, WORLD, 0, "users ask, too: directly, by delegation, in the unified form")     \
+	X(KEYS, 35, WORLD, 0, "keys, CRSs, contexts and epochs of the host chain")                 \
+	X(KEYS_GATEWAY, 15, WORLD, 0, "keys and CRSs of the gateway, as up to v0.12")              \
+	X(AWS_SIGNER, 40, WORLD, 0, "the account's key is in AWS KMS")                             \
+	X(WAKES, 40, WORLD, 0, "new blocks wake the listeners, as over a WebSocket")               \
+	X(CONTEXT_SWITCH, 35, EVERY, 400, "another KMS context becomes current in mid-request")    \
+	X(LOG_AGAIN, 30, USE, 1000, "a node gives a log twice")                                    \
+	X(SIGNER_LIES, 40, USE, 800, "AWS KMS answers errors, rubbish, another key's signature")
+
 enum fault_name {
 #define FAULT_ENUM(name, percent, shape, rate, what) FAULT_##name,
 	FAULTS(FAULT_ENUM)
+	FAULTS_MORE(FAULT_ENUM)
 #undef FAULT_ENUM
-	FAULTS_N
+		FAULTS_N,
+	FAULTS_MORE_FIRST = FAULT_USERS
 };
 
 enum fault_shape {
 	FAULT_USE,
-	FAULT_EVERY
+	FAULT_EVERY,
+	FAULT_WORLD
 };
 
 struct faults {

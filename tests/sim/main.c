@@ -24,7 +24,7 @@ struct command {
 	uint64_t first, count;
 	double hours;
 	unsigned jobs;
-	bool trace;
+	bool trace, plain;
 	const struct plant *plant;
 	const char *only;
 };
@@ -41,7 +41,7 @@ static int usage(void)
 {
 	(void)fprintf(stderr,
 		      "usage: connector-sim [--seed S] [--seeds N] [--hours H] [--jobs N] [--plant "
-		      "NAME] [--only FAULT] [--trace] [--list]\n");
+		      "NAME] [--only FAULT,...] [--plain] [--trace] [--list]\n");
 	return 2;
 }
 
@@ -70,7 +70,7 @@ static bool option(struct command *c, const char *name, const char *value)
 	if (strcmp(name, "--plant") == 0)
 		return (c->plant = plant_find(value)) != NULL;
 	if (strcmp(name, "--only") == 0)
-		return (c->only = value) != NULL;
+		return (c->only = value) != NULL && faults_known(value);
 	if (!number(value, &n))
 		return false;
 	if (strcmp(name, "--seed") == 0)
@@ -90,9 +90,11 @@ static bool option(struct command *c, const char *name, const char *value)
 
 static void failed(const struct command *c, uint64_t seed, const char *why)
 {
-	printf("seed %" PRIu64 ": %s\n  ./dev sim --seed %" PRIu64 " --hours %g%s%s%s%s --trace\n",
+	printf("seed %" PRIu64 ": %s\n  ./dev sim --seed %" PRIu64
+	       " --hours %g%s%s%s%s%s --trace\n",
 	       seed, why, seed, c->hours, c->plant ? " --plant " : "",
-	       c->plant ? c->plant->name : "", c->only ? " --only " : "", c->only ? c->only : "");
+	       c->plant ? c->plant->name : "", c->only ? " --only " : "", c->only ? c->only : "",
+	       c->plain ? " --plain" : "");
 	(void)fflush(stdout);
 }
 
@@ -104,6 +106,7 @@ static struct sim_outcome run(const struct command *c, uint64_t seed, const stru
 		.trace = c->trace,
 		.plant = plant,
 		.only = c->only,
+		.plain = c->plain,
 	};
 	struct sim_outcome out;
 
@@ -228,6 +231,8 @@ int main(int argc, char **argv)
 			return list();
 		if (strcmp(argv[i], "--trace") == 0)
 			c.trace = true;
+		else if (strcmp(argv[i], "--plain") == 0)
+			c.plain = true;
 		else if (i + 1 >= argc || !option(&c, argv[i], argv[i + 1]))
 			return usage();
 		else

@@ -18,13 +18,14 @@ enum server_kind {
 	SERVER_NONE,
 	SERVER_CHAIN,
 	SERVER_BUCKET,
+	SERVER_KMS,
 	SERVER_CORE
 };
 
 struct exchange {
 	struct exchange *next, *prev;
 	struct sim *sim;
-	struct process *asked; /* NULL: gone, or it gave up */
+	struct process *home, *asked; /* asked is NULL: gone, or it gave up */
 	uint64_t id;
 	enum server_kind kind;
 	struct endpoint *endpoint;
@@ -62,7 +63,7 @@ static struct exchange *exchange_new(struct process *p)
 	memset(x, 0, offsetof(struct exchange, url));
 	x->url[0] = '\0';
 	x->sim = s;
-	x->asked = p;
+	x->home = x->asked = p;
 	x->id = ++s->exchange_id;
 	x->next = s->exchanges;
 	if (x->next)
@@ -199,6 +200,8 @@ static void on_arrival(void *ctx)
 		x->status = core_serve(s, x->url, q.body, &x->message);
 	else if (x->kind == SERVER_CHAIN)
 		chain_serve(x->endpoint, &q, &x->answer);
+	else if (x->kind == SERVER_KMS)
+		kms_serve(x->home, &q, &x->answer);
 	else
 		bucket_serve(s, x->bucket, &q, &x->answer);
 	if (x->garbage)
@@ -270,6 +273,22 @@ static void to_bucket(struct exchange *x, int64_t timeout_ms)
 	travel(x, timeout_ms);
 }
 
+static void to_kms(struct exchange *x, int64_t timeout_ms)
+{
+	struct sim *s = x->sim;
+	bool down = x->home->signer_down_until_ms > s->loop.now_ms;
+
+	x->back_ms = more_between(s, 1, LATENCY_MAX_MS);
+	if (down && more_chance(s, 50)) {
+		answer_at_once(x, ERR_UNAVAILABLE, 0);
+		return;
+	}
+	if (fault(s, FAULT_SIGNER_SLOW))
+		x->back_ms = more_between(s, SECOND, SLOW_MAX_MS);
+	x->reply_lost = down; /* it never says anything */
+	travel(x, timeout_ms);
+}
+
 /* ---- the transport seam ---- */
 
 static void text_set(char *out, size_t size, const char *text)
@@ -304,6 +323,8 @@ static void find_server(struct exchange *x)
 			x->kind = SERVER_BUCKET;
 			x->bucket = i;
 		}
+	if (strncmp(x->url, KMS_URL, strlen(KMS_URL)) == 0)
+		x->kind = SERVER_KMS;
 	CHECK(x->kind != SERVER_NONE);
 }
 
@@ -327,6 +348,8 @@ static enum err http_send(struct transport *t, struct http_ticket *ret_ticket,
 	find_server(x);
 	if (x->kind == SERVER_CHAIN)
 		to_chain(x, req->timeout_ms);
+	else if (x->kind == SERVER_KMS)
+		to_kms(x, req->timeout_ms);
 	else
 		to_bucket(x, req->timeout_ms);
 	return ERR_OK;

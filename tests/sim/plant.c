@@ -73,6 +73,14 @@ const struct plant plants[] = {
 	 .what = "of two senders, one that lost the lease goes on",
 	 .find = "AND token = $2 AND owner = $3",
 	 .replace = "AND (token = $2 OR owner = $3 OR 1 = 1)"},
+	{.name = "chains-mixed",
+	 .what = "the sender of one chain takes the answers of the other",
+	 .find = "AND lease_until_ms <= $4 AND chain = $6",
+	 .replace = "AND lease_until_ms <= $4 AND $6 = $6"},
+	{.name = "abort-forgotten",
+	 .what = "what the chain has given up goes on",
+	 .find = "IN ('seen','ready','computing') AND request_id = $4",
+	 .replace = "IN ('given up') AND request_id = $4"},
 };
 const size_t plants_n = ARRAY_LEN(plants);
 

@@ -69,8 +69,39 @@ static void check_signature(struct sim *s, const struct tx *t, const struct byte
 		sim_fail(s, "a transaction that is not signed by the account's key");
 }
 
-static struct pool_tx decode(struct sim *s, struct bytes raw)
+/* What a transaction may do: the function, and the kind of request it answers. */
+static const struct {
+	const char *signature;
+	enum op_kind kind;
+} answers[] = {
+	{"publicDecryptionResponse(uint256,bytes,bytes,bytes)", OP_KIND_PUBLIC_DECRYPTION},
+	{"userDecryptionResponse(uint256,bytes,bytes,bytes)", OP_KIND_USER_DECRYPTION},
+	{"prepKeygenResponse(uint256,bytes)", OP_KIND_PREP_KEYGEN},
+	{"keygenResponse(uint256,(uint8,bytes)[],bytes)", OP_KIND_KEYGEN},
+	{"crsgenResponse(uint256,bytes,bytes)", OP_KIND_CRSGEN},
+	{"confirmKmsContextCreation(uint256)", OP_KIND_NEW_CONTEXT},
+	{"confirmEpochActivation(uint256,(uint256,uint256,(uint8,bytes)[],bytes)[],"
+	 "(uint256,uint256,bytes,bytes)[])",
+	 OP_KIND_NEW_EPOCH},
+};
+
+enum op_kind pool_kind_of(const struct sim *s, struct address to, struct bytes call)
 {
+	for (size_t i = 0; i < ARRAY_LEN(answers); i++)
+		if (is_call(call, answers[i].signature)) {
+			enum op_kind k = answers[i].kind;
+
+			CHECK(address_eq(to, k <= OP_KIND_USER_DECRYPTION ? s->decryption
+					     : k <= OP_KIND_CRSGEN        ? s->kms_generation
+									  : s->protocol_config));
+			return k;
+		}
+	CHECK(false);
+}
+
+static struct pool_tx decode(struct chain *c, struct bytes raw)
+{
+	struct sim *s = c->sim;
 	struct pool_tx out = {.hash = keccak256(raw), .data = buf_make(1 << 20)};
 	CLEANUP(buf_free) struct buf call = buf_make(1 << 20);
 	struct reader whole = reader_of(raw);
@@ -91,16 +122,18 @@ static struct pool_tx decode(struct sim *s, struct bytes raw)
 	t.gas = out.gas = number(f[4]);
 	memcpy(t.to.b, f[5].p, 20);
 	t.data = f[7];
-	CHECK(f[6].n + f[8].n == 0 && t.chain_id.v == GATEWAY_CHAIN);
+	CHECK(f[6].n + f[8].n == 0 && t.chain_id.v == c->id);
 	check_signature(s, &t, &f[9]);
-	out.answers = t.data.n > 0;
-	CHECK(address_eq(t.to, out.answers ? s->decryption : s->account));
+	if (t.data.n > 0)
+		out.kind = pool_kind_of(s, t.to, t.data);
+	else
+		CHECK(address_eq(t.to, s->account));
 	CHECK(buf_add(&call, BYTES_OF(t.to.b)) == ERR_OK);
 	CHECK(buf_add(&call, t.data) == ERR_OK);
 	CHECK(buf_add(&out.data, t.data) == ERR_OK);
 	out.call = keccak256(buf_view(&call));
-	if (out.answers)
-		out.id = number(bytes_sub(t.data, 4, 32));
+	if (out.kind != 0)
+		out.id = call_number(t.data, 0);
 	return out;
 }
 
@@ -148,10 +181,12 @@ static bool pays(const struct pool_tx *new, const struct pool_tx *old)
 
 /* The same nonce for another call: one of the two can be mined, and whichever it is, somebody
  * thinks the other was. */
-static void check_one_call(struct sim *s, const struct pool_tx *t)
+static void check_one_call(struct chain *c, const struct pool_tx *t)
 {
-	for (size_t i = 0; i < s->pool.n; i++) {
-		const struct pool_tx *o = &s->pool.v[i];
+	struct sim *s = c->sim;
+
+	for (size_t i = 0; i < c->pool.n; i++) {
+		const struct pool_tx *o = &c->pool.v[i];
 
 		if (o->nonce == t->nonce && !o->foreign && !hash32_eq(o->call, t->call) &&
 		    s->restores == 0)
@@ -161,22 +196,23 @@ static void check_one_call(struct sim *s, const struct pool_tx *t)
 	}
 }
 
-static uint64_t fee_now(const struct sim *s)
+static uint64_t fee_now(const struct chain *c)
 {
-	const struct pool *p = &s->pool;
+	const struct pool *p = &c->pool;
 
-	return p->floor_until_ms > s->loop.now_ms ? p->floor : p->base_fee;
+	return p->floor_until_ms > c->sim->loop.now_ms ? p->floor : p->base_fee;
 }
 
 /* NULL: taken. Errors are geth's words. */
-static const char *take(struct sim *s, struct bytes raw)
+static const char *take(struct chain *c, struct bytes raw)
 {
-	struct pool *p = &s->pool;
-	struct pool_tx new = decode(s, raw);
+	struct sim *s = c->sim;
+	struct pool *p = &c->pool;
+	struct pool_tx new = decode(c, raw);
 	struct pool_tx *known = by_hash(p, new.hash), *rival;
 	const char *error = NULL;
 
-	check_one_call(s, &new);
+	check_one_call(c, &new);
 	rival = pool_waiting_at(p, new.nonce);
 	if (fault(s, FAULT_TX_REFUSED))
 		error = "transaction pool is full";
@@ -190,9 +226,9 @@ static const char *take(struct sim *s, struct bytes raw)
 		error = "max fee per gas less than block base fee";
 	else if (rival && !pays(&new, rival))
 		error = "replacement transaction underpriced";
-	sim_trace(s, "pool: nonce %llu request %llu fee %llu: %s", (unsigned long long)new.nonce,
-		  (unsigned long long)new.id, (unsigned long long)new.fee_max,
-		  error ? error : "taken");
+	sim_trace(s, "pool of %s: nonce %llu request %llu fee %llu: %s", c->name,
+		  (unsigned long long)new.nonce, (unsigned long long)new.id,
+		  (unsigned long long)new.fee_max, error ? error : "taken");
 	if (error || known)
 		buf_free(&new.data);
 	if (error)
@@ -223,7 +259,7 @@ static void send_raw(const struct rpc_ask *q, struct buf *out, struct rpc_error 
 	struct hash32 hash;
 
 	CHECK(hex_decode(&raw, rpc_param(q, 0)) == ERR_OK);
-	ret_error->message = take(q->e->chain->sim, buf_view(&raw));
+	ret_error->message = take(q->e->chain, buf_view(&raw));
 	if (ret_error->message)
 		return;
 	hash = keccak256(buf_view(&raw));
@@ -233,14 +269,17 @@ static void send_raw(const struct rpc_ask *q, struct buf *out, struct rpc_error 
 static void estimate(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error)
 {
 	CLEANUP(buf_free) struct buf data = buf_make(1 << 20);
+	struct address to;
 	const char *why;
 
 	CHECK(hex_decode(&data, rpc_member(q, "data")) == ERR_OK);
+	CHECK(hex_decode_fixed(to.b, sizeof(to.b), rpc_member(q, "to")) == ERR_OK);
 	if (data.n == 0) {
 		rpc_add_quantity(out, 21000);
 		return;
 	}
-	why = contract_judges(q->e->chain->sim, buf_view(&data));
+	why = contract_judges(q->e->chain, pool_kind_of(q->e->chain->sim, to, buf_view(&data)),
+			      buf_view(&data));
 	if (!why) {
 		rpc_add_quantity(out, POOL_GAS);
 		return;
@@ -266,7 +305,7 @@ static void receipt(const struct rpc_ask *q, struct buf *out)
 {
 	struct endpoint *e = q->e;
 	struct sim *s = e->chain->sim;
-	const struct pool_tx *t = by_hash(&s->pool, rpc_hash(rpc_param(q, 0)));
+	const struct pool_tx *t = by_hash(&e->chain->pool, rpc_hash(rpc_param(q, 0)));
 
 	if (t && t->state == POOL_WAITING && e->lies && sim_chance(s, 50))
 		add_receipt(out, t, t->call, endpoint_head(e), true);
@@ -274,13 +313,13 @@ static void receipt(const struct rpc_ask *q, struct buf *out)
 		 fault(s, FAULT_RECEIPT_LOST))
 		rpc_add(out, "null");
 	else
-		add_receipt(out, t, s->gateway.v[t->block].hash, t->block, t->success);
+		add_receipt(out, t, e->chain->v[t->block].hash, t->block, t->success);
 }
 
 /* Transactions in blocks that an endpoint has not seen yet do not count for it. */
 static uint64_t count(const struct rpc_ask *q)
 {
-	struct pool *p = &q->e->chain->sim->pool;
+	struct pool *p = &q->e->chain->pool;
 	uint64_t n = p->count;
 
 	if (bytes_eq_var(rpc_param(q, 1), BYTES_LIT("pending")))
@@ -294,7 +333,7 @@ static uint64_t count(const struct rpc_ask *q)
 
 static void fees(const struct rpc_ask *q, struct buf *out)
 {
-	uint64_t fee = fee_now(q->e->chain->sim);
+	uint64_t fee = fee_now(q->e->chain);
 
 	rpc_add(out, "{");
 	rpc_add_quantity_as(out, "oldestBlock", 1);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "eth/signer_aws.h"
 #include "sim.h"
 
 enum {
@@ -87,6 +88,18 @@ static enum err store_result(void *ctx)
 
 static void on_restart(void *ctx);
 
+/* A new block that a process will hear of. */
+struct sim_wake {
+	struct process *p;
+	unsigned start;
+	size_t chain;
+};
+
+static void on_no_signer(void *ctx)
+{
+	process_kill(ctx, RESTART_MS);
+}
+
 static void on_died(void *ctx)
 {
 	struct process *p = ctx;
@@ -148,9 +161,26 @@ static const struct signer_ops signer_ops = {.sign = sign};
 /* ---- configuration ---- */
 
 /* Every key has its default from the product's table; then what the seed chooses. */
+#define GENERATION                                                                                 \
+	"KMS_CONNECTOR_KMS_GENERATION_CONTRACT__ADDRESS="                                          \
+	"0x9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e9e"
+#define PROTOCOL                                                                                   \
+	"KMS_CONNECTOR_PROTOCOL_CONFIG_CONTRACT__ADDRESS="                                         \
+	"0xcfcfcfcfcfcfcfcfcfcfcfcfcfcfcfcfcfcfcfcf"
+
+static const char *finality(struct sim *s)
+{
+	uint64_t i = more_below(s, 10);
+
+	return i < 5   ? "KMS_CONNECTOR_ETHEREUM_FINALITY=latest"
+	       : i < 8 ? "KMS_CONNECTOR_ETHEREUM_FINALITY=safe"
+		       : "KMS_CONNECTOR_ETHEREUM_FINALITY=finalized";
+}
+
 static void config_make(struct process *p)
 {
-	static const char *const env[] = {
+	const struct faults *f = &p->sim->faults;
+	const char *env[16] = {
 		"KMS_CONNECTOR_DATABASE_URL=sqlite:/db",
 		"KMS_CONNECTOR_GATEWAY_URL=http://gateway0",
 		"KMS_CONNECTOR_GATEWAY_CHAIN_ID=54321",
@@ -165,8 +195,20 @@ static void config_make(struct process *p)
 		"KMS_CONNECTOR_ETHEREUM_CHAIN_ID=12345",
 		"KMS_CONNECTOR_PRIVATE_KEY="
 		"5151515151515151515151515151515151515151515151515151515151515151",
-		NULL,
 	};
+	size_t n = 0;
+
+	while (env[n])
+		n++;
+	if (f->on[FAULT_KEYS] || f->on[FAULT_KEYS_GATEWAY])
+		env[n++] = GENERATION;
+	if (f->on[FAULT_KEYS]) {
+		env[n++] = PROTOCOL;
+		env[n++] = finality(p->sim);
+	} else if (f->on[FAULT_KEYS_GATEWAY]) {
+		env[n++] = "KMS_CONNECTOR_KEY_MANAGEMENT_CHAIN=gateway";
+	}
+	CHECK(n < ARRAY_LEN(env));
 	const struct config_source source = {.env = env};
 	struct err_note note = {0};
 	enum err e = connector_config_load(&p->config, SERVICE_ALL, &source, &p->arena, &note);
@@ -196,6 +238,11 @@ static void config_init(struct process *p)
 	c->decryption_expiry_ms = INT64_C(24) * HOUR;
 	c->tx_replace_after_ms = sim_between(s, 20, 120) * SECOND;
 	c->gateway_tx_required_confirmations = (uint64_t)sim_between(s, 1, 3);
+	c->kms_operation_from_block_number = 1;
+	if (s->faults.on[FAULT_KEYS]) {
+		c->key_management_polling_ms = more_between(s, 2, 15) * SECOND;
+		c->ethereum_tx_required_confirmations = (uint64_t)more_between(s, 1, 3);
+	}
 	if (s->plant && s->plant->config)
 		s->plant->config(c);
 }
@@ -232,9 +279,11 @@ static void env_init(struct process *p)
 	struct sim *s = p->sim;
 
 	p->hosts[0] = provider_of(p, &s->host, p->host_more);
+	if (s->faults.on[FAULT_KEYS])
+		p->ethereum = provider_of(p, &s->host, p->host_more);
 	p->gateway = provider_of(p, &s->gateway, p->gateway_more);
 	p->cores[0] = &p->channel;
-	p->log = (struct log){.level = LOG_LEVEL_DEBUG, .fd = s->trace ? 2 : -1};
+	p->log = (struct log){.level = LOG_LEVEL_DEBUG, .fd = s->trace ? 2 : s->log_fd};
 	p->env = (struct connector_env){
 		.clock = &p->host.clock,
 		.rng = &p->rng.base,
@@ -243,10 +292,11 @@ static void env_init(struct process *p)
 		.cores = p->cores,
 		.cores_n = 1,
 		.ecdsa = s->ecdsa,
-		.signer = &p->signer,
+		.signer = p->aws_signer ? p->aws_signer : &p->signer,
 		.gateway = p->gateway,
 		.hosts = p->hosts,
 		.hosts_n = 1,
+		.ethereum = p->ethereum,
 		.config = &p->config,
 		.log = &p->log,
 		.metrics = &p->metrics,
@@ -278,16 +328,88 @@ static void restart_later(struct process *p, int64_t ms)
 	p->restart = loop_after(&p->sim->loop, NULL, ms, on_restart, p);
 }
 
+/* A listener and a sender for each chain. */
+static void chains_init(struct process *p)
+{
+	struct service_chain ethereum = service_chain_ethereum(&p->env, p->ethereum);
+
+	p->chain_envs[0] = p->chain_envs[1] = p->env;
+	p->chain_envs[0].chain = service_chain_gateway(&p->env);
+	p->chain_envs[1].chain = ethereum;
+	p->chains_n = ethereum.contracts_n > 0 ? 2 : 1;
+}
+
 static void services_start(struct process *p)
 {
-	p->alive = true;
 	env_init(p);
+	chains_init(p);
+	for (size_t i = 0; i < p->chains_n; i++)
+		CHECK(listener_start(&p->listeners[i], &p->chain_envs[i]) == ERR_OK);
+	CHECK(worker_start(&p->worker, &p->env) == ERR_OK);
+	for (size_t i = 0; i < p->chains_n; i++)
+		CHECK(sender_start(&p->senders[i], &p->chain_envs[i]) == ERR_OK);
+}
+
+/* Without a key the process ends, and is started again. */
+static void on_opened(void *ctx, enum err err, const struct err_note *note)
+{
+	struct process *p = ctx;
+
+	if (err == ERR_OK) {
+		CHECK(address_eq(p->aws_signer->address, p->sim->account));
+		services_start(p);
+		return;
+	}
+	sim_trace(p->sim, "process %zu: no signer: %s %s", p->index, err_name(err), note->text);
+	(void)loop_after(&p->sim->loop, NULL, 0, on_no_signer, p);
+}
+
+static void signer_start(struct process *p)
+{
+	static const char *const env[] = {"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE",
+					  "AWS_SECRET_ACCESS_KEY=" AWS_SECRET,
+					  "AWS_REGION=eu-west-1", NULL};
+	const struct signer_aws_options o = {
+		.transport = &p->transport,
+		.clock = &p->host.clock,
+		.rng = &p->rng.base,
+		.ecdsa = p->sim->ecdsa,
+		.env = env,
+		.key_id = "alias/claviger",
+		.endpoint = KMS_URL,
+	};
+	struct err_note note = {0};
+
+	p->alive = true;
+	if (p->sim->faults.on[FAULT_AWS_SIGNER]) {
+		CHECK(signer_aws_new(&p->aws_signer, &o, on_opened, p, &note) == ERR_OK);
+		return;
+	}
 	CHECK(signer_raw_new(&p->raw_signer, &p->host.clock, p->sim->ecdsa, &p->sim->account_key) ==
 	      ERR_OK);
 	p->signer = (struct signer){&signer_ops, p->raw_signer->address};
-	CHECK(listener_start(&p->listener, &p->env) == ERR_OK);
-	CHECK(worker_start(&p->worker, &p->env) == ERR_OK);
-	CHECK(sender_start(&p->sender, &p->env) == ERR_OK);
+	services_start(p);
+}
+
+static void on_head(void *ctx)
+{
+	struct sim_wake *w = ctx;
+
+	if (w->p->alive && w->p->starts == w->start && w->p->listeners[w->chain])
+		listener_wake(w->p->listeners[w->chain]);
+}
+
+void process_wake(struct process *p, const struct chain *c)
+{
+	size_t chain = c == &p->sim->gateway ? 0 : 1;
+	struct sim_wake *w;
+
+	if (!p->alive || chain >= p->chains_n || more_chance(p->sim, 10))
+		return;
+	w = arena_alloc(&p->sim->kept, sizeof(*w));
+	CHECK(w != NULL);
+	*w = (struct sim_wake){p, p->starts, chain};
+	(void)loop_after(&p->sim->loop, &p->host, more_between(p->sim, 1, 300), on_head, w);
 }
 
 void process_start(struct process *p)
@@ -299,6 +421,7 @@ void process_start(struct process *p)
 
 	/* At every start it would read all again, and no cursor would matter. */
 	p->config.decryption_from_block_number_given = p->starts++ == 0;
+	p->config.kms_operation_from_block_number_given = p->starts == 1;
 	p->disk_user.gone = false;
 	p->disk_user.changes = 0;
 	s->disk.user = &p->disk_user;
@@ -315,7 +438,7 @@ void process_start(struct process *p)
 	sim_trace(s, "process %zu: start %u", p->index, p->starts);
 	(void)snprintf(p->owner, sizeof(p->owner), "process-%zu-%u", p->index, p->starts);
 	run_before(p);
-	services_start(p);
+	signer_start(p);
 }
 
 static void on_restart(void *ctx)
@@ -326,21 +449,26 @@ static void on_restart(void *ctx)
 /* Frees what a process has; the world keeps the disk and what was sent. */
 static void process_clear(struct process *p)
 {
-	listener_stop(p->listener);
+	for (size_t i = 0; i < ARRAY_LEN(p->listeners); i++)
+		listener_stop(p->listeners[i]);
 	worker_stop(p->worker);
-	sender_stop(p->sender);
+	for (size_t i = 0; i < ARRAY_LEN(p->senders); i++)
+		sender_stop(p->senders[i]);
 	store_free(p->store);
 	provider_free(p->hosts[0]);
+	provider_free(p->ethereum);
 	provider_free(p->gateway);
 	signer_free(p->raw_signer);
+	signer_free(p->aws_signer);
 	net_abandon(p);
 	inflight_free(&p->inflight);
-	p->listener = NULL;
+	memset(p->listeners, 0, sizeof(p->listeners));
+	memset(p->senders, 0, sizeof(p->senders));
 	p->worker = NULL;
-	p->sender = NULL;
 	p->store = NULL;
-	p->gateway = p->hosts[0] = NULL;
-	p->raw_signer = NULL;
+	p->gateway = p->hosts[0] = p->ethereum = NULL;
+	p->raw_signer = p->aws_signer = NULL;
+	p->chains_n = 0;
 	p->alive = false;
 	p->host.paused_until_ms = 0;
 }

@@ -75,7 +75,7 @@ static void mishaps(struct sim *s, struct ciphertext *ct)
 	}
 }
 
-static struct ciphertext *new_ciphertext(struct sim *s, bool allowed)
+struct ciphertext *ciphertext_new(struct sim *s, bool allowed)
 {
 	struct ciphertext *ct = calloc(1, sizeof(*ct));
 	size_t n = (size_t)sim_between(s, BODY_MIN, BODY_MAX);
@@ -110,8 +110,8 @@ struct ciphertext *ciphertext_of(struct sim *s, const struct hash32 *handle)
 
 /* ---- logs ---- */
 
-static struct bytes encode(struct sim *s, const char *type_text, const struct abi_value *items,
-			   size_t n)
+struct bytes encode_kept(struct sim *s, const char *type_text, const struct abi_value *items,
+			 size_t n)
 {
 	CLEANUP(arena_free) struct arena a = arena_make(1 << 20);
 	CLEANUP(buf_free) struct buf out = buf_make(1 << 16);
@@ -125,7 +125,15 @@ static struct bytes encode(struct sim *s, const char *type_text, const struct ab
 	return kept;
 }
 
-static void encode_request(struct sim *s, struct request *r, bool legacy, bool handles)
+static void add_log(struct request *r, const char *signature, struct bytes data)
+{
+	struct request_log *l = &r->logs[r->logs_n++];
+
+	*l = (struct request_log){.topics = {abi_topic(signature)}, .topics_n = 2, .data = data};
+	u256_to_be(l->topics[1].b, u256_from_u64(r->id));
+}
+
+static void encode_public(struct sim *s, struct request *r, bool legacy, bool handles)
 {
 	struct abi_value rows[HANDLES_MAX], fields[HANDLES_MAX][4], plain[HANDLES_MAX];
 	struct abi_value senders[COPROCESSORS];
@@ -140,39 +148,37 @@ static void encode_request(struct sim *s, struct request *r, bool legacy, bool h
 		fields[i][3] = abi_items(senders, COPROCESSORS);
 		rows[i] = abi_items(fields[i], 4);
 	}
-	const struct abi_value old[] = {abi_items(rows, r->cts_n), abi_bytes(BYTES_NONE)};
-	const struct abi_value new[] = {abi_items(plain, r->cts_n), abi_bytes(BYTES_NONE)};
+	const struct abi_value old[] = {abi_items(rows, r->cts_n), abi_bytes(r->extra_data)};
+	const struct abi_value new[] = {abi_items(plain, r->cts_n), abi_bytes(r->extra_data)};
 
 	if (legacy)
-		r->legacy = encode(s, "((bytes32,uint256,bytes32,address[])[],bytes)", old, 2);
+		add_log(r, LEGACY,
+			encode_kept(s, "((bytes32,uint256,bytes32,address[])[],bytes)", old, 2));
 	if (handles)
-		r->handles = encode(s, "(bytes32[],bytes)", new, 2);
+		add_log(r, HANDLES, encode_kept(s, "(bytes32[],bytes)", new, 2));
 }
 
-/* Its logs in that block, which it is in from now on. */
-static void include(struct sim *s, struct request *r, uint64_t block)
+void request_include(struct request *r, uint64_t block)
 {
-	struct chain_log log = {.address = s->decryption};
-
 	r->block = block;
-	u256_to_be(log.topics[1].b, u256_from_u64(r->id));
-	if (r->legacy.n > 0) {
-		log.topics[0] = abi_topic(LEGACY);
-		log.data = r->legacy;
-		chain_add_log(&s->gateway, block, &log);
+	for (size_t i = 0; i < r->logs_n; i++) {
+		struct chain_log log = {.address = r->contract,
+					.topics_n = r->logs[i].topics_n,
+					.data = r->logs[i].data,
+					.tx = r->tx};
+
+		memcpy(log.topics, r->logs[i].topics, sizeof(log.topics));
+		chain_add_log(r->chain, block, &log);
 	}
-	if (r->handles.n > 0) {
-		log.topics[0] = abi_topic(HANDLES);
-		log.data = r->handles;
-		chain_add_log(&s->gateway, block, &log);
-	}
-	sim_trace(s, "request %llu: %zu handles, %s, in block %llu", (unsigned long long)r->id,
-		  r->cts_n, r->allowed ? "allowed" : "not allowed", (unsigned long long)block);
+	sim_trace(r->chain->sim, "%s %llu: %zu handles, %s, in block %llu of %s",
+		  op_kind_name(r->kind), (unsigned long long)r->id, r->cts_n,
+		  r->allowed ? "allowed" : "not allowed", (unsigned long long)block,
+		  r->chain->name);
 }
 
 void request_undecodable(struct sim *s)
 {
-	struct chain_log log = {.address = s->decryption, .undecodable = true};
+	struct chain_log log = {.address = s->decryption, .topics_n = 2, .undecodable = true};
 	struct bytes kept;
 
 	log.topics[0] = abi_topic(HANDLES);
@@ -186,19 +192,12 @@ void request_undecodable(struct sim *s)
 
 /* ---- requests ---- */
 
-static struct request *new_request(struct sim *s, uint64_t id)
+struct request *request_add(struct sim *s, const struct request *from)
 {
-	struct request *r = calloc(1, sizeof(*r));
-	bool twice = fault(s, FAULT_LOG_TWICE), legacy = sim_chance(s, 50);
-	bool allowed = sim_chance(s, 85);
-	size_t n = 1 + sim_below(s, HANDLES_MAX);
+	struct request *r = malloc(sizeof(*r));
 
 	CHECK(r != NULL);
-	r->id = id;
-	r->allowed = allowed;
-	for (size_t i = 0; i < n; i++) /* one "no" is enough */
-		r->cts[r->cts_n++] = new_ciphertext(s, allowed || i > 0);
-	encode_request(s, r, legacy || twice, !legacy || twice);
+	*r = *from;
 	if (s->requests_n == s->requests_cap) {
 		s->requests_cap = s->requests_cap ? 2 * s->requests_cap : 64;
 		s->requests = realloc(s->requests, s->requests_cap * sizeof(*s->requests));
@@ -206,6 +205,34 @@ static struct request *new_request(struct sim *s, uint64_t id)
 	}
 	s->requests[s->requests_n++] = r;
 	return r;
+}
+
+/* The context that it names, and the one that the contract pins it to. */
+static void in_context(struct sim *s, struct request *r)
+{
+	r->context = context_current(s, &s->gateway, s->gateway.head);
+	if (s->faults.on[FAULT_CONTEXT_SWITCH] && (s->rotates || more_chance(s, 70)))
+		r->extra_data = context_extra_data(s, r->context, false);
+}
+
+static struct request *new_request(struct sim *s, uint64_t id, bool user)
+{
+	bool twice = fault(s, FAULT_LOG_TWICE), legacy = sim_chance(s, 50);
+	struct request r = {.kind = OP_KIND_PUBLIC_DECRYPTION,
+			    .chain = &s->gateway,
+			    .contract = s->decryption,
+			    .id = id,
+			    .allowed = sim_chance(s, 85)};
+	size_t n = 1 + sim_below(s, HANDLES_MAX);
+
+	for (size_t i = 0; i < n; i++) /* one "no" is enough */
+		r.cts[r.cts_n++] = ciphertext_new(s, r.allowed || i > 0);
+	in_context(s, &r);
+	if (user)
+		user_ask(s, &r, twice);
+	else
+		encode_public(s, &r, legacy || twice, !legacy || twice);
+	return request_add(s, &r);
 }
 
 static void on_request(void *ctx)
@@ -217,7 +244,9 @@ static void on_request(void *ctx)
 		return;
 	chain_mine(&s->gateway);
 	for (unsigned i = 0; i < burst; i++)
-		include(s, new_request(s, ++s->next_id), s->gateway.head);
+		request_include(new_request(s, ++s->next_id,
+					    s->faults.on[FAULT_USERS] && more_chance(s, 50)),
+				s->gateway.head);
 	(void)loop_after(&s->loop, NULL, sim_between(s, 1, 2 * s->request_every_ms), on_request, s);
 }
 
@@ -227,48 +256,69 @@ void requests_begin(struct sim *s)
 	(void)loop_after(&s->loop, NULL, sim_between(s, 1, s->request_every_ms), on_request, s);
 }
 
-struct request *request_at(struct sim *s, uint64_t id)
+struct request *request_at(struct chain *c, enum op_kind kind, uint64_t id)
 {
+	const struct sim *s = c->sim;
+
 	for (size_t i = s->requests_n; i-- > 0;)
-		if (s->requests[i]->id == id && s->requests[i]->block != UINT64_MAX)
+		if (s->requests[i]->id == id && s->requests[i]->block != UINT64_MAX &&
+		    s->requests[i]->kind == kind && s->requests[i]->chain == c)
 			return s->requests[i];
 	return NULL;
 }
 
+bool request_wants_answer(const struct request *r)
+{
+	return r->kind <= OP_KIND_NEW_EPOCH;
+}
+
 /* ---- another branch ---- */
 
-void requests_unmine(struct sim *s, uint64_t from_block)
+void requests_unmine(struct chain *c, uint64_t from_block)
 {
+	struct sim *s = c->sim;
+
 	for (size_t i = 0; i < s->requests_n; i++)
-		if (s->requests[i]->block != UINT64_MAX && s->requests[i]->block >= from_block) {
+		if (s->requests[i]->chain == c && s->requests[i]->block != UINT64_MAX &&
+		    s->requests[i]->block >= from_block) {
 			s->requests[i]->block = UINT64_MAX;
 			s->requests[i]->withdrawn = true;
 		}
-	for (uint64_t n = from_block; n <= s->gateway.head; n++)
-		for (size_t i = 0; i < s->gateway.v[n].logs_n; i++)
-			s->undecodable -= s->gateway.v[n].logs[i].undecodable;
+	for (uint64_t n = from_block; n <= c->head; n++)
+		for (size_t i = 0; i < c->v[n].logs_n; i++)
+			s->undecodable -= c->v[n].logs[i].undecodable;
+}
+
+/* Governance repeats what it has asked for; users may not. */
+static bool is_dropped(struct sim *s, struct request *r)
+{
+	if (op_kind_is_slow(r->kind) || !fault(s, FAULT_REORG_DROPS))
+		return false;
+	r->dropped = true;
+	return true;
 }
 
 /* What is not on the branch now never will be. */
-void requests_remine(struct sim *s, uint64_t from_block)
+void requests_remine(struct chain *c, uint64_t from_block)
 {
-	uint64_t blocks = s->gateway.head - from_block + 1;
+	struct sim *s = c->sim;
+	uint64_t blocks = c->head - from_block + 1;
 	size_t n = s->requests_n;
 
 	for (size_t i = 0; i < n; i++) {
 		struct request *r = s->requests[i];
 
-		if (!r->withdrawn || r->block != UINT64_MAX || r->dropped)
+		if (r->chain != c || !r->withdrawn || r->block != UINT64_MAX || r->dropped)
 			continue;
-		if (fault(s, FAULT_REORG_DROPS)) {
-			r->dropped = true;
+		if (is_dropped(s, r)) {
 			if (fault(s, FAULT_REORG_REUSES))
-				include(s, new_request(s, r->id),
-					from_block + sim_below(s, blocks));
+				request_include(new_request(s, r->id, r->user != NULL),
+						from_block + sim_below(s, blocks));
 			continue;
 		}
 		r->withdrawn = false;
-		include(s, r, from_block + sim_below(s, blocks));
+		request_include(r, op_kind_is_slow(r->kind) ? from_block + more_below(s, blocks)
+							    : from_block + sim_below(s, blocks));
 	}
 }
 

@@ -43,7 +43,7 @@ void rpc_add_quantity(struct buf *out, uint64_t v);
 void rpc_add_hex_as(struct buf *out, const char *name, struct bytes b);
 void rpc_add_quantity_as(struct buf *out, const char *name, uint64_t v);
 
-/* Errors are ret_error->message; false without one: not one of its methods. */
+/* Errors are ret_error->message; false: not one of its methods. */
 bool pool_call(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error);
 void contracts_call(const struct rpc_ask *q, struct buf *out, struct rpc_error *ret_error);
 

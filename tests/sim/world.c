@@ -5,14 +5,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "sim.h"
+
+#define MORE_STREAM UINT64_C(0xc2b2ae3d27d4eb4f)
 
 enum {
 	WARM_UP_MS = 30 * SECOND, /* the listener has a cursor */
 	LOOK_EVERY_MS = 20 * SECOND,
 	REST_MAX_MS = 3 * HOUR,
-	STEPS_MAX = 10000000
+	STEPS_MAX = 10000000,
+	LOGGED_PERCENT = 10 /* of the runs: it costs time */
 };
 
 /* ---- chance ---- */
@@ -30,6 +35,21 @@ int64_t sim_between(struct sim *s, int64_t min, int64_t max)
 bool sim_chance(struct sim *s, unsigned percent)
 {
 	return sim_below(s, 100) < percent;
+}
+
+uint64_t more_below(struct sim *s, uint64_t bound)
+{
+	return rng_below(&s->more.base, bound);
+}
+
+int64_t more_between(struct sim *s, int64_t min, int64_t max)
+{
+	return max <= min ? min : min + (int64_t)more_below(s, (uint64_t)(max - min) + 1);
+}
+
+bool more_chance(struct sim *s, unsigned percent)
+{
+	return more_below(s, 100) < percent;
 }
 
 /* ---- words ---- */
@@ -76,6 +96,8 @@ static void keys_init(struct sim *s)
 
 	CHECK(ecdsa_new(&s->ecdsa, blind) == ERR_OK);
 	s->decryption = address_of(0xde);
+	s->kms_generation = address_of(0x9e);
+	s->protocol_config = address_of(0xcf);
 	s->gateway_config = address_of(0x6c);
 	s->acl = address_of(0xac);
 	memset(s->account_key.b, 0x51, sizeof(s->account_key.b));
@@ -108,17 +130,22 @@ static void world_init(struct sim *s, const struct sim_options *o)
 	s->plant = o->plant;
 	s->fault_ms = o->fault_ms;
 	(void)rng_seeded_init(&s->rng, o->seed);
+	(void)rng_seeded_init(&s->more, o->seed ^ MORE_STREAM);
 	loop_init(&s->loop);
-	(void)faults_choose(s, o->only);
+	faults_choose(s, o->only, o->plain);
+	s->log_fd = -1;
+	if (more_chance(s, LOGGED_PERCENT) && !o->plain && !o->trace)
+		s->log_fd = memfd_create("log", MFD_CLOEXEC);
 	s->kept = arena_make(256 << 20);
 	disk_init(&s->disk, o->seed + 1);
 	keys_init(s);
 	core_init(s);
+	contexts_init(s);
 	chain_init(&s->gateway, s, "gateway", GATEWAY_CHAIN, endpoints(s));
 	chain_init(&s->host, s, "host", HOST_CHAIN, endpoints(s));
 	s->gateway.block_ms = sim_between(s, 500, 4000);
 	s->host.block_ms = sim_between(s, 1000, 12000);
-	s->pool.base_fee = 1000;
+	s->gateway.pool.base_fee = s->host.pool.base_fee = 1000;
 	s->processes_n = s->faults.on[FAULT_TWO] ? 2 : 1;
 	s->disk.many = s->processes_n > 1;
 	if (o->plant && o->plant->world)
@@ -137,11 +164,12 @@ static void world_free(struct sim *s)
 	disk_image_free(&s->backup);
 	chain_free(&s->gateway);
 	chain_free(&s->host);
-	pool_free(&s->pool);
 	core_free(s);
 	requests_free(s);
 	plants_free(s);
 	ecdsa_free(s->ecdsa);
+	if (s->log_fd >= 0)
+		(void)close(s->log_fd);
 	arena_free(&s->kept);
 }
 
@@ -169,6 +197,7 @@ static void run_all(struct sim *s)
 
 	faults_show(s);
 	s->calm = true;
+	keys_prepare(s);
 	chain_begin(&s->gateway);
 	chain_begin(&s->host);
 	for (size_t i = 0; i < s->processes_n; i++)
@@ -176,6 +205,7 @@ static void run_all(struct sim *s)
 	run_for(s, WARM_UP_MS);
 	s->calm = false;
 	requests_begin(s);
+	keys_begin(s);
 	faults_begin(s);
 	run_for(s, s->fault_ms);
 	faults_end(s);

@@ -16,12 +16,12 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	--plant | --only)
-		[[ ${2:-} =~ ^[A-Za-z0-9_-]+$ ]] || misuse "$1 wants a name; --list has them"
+		[[ ${2:-} =~ ^[A-Za-z0-9_,-]+$ ]] || misuse "$1 wants a name; --list has them"
 		options+=("$1" "$2")
 		[ "$1" != --plant ] || [ -n "$seeds" ] || seeds=1000
 		shift
 		;;
-	--trace | --list) options+=("$1") ;;
+	--trace | --list | --plain) options+=("$1") ;;
 	--plants) plants=1 ;;
 	*) misuse "no option $1" ;;
 	esac
