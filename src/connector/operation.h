@@ -21,7 +21,8 @@
  * Identity is (chain, contract, kind, request id, content digest); the block hash is an attribute.
  * Every transition is a compare-and-set on (state, lease owner) in one batch: whoever lost the row
  * gets ERR_STATE_MOVED and forgets it. Terminal rows never change again, but for those withdrawn
- * with their block: included in another block they are seen anew. Two event generations of
+ * with their block (included in another block they are seen anew) and those *done* by a transaction
+ * that a re-organisation took back, which are *answered* again. Two event generations of
  * one request have one content digest, so they are one row.
  *
  * Everything here only adds statements to a batch or reads result cells; nothing does I/O.

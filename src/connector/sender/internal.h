@@ -235,6 +235,7 @@ struct sender {
 	struct young {
 		uint64_t nonce;
 		struct hash32 hash;
+		bool answered; /* it had its effect */
 		unsigned reads, missed;
 	} young[YOUNG_MAX]; /* the youngest last */
 	size_t young_n;
@@ -412,6 +413,9 @@ enum err tx_add_mark(struct store_batch *b, const struct job *j, int64_t now_ms)
 /* The next version; the same again changes nothing. */
 enum err tx_add_replace(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
+/* After the end of one that had answered its operation, and on the chain's new branch does not:
+ * that one is `answered` again, and checked anew. */
+enum err tx_add_undone(struct store_batch *b, const struct job *j, int64_t now_ms) MUST_USE;
 
 /* Reverted transactions of the operations in `answered` that `owner` holds: (operation, number). */
 enum err tx_add_reverts(struct store_batch *b, const char *owner) MUST_USE;

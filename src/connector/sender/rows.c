@@ -285,6 +285,14 @@ static const char mined_sql[] =
 static const char end_sql[] = "UPDATE tx SET state = $4, block = $5, updated_ms = $6 WHERE" OURS
 			      " AND state IN (" OPEN ")";
 
+/* Unless another transaction of ours has answered it. */
+static const char undone_sql[] =
+	"UPDATE operation SET state = 'answered', error = $4, reason = $5, due_ms = 0,"
+	" updated_ms = $6, lease_owner = NULL, lease_until_ms = 0"
+	" WHERE id = (SELECT operation FROM tx WHERE" OURS ") AND state = 'done'"
+	" AND length(answer) > 0 AND NOT EXISTS (SELECT 1 FROM tx WHERE"
+	" tx.operation = operation.id AND tx.state = 'mined')";
+
 static const char give_back_sql[] =
 	"UPDATE tx SET state = 'free', operation = NULL, raw = x'', hash = x'', updated_ms = $4"
 	" WHERE" OURS " AND state IN ('allocated','signed')";
@@ -363,6 +371,16 @@ enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms)
 			      store_blob(BYTES_OF(j->mined.b))));
 	return STORE_ADD(b, STORE_ONE, end_sql, chain, account, nonce, store_text(names[j->end]),
 			 store_int((int64_t)j->block.v), store_int(now_ms));
+}
+
+enum err tx_add_undone(struct store_batch *b, const struct job *j, int64_t now_ms)
+{
+	return STORE_ADD(b, STORE_ANY, undone_sql, store_int((int64_t)j->s->chain.v),
+			 store_blob(BYTES_OF(j->account.b)), store_int((int64_t)j->nonce),
+			 store_text(err_name(ERR_STATE_MOVED)),
+			 store_text("its transaction is not on the chain any more, or without "
+				    "effect"),
+			 store_int(now_ms));
 }
 
 enum err tx_add_reverts(struct store_batch *b, const char *owner)

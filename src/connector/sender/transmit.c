@@ -98,6 +98,8 @@ void job_store_end(struct job *j)
 		e = tx_add_end(&b, j, sender_wall_ms(j->s));
 	if (e == ERR_OK && j->op_id != 0)
 		e = add_operation_end(j, &b);
+	else if (e == ERR_OK && (j->end == TX_REVERTED || j->end == TX_LOST))
+		e = tx_add_undone(&b, j, sender_wall_ms(j->s));
 	j->storing = true;
 	e = sender_submit(j->s, &j->calls, j, 0, &b, e, on_ended);
 	if (e != ERR_OK)

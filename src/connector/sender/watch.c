@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * What the chain says of our nonces after the fact, every so often: transactions that it had and
- * has no more (a re-org, an invented receipt), and nonces below ours that nobody ever used (a count
- * that was too high). One reply is never enough: what is believed was read several times and did
- * not change in between.
+ * has no more, or without effect (a re-org, an invented receipt), and nonces below ours that nobody
+ * ever used (a count that was too high). One reply is never enough: what is believed was read
+ * several times and did not change in between.
  */
 #include "connector/sender/internal.h"
 
@@ -107,7 +107,8 @@ void watch_ended(struct job *j)
 		return;
 	if (s->young_n == ARRAY_LEN(s->young))
 		memmove(&s->young[0], &s->young[1], --s->young_n * sizeof(s->young[0]));
-	s->young[s->young_n++] = (struct young){.nonce = j->nonce, .hash = j->mined};
+	s->young[s->young_n++] =
+		(struct young){.nonce = j->nonce, .hash = j->mined, .answered = j->end == TX_MINED};
 }
 
 static struct young *young_find(struct sender *s, uint64_t nonce)
@@ -131,10 +132,11 @@ static void on_receipt(void *ctx, const struct provider_error *e, const struct r
 
 	if (!y || e->err != ERR_OK)
 		return;
-	y->missed = r ? 0 : y->missed + 1;
-	if (r && ++y->reads >= YOUNG_READS)
+	bool same = r && (r->success || !y->answered);
+	y->missed = same ? 0 : y->missed + 1;
+	if (same && ++y->reads >= YOUNG_READS)
 		young_drop(s, y);
-	else if (!r && y->missed >= WATCH_READS)
+	else if (!same && y->missed >= WATCH_READS)
 		reopen(s, nonce);
 }
 

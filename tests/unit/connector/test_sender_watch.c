@@ -48,6 +48,63 @@ static void test_a_reorg_after_the_answer(void **state)
 	check_exactly_once(f, 6);
 }
 
+/* On the new branch its transaction is there, too, and has no effect: the answer is sent anew. */
+static void test_reverted_on_another_branch(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sender_answers(f, 1, 2);
+	assert_true(sender_wait(f, "done", 2, 5000));
+	sim_pool_reorg(&f->pool, 1, false);
+	f->pool.revert_mined = true;
+	sim_pool_mine(&f->pool);
+	f->pool.revert_mined = false;
+	assert_int_equal(f->pool.count, 2);
+	assert_false(sim_pool_answered(&f->pool, 2));
+	sim_run(&f->w.sim, 90000);
+	assert_int_equal(sim_pool_count(&f->pool, 1, true), 1);
+	assert_int_equal(sim_pool_count(&f->pool, 2, false), 1);
+	assert_int_equal(sender_ops(f, "done"), 2);
+	assert_int_equal(sender_txs(f, "reverted"), 1);
+}
+
+/* The same, found after the transaction was gone for a while. */
+static void test_reverted_when_sent_again(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sender_answers(f, 1, 2);
+	assert_true(sender_wait(f, "done", 2, 5000));
+	f->pool.revert_mined = true;
+	sim_pool_reorg(&f->pool, 1, true);
+	for (unsigned i = 0; i < 600 && sender_txs(f, "reverted") == 0; i++)
+		sim_run(&f->w.sim, 100);
+	assert_int_equal(sender_txs(f, "reverted"), 1);
+	f->pool.revert_mined = false;
+	sim_run(&f->w.sim, 60000);
+	assert_int_equal(sim_pool_count(&f->pool, 2, false), 1);
+	assert_int_equal(sender_ops(f, "done"), 2);
+}
+
+/* One such reply is no news. */
+static void test_one_false_revert_is_not_believed(void **state)
+{
+	struct sender_fixture *f = *state;
+
+	sender_begin(f);
+	sender_answers(f, 1, 1);
+	assert_true(sender_wait(f, "done", 1, 5000));
+	f->pool.txs[0].success = false;
+	sim_run(&f->w.sim, 15000);
+	f->pool.txs[0].success = true;
+	sim_run(&f->w.sim, 90000);
+	assert_int_equal(f->pool.txs_n, 1);
+	assert_int_equal(sender_txs(f, "mined"), 1);
+	check_exactly_once(f, 1);
+}
+
 static void test_an_invented_receipt(void **state)
 {
 	struct sender_fixture *f = *state;
@@ -200,6 +257,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_a_reorg_after_the_answer),
+		T(test_reverted_on_another_branch),
+		T(test_reverted_when_sent_again),
+		T(test_one_false_revert_is_not_believed),
 		T(test_an_invented_receipt),
 		T(test_an_invented_receipt_of_a_used_nonce),
 		T(test_false_low_counts_do_no_harm),
