@@ -99,13 +99,20 @@ static int64_t query_int(struct sim *s, const char *sql)
 
 #define LIVE "state IN ('seen','ready','computing','answered','sending')"
 
+/* What the chain waits for no answer of is known when its block is final. */
+static bool is_open(const struct request *r)
+{
+	if (r->block == UINT64_MAX || !r->allowed)
+		return false;
+	if (request_wants_answer(r) && !r->given_up)
+		return r->answered_by == 0;
+	return r->block + CURSOR_BEHIND_MAX + FINAL_BLOCKS > r->chain->head;
+}
+
 static bool all_answered(const struct sim *s)
 {
 	for (size_t i = 0; i < s->requests_n; i++) {
-		const struct request *r = s->requests[i];
-
-		if (r->block != UINT64_MAX && r->allowed && r->answered_by == 0 &&
-		    request_wants_answer(r) && !r->given_up)
+		if (is_open(s->requests[i]))
 			return false;
 	}
 	return true;
@@ -170,8 +177,8 @@ static void check_request(struct sim *s, struct rows *rows, const struct request
 	if (r->block == UINT64_MAX)
 		return;
 	if (!row)
-		sim_fail(s, "request %" PRIu64 " of block %" PRIu64 " is lost: it has no row",
-			 r->id, r->block);
+		sim_fail(s, "%s %" PRIu64 " of block %" PRIu64 " is lost: it has no row",
+			 op_kind_name(r->kind), r->id, r->block);
 	else if (r->given_up || !request_wants_answer(r))
 		check_unanswered(s, r, row);
 	else if (r->allowed)
