@@ -157,6 +157,12 @@ static void answer_arrived(struct job *j, struct bytes message)
 	if (e != ERR_OK) {
 		metrics_inc(j->worker->env.metrics, METRIC_WORKER_CHECK_ERRORS,
 			    METRIC_CHECK_SIGNATURE);
+		/* It may answer another request of this id, which ours never reached: a send says
+		 * so. */
+		if (e == ERR_MISMATCH && j->kind->id_may_be_taken && !j->sent) {
+			j->kind->prepare(j);
+			return;
+		}
 		work_retry(j, e, "the core's answer is not acceptable: %s",
 			   note.text[0] ? note.text : err_name(e));
 		return;

@@ -75,6 +75,29 @@ static void test_core_that_knows_the_id_for_other_content(void **state)
 	assert_int_equal(f->w.core.polls, 0);
 }
 
+/* The request was never sent, or so long ago that nobody knows: what the core says at the poll may
+ * be the answer to another one of this id. Only a send tells. */
+static void test_core_that_gives_the_answer_to_other_content(void **state)
+{
+	struct fixture *f = *state;
+
+	f->w.config.max_decryption_attempts = 1000;
+	f->w.core.poll_status = GRPC_UNAVAILABLE;
+	ready_to_answer(f);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "computing", 1000));
+	sim_run(&f->w.sim, 5000);
+	f->w.core.poll_status = GRPC_OK;
+	f->w.core.wrong_count = true;
+	f->w.core.send_status = GRPC_FAILED_PRECONDITION;
+	f->w.core.text = "request_id was used before with other content";
+	restart(f);
+	assert_true(world_wait_state(&f->w, 1, "failed", 5000));
+	assert_non_null(strstr(world_reason(&f->w, 1),
+			       "the core has answered this request id for other content"));
+	assert_int_equal(f->w.core.sends, 2);
+}
+
 static void test_slow_core_is_not_a_failure(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +399,7 @@ int main(void)
 		T(test_core_that_forgot_is_sent_again),
 		T(test_core_status_classes),
 		T(test_core_that_knows_the_id_for_other_content),
+		T(test_core_that_gives_the_answer_to_other_content),
 		T(test_slow_core_is_not_a_failure),
 		T(test_signature_by_another_key),
 		T(test_other_extra_data),
