@@ -264,6 +264,7 @@ for (const [what, name, why, alert] of [
 		secure.lines.length = 0;
 		const refused = await bufCurl(`https://127.0.0.1:${secure.port}/claviger.interop.Echo/Echo`, ...tlsFlags(name));
 		assert.notEqual(refused.code, 0);
-		assert.match(refused.err, alert);
+		// The alert races with the end of the connection; then the client says only that it is closed.
+		assert.match(refused.err, new RegExp(`${alert.source}|client conn is closed|connection reset`));
 		await secure.line(why);
 	});
