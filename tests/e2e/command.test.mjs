@@ -88,7 +88,7 @@ for (const command of commands)
 
 for (const [command, args, expected] of [
 	['test', ['unti'], /no test suite "unti": unit contracts/],
-	['bench', ['crypo'], /no benchmark "crypo": crypto fhe/],
+	['bench', ['crypo'], /no benchmark "crypo": audit crypto fhe/],
 	['fuzz', ['--seconds', 'x'], /--seconds wants a number/],
 	['build', ['x'], /"x" is one argument too many/],
 	['demo', ['--json'], /^dev: demo: --json wants a word behind it: --json FILE \(/],
