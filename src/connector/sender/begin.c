@@ -20,7 +20,7 @@ void begin_failed(struct sender *s, enum err e, const char *what, const char *no
 	clock_timer_set(s->env.clock, &s->begin_timer, delay_ms, sender_prepare, s);
 }
 
-static struct job *open_find(struct sender *s, uint64_t nonce, struct address account)
+struct job *sender_open_find(struct sender *s, uint64_t nonce, struct address account)
 {
 	struct job *j = s->open.first;
 
@@ -31,7 +31,7 @@ static struct job *open_find(struct sender *s, uint64_t nonce, struct address ac
 
 enum err sender_open_row(struct sender *s, const struct tx_row *row)
 {
-	struct job *j = open_find(s, row->nonce, row->account);
+	struct job *j = sender_open_find(s, row->nonce, row->account);
 
 	if (j)
 		return ERR_OK;
@@ -67,7 +67,7 @@ enum err sender_open_row(struct sender *s, const struct tx_row *row)
 
 enum err sender_open_version(struct sender *s, const struct tx_version *v)
 {
-	struct job *j = open_find(s, v->nonce, v->account);
+	struct job *j = sender_open_find(s, v->nonce, v->account);
 
 	if (!j || hash32_eq(j->hash, v->hash))
 		return ERR_OK;

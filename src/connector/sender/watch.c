@@ -27,7 +27,8 @@ static enum err take_rows(struct sender *s, const struct store_rows *open,
 	for (size_t i = 0; i < free->rows_n; i++) {
 		uint64_t nonce = (uint64_t)store_cell(free, i, 0)->i;
 
-		if (!nonces_is_free(&s->nonces, nonce))
+		/* One that a job still holds is being given back: its end may be stored already. */
+		if (!nonces_is_free(&s->nonces, nonce) && !sender_open_find(s, nonce, s->account))
 			TRY(nonces_load_free(&s->nonces, nonce));
 	}
 	for (size_t i = 0; i < versions->rows_n; i++) {
