@@ -266,11 +266,12 @@ void sender_claim(void *sender);
 /* All that was begun is forgotten; what is on disk is where sender_prepare begins. */
 void sender_reset(struct sender *s);
 
+/* The job of that nonce; NULL: none. */
+struct job *sender_open_find(struct sender *s, uint64_t nonce, struct address account);
+
 /* An open row of the table becomes a job; one that is a job already stays. ERR_NOMEM, ERR_CORRUPT.
  */
 struct tx_row;
-/* The job of that nonce; NULL: none. */
-struct job *sender_open_find(struct sender *s, uint64_t nonce, struct address account);
 enum err sender_open_row(struct sender *s, const struct tx_row *row) MUST_USE;
 /* One of them has this version too. */
 struct tx_version;
