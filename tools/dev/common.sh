@@ -63,7 +63,7 @@ apt_packages=(
 	libpq-dev
 )
 # shellcheck disable=SC2034 # for test.sh and lint.sh
-test_packages=(valgrind postgresql systemd curl openssl)
+test_packages=(valgrind postgresql systemd curl openssl iproute2)
 # shellcheck disable=SC2034
 lint_packages=(clang-format cppcheck shellcheck)
 
