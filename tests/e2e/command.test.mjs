@@ -86,6 +86,15 @@ for (const command of commands)
 		assert.deepEqual(readdirSync(bare).sort(), ['dev', 'tools']);
 	});
 
+for (const command of commands)
+	test(`./dev ${command} knows which of its options stand alone`, () => {
+		const help = readFileSync(join(bare, 'tools', 'dev', 'help', `${command}.txt`), 'utf8');
+		for (const [, option, word] of help.matchAll(/^  (--[a-z-]+)( [A-Z]+\b)?/gm)) {
+			const { stderr } = dev(command, option, '--frobnicate');
+			assert.match(stderr, word ? new RegExp(`${option} wants a word behind it: ${option}${word}`) : /has no option --frobnicate/, `${command} ${option}`);
+		}
+	});
+
 for (const [command, args, expected] of [
 	['test', ['unti'], /no test suite "unti": unit contracts/],
 	['bench', ['crypo'], /no benchmark "crypo": audit crypto fhe/],
