@@ -77,10 +77,6 @@ const struct plant plants[] = {
 	 .what = "the sender of one chain takes the answers of the other",
 	 .find = "WHERE chain = $5 AND state = 'answered' AND due_ms <= $3",
 	 .replace = "WHERE $5 = $5 AND state = 'answered' AND due_ms <= $3"},
-	{.name = "abort-forgotten",
-	 .what = "what the chain has given up goes on",
-	 .find = "IN ('seen','ready','computing') AND request_id = $4",
-	 .replace = "IN ('given up') AND request_id = $4"},
 };
 const size_t plants_n = ARRAY_LEN(plants);
 
