@@ -3,10 +3,8 @@
 // nothing is lost, nothing is answered twice; when there is room again all is answered. The file system is mounted where
 // only this test sees it: by root, or by the root of a user namespace; where neither may, this test fails.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -15,6 +13,7 @@ import { JsonRpcProvider } from 'ethers';
 import { isRunning, waitFor } from '../../tools/devnet/processes.mjs';
 import { withNetwork } from './harness.mjs';
 import { Requester } from './load.mjs';
+import { inNamespaces } from './namespace.mjs';
 
 const portBase = Number(process.env.DISK_PORT_BASE ?? 27440);
 const perRound = 5; // a ciphertext is 100 KB, and stands in the core's database and in its log until it is answered
@@ -104,24 +103,12 @@ if (process.env[inside]) {
 	process.exit(0);
 }
 
-test('a full disk of 4 MiB loses nothing', { timeout: 240000 }, async (t) => {
-	// Under chroot nothing about the root can be changed, so mounts go where they would have gone: they are taken back below.
-	const asRoot = process.getuid() === 0 ? [['-m'], ['-m', '--propagation', 'unchanged']] : [];
-	const ways = [...asRoot, ['-r', '-m']];
-	const way = ways.find((flags) => spawnSync('unshare', [...flags, 'sh', '-c', 'mount -t tmpfs -o size=4m tmpfs /mnt && umount /mnt']).status === 0);
-	assert.ok(way, 'no file system of 4 MiB can be mounted: this test needs root, or user namespaces (unshare -rm)');
-	const dir = mkdtempSync(join(tmpdir(), 'claviger-disk-'));
-	try {
-		const child = spawn('unshare', [...way, process.execPath, fileURLToPath(import.meta.url)], {
-			stdio: ['ignore', 'pipe', 'pipe'],
-			env: { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_TEST_CONTEXT')), [inside]: dir },
-		});
-		let out = '';
-		for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (out += piece));
-		const [status] = await once(child, 'close');
-		for (const line of out.split('\n').filter((text) => text.startsWith('# '))) t.diagnostic(line.slice(2));
-		assert.equal(status, 0, out);
-	} finally {
-		rmSync(dir, { recursive: true, force: true });
-	}
-});
+test('a full disk of 4 MiB loses nothing', { timeout: 240000 }, (t) =>
+	inNamespaces(t, {
+		flags: ['-m'],
+		probe: 'mount -t tmpfs -o size=4m tmpfs /mnt && umount /mnt',
+		missing: 'no file system of 4 MiB can be mounted: this test needs root, or user namespaces (unshare -rm)',
+		file: fileURLToPath(import.meta.url),
+		inside,
+		name: 'disk',
+	}));

@@ -4,7 +4,7 @@
 // answered, once. Not counted is time in which the machine had no CPU for the loop, and by how much a server is late there
 // that does nothing: stalls.mjs.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,7 @@ import { Chaos } from './chaos.mjs';
 import { withNetwork } from './harness.mjs';
 import { judge } from './judge.mjs';
 import { Requester } from './load.mjs';
+import { inNamespaces } from './namespace.mjs';
 import { Postgres } from './postgres.mjs';
 import { Watch, report, slowLibrary } from './stalls.mjs';
 
@@ -148,27 +149,15 @@ if (process.env[inside]) {
 	process.exit(0);
 }
 
-test('names take 5 s, and 30', { timeout: 400000 }, async (t) => {
-	const flags = ['-n', '-m'];
-	// The second: under chroot there is no mount at / whose propagation could be changed.
-	const ways = [...(process.getuid() === 0 ? [flags, [...flags, '--propagation', 'unchanged']] : []), ['-r', ...flags]];
-	const way = ways.find((some) => spawnSync('unshare', [...some, 'sh', '-c', 'ip link set lo up && mount --bind /etc/hosts /etc/hosts']).status === 0);
-	assert.ok(way, 'no network of its own: this test needs iproute2, and root or user namespaces (unshare -rnm)');
-	const dir = mkdtempSync(join(tmpdir(), 'claviger-names-'));
-	try {
-		const child = spawn('unshare', [...way, process.execPath, fileURLToPath(import.meta.url)], {
-			stdio: ['ignore', 'pipe', 'pipe'],
-			env: { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== 'NODE_TEST_CONTEXT')), [inside]: dir },
-		});
-		let out = '';
-		for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (out += piece));
-		const [status] = await once(child, 'close');
-		for (const line of out.split('\n').filter((text) => text.startsWith('# '))) t.diagnostic(line.slice(2));
-		assert.equal(status, 0, out);
-	} finally {
-		rmSync(dir, { recursive: true, force: true });
-	}
-});
+test('names take 5 s, and 30', { timeout: 400000 }, (t) =>
+	inNamespaces(t, {
+		flags: ['-n', '-m'],
+		probe: 'ip link set lo up && mount --bind /etc/hosts /etc/hosts',
+		missing: 'no network of its own: this test needs iproute2, and root or user namespaces (unshare -rnm)',
+		file: fileURLToPath(import.meta.url),
+		inside,
+		name: 'names',
+	}));
 
 test('a sync takes 2 s, under connector and core', { timeout: 300000 }, async (t) => {
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-stall-'));
