@@ -236,7 +236,8 @@ static void compute_40_ms(void *ctx)
 	struct timespec t;
 	int64_t until = 0, now;
 
-	/* In nanoseconds: a start rounded down to a millisecond would make the forty up to one too few. */
+	/* In nanoseconds: a start rounded down to a millisecond would make the forty up to one too
+	 * few. */
 	do {
 		assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
 		now = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
