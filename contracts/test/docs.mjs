@@ -14,6 +14,8 @@ import { AbiCoder, Interface, TypedDataEncoder, concat, id, keccak256, toUtf8Byt
 const root = new URL("../../", import.meta.url);
 const read = (path) => readFileSync(new URL(path, root), "utf8");
 const PAGES = readdirSync(new URL("docs/protocol/", root)).filter((name) => name.endsWith(".md")).sort();
+/* These are also references: without their tables something is wrong with this test. */
+const REFERENCES = ["decryption.md", "key-generation.md"];
 const encode = (types, values) => AbiCoder.defaultAbiCoder().encode(types, values);
 
 let number = 0;
@@ -226,7 +228,7 @@ function review(page) {
 }
 
 function run() {
-	check("the pages are there", ["decryption.md", "eip712.md", "key-generation.md"].every((name) => PAGES.includes(name)));
+	check("the pages are there", ["eip712.md", ...REFERENCES].every((name) => PAGES.includes(name)));
 	eip712(read("docs/protocol/eip712.md"));
 	review(read("docs/contracts-review.md"));
 	links("docs/", "contracts-review.md", read("docs/contracts-review.md"));
@@ -235,7 +237,7 @@ function run() {
 	for (const name of PAGES) {
 		const page = read(`docs/protocol/${name}`);
 		const rows = signatures(name, page, known);
-		if (name !== "eip712.md") check(`${name}: has signatures`, rows > 30, `${rows}`);
+		if (REFERENCES.includes(name)) check(`${name}: has signatures`, rows > 30, `${rows}`);
 		links("docs/protocol/", name, page);
 	}
 }
