@@ -19,7 +19,8 @@ static void digests_read(struct reader *r, struct fhe_key_metadata *m)
 	}
 }
 
-static void metadata_read(struct reader *r, struct fhe_key_metadata *m, struct err_note *note)
+void fhe_key_metadata_read(struct reader *r, struct fhe_key_metadata *m, const char *object,
+			   struct err_note *note)
 {
 	if (r->err != ERR_OK)
 		return;
@@ -27,11 +28,11 @@ static void metadata_read(struct reader *r, struct fhe_key_metadata *m, struct e
 	bincode_expect_u32(r, 0); /* Current */
 	bincode_expect_u32(r, 3);
 	if (r->err == ERR_UNSUPPORTED)
-		(void)err_say(note, r->err, "KmsFheKeyHandles: metadata of another version");
+		(void)err_say(note, r->err, "%s: metadata of another version", object);
 	m->key_id = fhe_hash_read(r);
 	m->preproc_id = fhe_hash_read(r);
 	digests_read(r, m);
-	fhe_attestation_read(r, &m->attestation, "KmsFheKeyHandles", note);
+	fhe_attestation_read(r, &m->attestation, object, note);
 }
 
 enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct bytes serialized,
@@ -52,7 +53,7 @@ enum err kms_fhe_key_handles_read(struct fhe_key_handles *ret_handles, struct by
 	if (bincode_option(&r))
 		reader_fail(&r,
 			    err_say(note, ERR_UNSUPPORTED, "KmsFheKeyHandles: a DecompressionKey"));
-	metadata_read(&r, &h.metadata, note);
+	fhe_key_metadata_read(&r, &h.metadata, "KmsFheKeyHandles", note);
 	TRY(layout_end(&r, "KmsFheKeyHandles", note));
 	*ret_handles = h;
 	h.client_key = NULL; /* handed over */
@@ -69,7 +70,7 @@ void kms_fhe_key_handles_free(struct fhe_key_handles *h)
 
 /* ---- writing ---- */
 
-static void metadata_write(struct bincode_writer *w, const struct fhe_key_metadata *m)
+void fhe_key_metadata_write(struct bincode_writer *w, const struct fhe_key_metadata *m)
 {
 	bincode_put_u32(w, 0);
 	bincode_put_u32(w, 0);
@@ -95,6 +96,6 @@ enum err kms_fhe_key_handles_write(const struct fhe_client_key *k,
 	bincode_put_u32(&w, 1);
 	layout_write(&w, &fhe_client_key_layout, k);
 	bincode_put_u8(&w, 0);
-	metadata_write(&w, metadata);
+	fhe_key_metadata_write(&w, metadata);
 	return bincode_end(&w);
 }

@@ -41,6 +41,12 @@ struct fhe_key_metadata {
 	struct fhe_attestation attestation;
 };
 
+/* KeyGenMetadata, as a part of objects: of this one, and of a party's key shares. Errors are
+ * latched in the reader; the note begins with `object`. */
+void fhe_key_metadata_read(struct reader *r, struct fhe_key_metadata *m, const char *object,
+			   struct err_note *note);
+void fhe_key_metadata_write(struct bincode_writer *w, const struct fhe_key_metadata *m);
+
 struct fhe_key_handles {
 	struct fhe_client_key *client_key; /* owned */
 	struct fhe_key_metadata metadata;

@@ -166,7 +166,6 @@ static const struct key_shape key_shapes[FHE_KEY_COUNT] = {
 				     P(sns_compression.polynomial_size)},
 	[FHE_KEY_OPRF] = {P(has_oprf), P(compute.lwe_dimension), SIZE_MAX},
 };
-#undef P
 
 static uint64_t params_u64(const struct fhe_params *p, size_t offset)
 {
@@ -319,3 +318,44 @@ static const struct layout_row sns_compression_rows[] = {
 };
 const struct layout fhe_sns_compression_layout =
 	LAYOUT_OF("NoiseSquashingCompressionParameters", sns_compression_rows);
+
+/* ---- a whole set ---- */
+
+#define PART(of, field, of_layout)                                                                 \
+	static const struct layout_row of##_rows[] = {                                             \
+		{.kind = LAYOUT_SUB,                                                               \
+		 .name = #field,                                                                   \
+		 .offset = offsetof(struct fhe_params, field),                                     \
+		 .sub = &(of_layout)},                                                             \
+	};                                                                                         \
+	static const struct layout of = LAYOUT_OF(#field, of##_rows)
+PART(compression_part, compression, fhe_compression_layout);
+PART(sns_part, sns, fhe_sns_layout);
+PART(sns_compression_part, sns_compression, fhe_sns_compression_layout);
+
+static const struct layout_row pke_part_rows[] = {
+	{.kind = LAYOUT_SUB, .name = "pke", .offset = P(pke), .sub = &fhe_pke_layout},
+	{.kind = LAYOUT_SUB, .name = "pke_ks", .offset = P(pke_ks), .sub = &fhe_ks_layout},
+};
+static const struct layout pke_part = LAYOUT_OF("pke", pke_part_rows);
+
+static const struct layout_row rerand_part_rows[] = {
+	{.kind = LAYOUT_VARIANT, .name = "rerand", .offset = P(rerand), .min = 1, .max = 1},
+};
+static const struct layout rerand_part = LAYOUT_OF("rerand", rerand_part_rows);
+static const struct layout oprf_part = {.name = "oprf"};
+
+#define OPTION(field, part)                                                                        \
+	{                                                                                          \
+		.kind = LAYOUT_OPTION, .name = #field, .offset = P(field), .sub = &(part)          \
+	}
+static const struct layout_row params_rows[] = {
+	{.kind = LAYOUT_SUB, .name = "compute", .offset = P(compute), .sub = &fhe_compute_layout},
+	OPTION(has_pke, pke_part),
+	OPTION(has_compression, compression_part),
+	OPTION(has_sns, sns_part),
+	OPTION(has_sns_compression, sns_compression_part),
+	OPTION(has_rerand, rerand_part),
+	OPTION(has_oprf, oprf_part),
+};
+const struct layout fhe_params_layout = LAYOUT_OF("parameters", params_rows);

@@ -145,4 +145,7 @@ extern const struct layout fhe_compression_layout;     /* struct fhe_compression
 extern const struct layout fhe_sns_layout;             /* struct fhe_sns_params */
 extern const struct layout fhe_sns_compression_layout; /* struct fhe_sns_compression_params */
 
+/* A whole set, for objects of ours: the parts of a ClientKey one after the other, without keys. */
+extern const struct layout fhe_params_layout; /* struct fhe_params */
+
 #endif
