@@ -37,6 +37,15 @@ enum {
 		.min = 1, .max = PATH_TEXT_MAX, .doc = "PEM file: " what_ "."                      \
 	}
 
+#define NUMBER(path_, member_, default_, max_, doc_)                                               \
+	{                                                                                          \
+		.path = path_, .type = CONFIG_U64, FIELD(core_config, member_), .def = default_,   \
+		.min = 1, .max = max_, .doc = doc_                                                 \
+	}
+#define TOKENS(name_, default_, what_)                                                             \
+	NUMBER("rate_limiter_conf." #name_, rate.name_, default_, UINT32_MAX,                      \
+	       "Tokens that " what_ " holds from its start to its end.")
+
 static const struct config_row core_rows[] = {
 	{.path = "service.listen_address",
 	 .type = CONFIG_STRING,
@@ -113,6 +122,25 @@ static const struct config_row core_rows[] = {
 	 .def = "6000",
 	 .max = 10000000,
 	 .doc = "Ended requests that are never dropped for new ones."},
+	NUMBER("rate_limiter_conf.bucket_size", rate.bucket_size, "50000", UINT32_MAX,
+	       "Tokens that all operations share; what finds too few of them is "
+	       "RESOURCE_EXHAUSTED."),
+	TOKENS(pub_decrypt, "1", "a public decryption"),
+	TOKENS(user_decrypt, "1", "a user decryption"),
+	TOKENS(crsgen, "100", "a CRS generation"),
+	TOKENS(preproc, "25000", "a preprocessing"),
+	TOKENS(keygen, "1000", "a key generation"),
+	TOKENS(new_epoch, "1", "a new epoch"),
+	NUMBER("bandwidth_benchmark.max_payload_bytes", bandwidth.max_payload_bytes, "268435456",
+	       UINT32_MAX, "Largest payload of one session of a bandwidth benchmark."),
+	NUMBER("bandwidth_benchmark.max_sessions", bandwidth.max_sessions, "256", 1 << 16,
+	       "Most sessions of one benchmark."),
+	NUMBER("bandwidth_benchmark.max_total_bytes", bandwidth.max_total_bytes, "1073741824",
+	       INT64_MAX, "Most bytes of one benchmark: payload times sessions."),
+	NUMBER("bandwidth_benchmark.max_duration_secs", bandwidth.max_duration_secs, "60", 3600,
+	       "Longest benchmark of the kind Duration."),
+	NUMBER("bandwidth_benchmark.max_concurrent_runs", bandwidth.max_concurrent_runs, "1", 64,
+	       "Benchmarks at one time; more are RESOURCE_EXHAUSTED."),
 	{.path = "internal_config.num_rayon_threads",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, compute_threads),

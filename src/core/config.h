@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "core/bandwidth.h"
+#include "core/rate_limit.h"
 #include "core/vault.h"
 
 /* Mutual TLS of the client port. All or nothing. */
@@ -36,6 +38,8 @@ struct core_config {
 	struct vault_config public_vault, private_vault;
 	char *request_store_path;
 	uint64_t dec_capacity, min_dec_cache;
+	struct rate_limit_config rate;
+	struct bandwidth_limits bandwidth;
 	uint64_t compute_threads;
 };
 

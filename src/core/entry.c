@@ -124,6 +124,7 @@ struct entry *entry_add(struct core_service *s, const struct request_pending *p,
 	s->buckets[bucket] = e;
 	count_of(e)->entries_n++;
 	s->pending_bytes += p->message_n;
+	e->tokens = rate_limit_claim(&s->rate, p->name.kind);
 	queue_push(s, e);
 	return e;
 }
@@ -138,6 +139,7 @@ static void entry_free(struct entry *e)
 	*at = e->bucket_next;
 	count_of(e)->entries_n--;
 	s->pending_bytes -= e->message_n;
+	rate_limit_give(&s->rate, &e->tokens);
 	while (e->waiters)
 		visit_drop(e->waiters);
 	buf_free(&e->message);

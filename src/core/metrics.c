@@ -89,6 +89,7 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 		{"kms_meta_storage_crs_generations_in_store", crsgen->stored},
 		{"kms_crs_generations_running", crsgen->running},
 		{"kms_calls_waiting", g->calls_waiting},
+		{"kms_rate_limiter_usage", g->rate_tokens_used},
 		{"kms_fhe_key_cache_size", g->fhe_keys},
 		{"kms_serving", g->serving},
 	};

@@ -49,6 +49,7 @@ struct metrics_gauges {
 	struct kind_gauges requests[REQUEST_KINDS];
 	size_t calls_waiting;
 	size_t fhe_keys;
+	size_t rate_tokens_used;
 	uint64_t connections_refused;
 	int64_t tls_not_after_s; /* 0: no TLS */
 	bool serving;

@@ -158,6 +158,7 @@ static enum err service_open(struct node *n, struct err_note *note)
 						     .rng = rng_system(),
 						     .capacity = (size_t)c->dec_capacity,
 						     .finished_min = (size_t)c->min_dec_cache,
+						     .rate = c->rate,
 						     .seed = seed,
 						     .broken = n->o.broken,
 						     .broken_ctx = n->o.broken_ctx,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Life of the service and its methods: check, admit, answer. */
+/* Life of the service, and of a request: check, admit, answer. */
 #include "core/service.h"
 
 #include <stdlib.h>
@@ -8,12 +8,6 @@
 #include "core/service_internal.h"
 #include "kms.v1.pb-c.h"
 #include "net/protobuf.h"
-
-/* A RequestId is 66 bytes; some room for unknown fields. */
-enum {
-	SMALL_REQUEST_MAX = 4 << 10,
-	KEY_REQUEST_MAX = 64 << 10,
-};
 
 static struct request_name visit_name(const struct visit *v)
 {
@@ -87,7 +81,7 @@ static void visit_result(struct visit *v)
 		visit_fail(v, e, &(struct err_note){"the database is busy"});
 }
 
-static void result_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind)
+void service_result_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind)
 {
 	struct visit *v = visit_new(s, call, kind, works[kind].result);
 	enum err e;
@@ -119,8 +113,11 @@ static void visit_accepted(struct visit *v, const struct request_admission *a)
 		.preproc_id = v->preproc_id,
 		.preproc_params = a->preproc_params,
 	};
-	struct entry *entry = entry_add(s, &pending, message);
+	struct entry *entry;
 	char id[REQUEST_ID_TEXT_SIZE];
+
+	rate_limit_give(&s->rate, &v->tokens); /* the entry claims them */
+	entry = entry_add(s, &pending, message);
 
 	if (a->restarted && count->finished_n > 0)
 		count->finished_n--;
@@ -159,11 +156,13 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 		visit_accepted(v, &a);
 	else if (!a.known && v->taken)
 		visit_recover(v);
-	else if (!a.known && v->kind == REQUEST_KEYGEN)
+	else if (!a.known && v->kind == REQUEST_KEYGEN &&
+		 !(v->limited && a.preproc == PREPROC_READY))
 		keygen_refuse(v, &a);
 	else if (!a.known || (a.state == REQUEST_FAILED && !works[v->kind].key))
 		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED,
-				  "the node holds as many requests as it may");
+				  v->limited ? "the node works on as much as its rate limit allows"
+					     : "the node holds as many requests as it may");
 	else if (!hash32_eq(a.digest, v->digest))
 		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
 				  "request_id was used before with other content");
@@ -199,12 +198,16 @@ static void visit_checked(void *job)
 	}
 
 	struct bytes message = grpc_call_request(v->call);
+
+	v->limited = !rate_limit_take(&s->rate, v->kind, &v->tokens);
+
 	const struct request_offer offer = {
 		.name = visit_name(v),
 		.digest = v->digest,
 		.message = message,
 		.now_ms = clock_wall_ms(loop_clock(s->o.loop)),
-		.lookup_only = v->taken || v->preproc_used || !entries_room(s, v->kind, message.n),
+		.lookup_only = v->limited || v->taken || v->preproc_used ||
+			       !entries_room(s, v->kind, message.n),
 		.params = v->params,
 		.preproc_id = v->preproc_id,
 	};
@@ -218,8 +221,8 @@ static void visit_checked(void *job)
 	s->kinds[v->kind].reserved_n++;
 }
 
-static void request_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
-			   bool sync)
+void service_request_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
+			    bool sync)
 {
 	struct visit *v = visit_new(s, call, kind, works[kind].request);
 
@@ -235,113 +238,6 @@ static void request_handle(struct core_service *s, struct grpc_call *call, enum 
 		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED, "the node has too much to compute");
 	}
 }
-
-/* ---- methods ---- */
-
-static void public_decrypt_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, false);
-}
-
-static void public_decrypt_sync_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION, true);
-}
-
-static void public_result_handle(void *ctx, struct grpc_call *call)
-{
-	result_handle(ctx, call, REQUEST_PUBLIC_DECRYPTION);
-}
-
-static void user_decrypt_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_USER_DECRYPTION, false);
-}
-
-static void user_decrypt_sync_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_USER_DECRYPTION, true);
-}
-
-static void user_result_handle(void *ctx, struct grpc_call *call)
-{
-	result_handle(ctx, call, REQUEST_USER_DECRYPTION);
-}
-
-static void keygen_preproc_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_KEYGEN_PREPROC, false);
-}
-
-static void keygen_preproc_result_handle(void *ctx, struct grpc_call *call)
-{
-	result_handle(ctx, call, REQUEST_KEYGEN_PREPROC);
-}
-
-static void keygen_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_KEYGEN, false);
-}
-
-static void keygen_result_handle(void *ctx, struct grpc_call *call)
-{
-	result_handle(ctx, call, REQUEST_KEYGEN);
-}
-
-static void crsgen_handle(void *ctx, struct grpc_call *call)
-{
-	request_handle(ctx, call, REQUEST_CRSGEN, false);
-}
-
-static void crsgen_result_handle(void *ctx, struct grpc_call *call)
-{
-	result_handle(ctx, call, REQUEST_CRSGEN);
-}
-
-/* Every other rpc of the service has no row, and the server says UNIMPLEMENTED. */
-const struct grpc_method core_service_methods[] = {
-	{.path = "/" CORE_SERVICE_NAME "/PublicDecrypt", .handler = public_decrypt_handle},
-	{.path = "/" CORE_SERVICE_NAME "/PublicDecryptSync", .handler = public_decrypt_sync_handle},
-	{.path = "/" CORE_SERVICE_NAME "/GetPublicDecryptionResult",
-	 .handler = public_result_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/UserDecrypt", .handler = user_decrypt_handle},
-	{.path = "/" CORE_SERVICE_NAME "/UserDecryptSync", .handler = user_decrypt_sync_handle},
-	{.path = "/" CORE_SERVICE_NAME "/GetUserDecryptionResult",
-	 .handler = user_result_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/KeyGenPreproc",
-	 .handler = keygen_preproc_handle,
-	 .request_max = KEY_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/GetKeyGenPreprocResult",
-	 .handler = keygen_preproc_result_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/KeyGen",
-	 .handler = keygen_handle,
-	 .request_max = KEY_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/GetKeyGenResult",
-	 .handler = keygen_result_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/AbortKeyGen",
-	 .handler = keygen_abort_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/CrsGen",
-	 .handler = crsgen_handle,
-	 .request_max = KEY_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/GetCrsGenResult",
-	 .handler = crsgen_result_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/AbortCrsGen",
-	 .handler = crsgen_abort_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
-	 .handler = health_status_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-	{.path = "/grpc.health.v1.Health/Check",
-	 .handler = health_check_handle,
-	 .request_max = SMALL_REQUEST_MAX},
-};
-const size_t core_service_methods_n = ARRAY_LEN(core_service_methods);
 
 /* ---- life ---- */
 
@@ -401,6 +297,7 @@ enum err core_service_new(struct core_service **ret_service,
 	if (!s)
 		return ERR_NOMEM;
 	s->o = *options;
+	s->rate.config = options->rate;
 	FOR_EACH_REQUEST_KIND(k)
 	s->kinds[k] = (struct kind_count){.core = s, .kind = k};
 
@@ -465,6 +362,7 @@ struct metrics_gauges core_service_gauges(const struct core_service *s)
 	struct metrics_gauges g = {
 		.calls_waiting = s->waiters_n,
 		.fhe_keys = s->o.keys->n,
+		.rate_tokens_used = s->rate.used,
 		.serving = s->phase == CORE_SERVING,
 	};
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "core/key_ring.h"
 #include "core/metrics.h"
+#include "core/rate_limit.h"
 #include "core/signing_key.h"
 #include "net/grpc_server.h"
 #include "net/pool.h"
@@ -31,8 +32,9 @@ struct core_service_options {
 	struct rng *rng;         /* for sealing and for new keys; any thread, as rng_system() */
 	size_t capacity;         /* decryptions kept with their results, pending ones included */
 	size_t finished_min;     /* of these, ended ones that are never evicted for a new request */
-	uint64_t seed;           /* of the table of requests */
-	loop_fn *broken;         /* CORE_BROKEN was entered; may be NULL */
+	struct rate_limit_config rate;
+	uint64_t seed;   /* of the table of requests */
+	loop_fn *broken; /* CORE_BROKEN was entered; may be NULL */
 	void *broken_ctx;
 };
 

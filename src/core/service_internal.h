@@ -76,6 +76,8 @@ struct visit {
 
 	bool abort;         /* waits for the end of what it withdrew */
 	bool reserved;      /* counts towards capacity until the store has answered */
+	bool limited;       /* there were not enough tokens for it */
+	uint64_t tokens;    /* that it holds, until its entry does */
 	struct timer timer; /* while waiting */
 	struct visit **list, *next, *prev;
 };
@@ -95,6 +97,7 @@ struct entry {
 	size_t message_n;
 	struct buf message; /* may be empty: then it is only in the store */
 	int64_t accepted_ms;
+	uint64_t tokens; /* of the bucket, until its end is recorded */
 
 	/* Of a key generation. */
 	struct hash32 preproc_id;
@@ -132,6 +135,7 @@ struct core_service {
 	struct entry *queue_head, *queue_tail;
 
 	struct kind_count kinds[REQUEST_KINDS];
+	struct rate_limit rate;
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
@@ -143,6 +147,13 @@ struct core_service {
 	loop_fn *stopped;
 	void *stopped_ctx;
 };
+
+/* ---- service.c ---- */
+
+/* A request of this kind; with `sync` the answer is its result. And the result alone. */
+void service_request_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind,
+			    bool sync);
+void service_result_handle(struct core_service *s, struct grpc_call *call, enum request_kind kind);
 
 /* ---- visit.c ---- */
 
@@ -169,7 +180,8 @@ enum grpc_status visit_status(enum err e);
 /* ---- entry.c ---- */
 
 struct entry *entry_find(const struct core_service *s, struct request_name name);
-/* `message` empty: to be read from the store. NULL without memory. */
+/* `message` empty: to be read from the store. It takes the tokens of its kind: whoever holds them
+ * for it gives them back before. NULL without memory. */
 struct entry *entry_add(struct core_service *s, const struct request_pending *p,
 			struct bytes message);
 /* The key generation, or the preprocessing, that works with this preprocessing id; NULL. */

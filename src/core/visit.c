@@ -107,6 +107,7 @@ void visit_drop(struct visit *v)
 		clock_timer_cancel(loop_clock(s->o.loop), &v->timer);
 	}
 	list_remove(v);
+	rate_limit_give(&s->rate, &v->tokens);
 	buf_free(&v->answer);
 	free(v);
 }

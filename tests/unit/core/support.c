@@ -278,6 +278,8 @@ void fixture_make(struct fixture *f, enum key_set set)
 	c->message_size_max = GRPC_MESSAGE_MAX;
 	c->dec_capacity = 10000;
 	c->min_dec_cache = 6000;
+	c->rate = rate_limit_defaults;
+	c->bandwidth = bandwidth_limits_defaults;
 	c->compute_threads = 2;
 }
 
