@@ -199,6 +199,9 @@ static const char *const steps[] = {
 	"CREATE INDEX operation_answered ON operation (chain, due_ms, id) WHERE state = "
 	"'answered';"
 	"CREATE INDEX operation_leased ON operation (lease_owner) WHERE lease_owner IS NOT NULL;",
+
+	/* 10: which block of that number; empty: not known, of rows that are older than this. */
+	"ALTER TABLE tx ADD COLUMN block_hash BLOB NOT NULL DEFAULT x'';",
 };
 
 const struct store_migrations connector_migrations = {

@@ -266,10 +266,10 @@ static void on_count(void *ctx, const struct provider_error *e, uint64_t count)
 	}
 	now_ms = sender_wall_ms(s);
 	if (count < s->ended_end)
-		err = submit_checked(
-			s, 0, &b,
-			tx_add_reopen(&b, s->chain, s->account, count, REOPEN_MAX, now_ms),
-			on_reopened);
+		err = submit_checked(s, 0, &b,
+				     tx_add_reopen(&b, s->chain, s->account, count, INT64_MAX,
+						   REOPEN_MAX, now_ms),
+				     on_reopened);
 	else
 		err = submit_checked(s, (size_t)count, &b,
 				     tx_add_used(&b, s->chain, s->account, count, now_ms), on_used);

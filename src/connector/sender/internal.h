@@ -46,12 +46,13 @@ enum {
 	WEI_PER_GWEI = 1000000000,
 	REOPEN_MAX = 64, /* mined transactions that a chain may forget and get again … */
 	REOPEN_RUNNING_MAX = 1024, /* … and those that this process saw there */
-	WATCH_MS = 10000,          /* the chain's count and the youngest receipts */
+	WATCH_MS = 10000,          /* the chain's count, and whether what was mined still is */
 	WATCH_READS = 3,           /* the same surprise so often in a row is believed */
-	YOUNG_MAX = 8,             /* mined transactions whose receipts are read again … */
-	YOUNG_READS = 6,           /* … so often */
-	FAR_READS = 4,             /* nonces below ours that nobody used: as above */
-	FILL_MAX = 64,             /* so many are filled; above, ours are given up */
+	MARKS_MAX = 16,         /* mined transactions whose receipts are read again at once … */
+	MARK_AGE_MS = 86400000, /* … for a day: some nodes forget receipts */
+	MARK_ROWS_MAX = 1024,   /* … for so many, where several are in one block */
+	FAR_READS = 4,          /* nonces below ours that nobody used: as above */
+	FILL_MAX = 64,          /* so many are filled; above, ours are given up */
 	FILL_AT_ONCE = 8,
 };
 
@@ -153,10 +154,22 @@ struct job {
 
 	/* STAGE_END */
 	enum tx_end end;
-	bool unsure; /* whether its nonce was ever stored: it need not be there to be freed */
+	bool unsure; /* whether a batch was stored: its nonce need not be there to be freed */
 	struct block_number block;
+	struct hash32 block_hash;
 	struct hash32 mined; /* which of the versions */
 	bool storing;
+};
+
+/* A transaction that was in a block when it was read last. */
+struct tx_mined {
+	uint64_t nonce, last; /* up to `last` they are in the same block */
+	struct hash32 hash, block_hash;
+	enum {
+		MINED_UNKNOWN,
+		MINED_THERE,
+		MINED_GONE,
+	} seen;
 };
 
 struct job_list {
@@ -232,13 +245,16 @@ struct sender {
 	/* watching */
 	struct scope watch_calls;
 	struct timer watch_timer;
-	struct young {
-		uint64_t nonce;
-		struct hash32 hash;
-		bool answered; /* it had its effect */
-		unsigned reads, missed;
-	} young[YOUNG_MAX]; /* the youngest last */
-	size_t young_n;
+	struct marks {
+		struct tx_mined v[MARKS_MAX];
+		size_t n, out; /* receipts that are asked */
+		bool busy, more, placed;
+		uint64_t settled;   /* up to this nonce all are in blocks of the chain */
+		unsigned bad_reads; /* looks in a row that found one that is not */
+		uint64_t bad, step; /* the search for the last one that is */
+	} marks;
+	bool reopen_failed; /* of these: it is tried again */
+	uint64_t reopen_first, reopen_end;
 	unsigned fewer_reads, far_reads;
 	uint64_t fewer_count, far_count;
 };
@@ -349,10 +365,18 @@ void lease_release(struct sender *s);
 enum err lease_add_check(struct store_batch *b, const struct sender *s) MUST_USE;
 void lease_doubt(struct sender *s); /* a batch with that check was not stored */
 
+/* ---- marks.c ---- */
+
+/* Is what was mined still mined? What is not is open again. */
+void marks_look(struct sender *s);
+
 /* ---- watch.c ---- */
 
-void sender_watch(void *sender); /* from now on, every WATCH_MS */
-void watch_ended(struct job *j); /* one of ours is stored as ended */
+/* All that ended from that nonce on, `end` not included, is open again, and its bytes sent. */
+void watch_reopen(struct sender *s, uint64_t first, uint64_t end);
+struct job *watch_lowest(struct sender *s); /* open, and of our sequence of nonces; NULL: none */
+void sender_watch(void *sender);            /* from now on, every WATCH_MS */
+void watch_ended(const struct job *j);      /* one of ours is stored as ended */
 void watch_stop(struct sender *s);
 
 /* ---- rows.c: table tx ---- */
@@ -394,10 +418,16 @@ struct tx_version {
 enum err tx_version_from_row(struct tx_version *ret, const struct store_rows *rows,
 			     size_t i) MUST_USE;
 
-/* Transactions of ours that the chain has forgotten are open again, and their bytes are sent
- * again: unless they are more than `limit`, then nothing changes. Result 0: rows opened. */
+/* Transactions of ours that the chain has forgotten, from the nonce `first` on and before `end`,
+ * are open again, and their bytes are sent again: unless they are more than `limit`, then nothing
+ * changes. Result 0: rows opened. */
 enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct address account,
-		       uint64_t count, unsigned limit, int64_t now_ms) MUST_USE;
+		       uint64_t first, uint64_t end, unsigned limit, int64_t now_ms) MUST_USE;
+/* Mined or reverted in a block whose hash is known: from `first` on, the last one before `end`. */
+enum err tx_add_mined_from(struct store_batch *b, const struct sender *s, uint64_t first,
+			   uint64_t end, unsigned limit) MUST_USE;
+enum err tx_add_mined_before(struct store_batch *b, const struct sender *s, uint64_t end) MUST_USE;
+enum err tx_mined_from_row(struct tx_mined *ret, const struct store_rows *rows, size_t i) MUST_USE;
 /* Three results: open rows from that nonce on, free ones, versions, as in tx_loaded. */
 enum err tx_add_open_from(struct store_batch *b, struct chain_id chain, struct address account,
 			  const char *owner, uint64_t nonce) MUST_USE;

@@ -61,6 +61,7 @@ void job_found(struct job *j, const struct receipt *r)
 			  log_i("nonce", (int64_t)j->nonce), log_i("block", (int64_t)r->block.v),
 			  log_i("gas_used", (int64_t)r->gas_used),
 			  log_hex("tx", BYTES_OF(r->tx_hash.b)));
+	j->block_hash = r->block_hash;
 	job_end(j, r->success ? TX_MINED : TX_REVERTED, r->block, r->tx_hash);
 }
 

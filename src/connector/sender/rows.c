@@ -170,13 +170,14 @@ enum err tx_version_from_row(struct tx_version *ret, const struct store_rows *ro
 
 /* ---- the chain's count of our transactions differs from ours ---- */
 
-#define FORGOTTEN " chain = $1 AND account = $2 AND nonce >= $3 AND state IN (" ENDED ")"
+#define FORGOTTEN                                                                                  \
+	" chain = $1 AND account = $2 AND nonce >= $3 AND nonce < $4 AND state IN (" ENDED ")"
 
 /* What was signed once is sent again rather than another transaction: its bytes may be anywhere. */
 static const char reopen_sql[] = "UPDATE tx SET state = CASE WHEN length(raw) > 0 THEN 'broadcast' "
-				 "ELSE 'free' END, block = 0,"
-				 " updated_ms = $4 WHERE" FORGOTTEN
-				 " AND (SELECT count(*) FROM tx WHERE" FORGOTTEN ") <= $5";
+				 "ELSE 'free' END, block = 0, block_hash = x'',"
+				 " updated_ms = $5 WHERE" FORGOTTEN
+				 " AND (SELECT count(*) FROM tx WHERE" FORGOTTEN ") <= $6";
 
 static const char open_from_sql[] =
 	"SELECT tx.nonce, tx.account, tx.state, tx.raw, tx.hash, o.id, o.created_ms, o.deferrals, "
@@ -201,11 +202,11 @@ static const char used_sql[] =
 	" WHERE chain = $1 AND account = $2 AND nonce < $3 AND state = 'free' AND" INDEX;
 
 enum err tx_add_reopen(struct store_batch *b, struct chain_id chain, struct address account,
-		       uint64_t count, unsigned limit, int64_t now_ms)
+		       uint64_t first, uint64_t end, unsigned limit, int64_t now_ms)
 {
 	return STORE_ADD(b, STORE_ANY, reopen_sql, store_int((int64_t)chain.v),
-			 store_blob(BYTES_OF(account.b)), store_int((int64_t)count),
-			 store_int(now_ms), store_int(limit));
+			 store_blob(BYTES_OF(account.b)), store_int((int64_t)first),
+			 store_int((int64_t)end), store_int(now_ms), store_int(limit));
 }
 
 enum err tx_add_open_from(struct store_batch *b, struct chain_id chain, struct address account,
@@ -218,6 +219,46 @@ enum err tx_add_open_from(struct store_batch *b, struct chain_id chain, struct a
 	TRY(STORE_ADD(b, STORE_ANY, open_from_sql, c, store_text(owner), a, n));
 	TRY(STORE_ADD(b, STORE_ANY, free_from_sql, c, a, n));
 	return STORE_ADD(b, STORE_ANY, versions_sql, c);
+}
+
+#define IN_A_BLOCK " state IN ('mined','reverted') AND length(block_hash) = 32 AND updated_ms > $4"
+
+static const char mined_from_sql[] =
+	"SELECT nonce, hash, block_hash FROM tx WHERE chain = $1 AND account = $2 AND nonce >= $3"
+	" AND nonce < $5 AND" IN_A_BLOCK " ORDER BY nonce LIMIT $6";
+
+static const char mined_before_sql[] =
+	"SELECT nonce, hash, block_hash FROM tx WHERE chain = $1 AND account = $2 AND nonce < $3"
+	" AND" IN_A_BLOCK " ORDER BY nonce DESC LIMIT 1";
+
+enum err tx_add_mined_from(struct store_batch *b, const struct sender *s, uint64_t first,
+			   uint64_t end, unsigned limit)
+{
+	return STORE_ADD(b, STORE_ANY, mined_from_sql, store_int((int64_t)s->chain.v),
+			 store_blob(BYTES_OF(s->account.b)), store_int((int64_t)first),
+			 store_int(sender_wall_ms(s) - MARK_AGE_MS), store_int((int64_t)end),
+			 store_int(limit));
+}
+
+enum err tx_add_mined_before(struct store_batch *b, const struct sender *s, uint64_t end)
+{
+	return STORE_ADD(b, STORE_ANY, mined_before_sql, store_int((int64_t)s->chain.v),
+			 store_blob(BYTES_OF(s->account.b)), store_int((int64_t)end),
+			 store_int(sender_wall_ms(s) - MARK_AGE_MS));
+}
+
+enum err tx_mined_from_row(struct tx_mined *ret, const struct store_rows *rows, size_t i)
+{
+	const struct store_value *c = store_cell(rows, i, 0);
+	struct tx_mined m = {.nonce = (uint64_t)c[0].i};
+
+	CHECK(rows->columns_n == 3);
+	if (c[0].i < 0 || !fixed(m.hash.b, sizeof(m.hash.b), &c[1]) ||
+	    !fixed(m.block_hash.b, sizeof(m.block_hash.b), &c[2]))
+		return ERR_CORRUPT;
+	m.last = m.nonce;
+	*ret = m;
+	return ERR_OK;
 }
 
 enum err tx_add_far(struct store_batch *b, const struct job *j, int64_t now_ms)
@@ -252,7 +293,8 @@ static const char allocate_sql[] =
 	" ON CONFLICT (chain, account, nonce) DO UPDATE SET operation = excluded.operation, state "
 	"= "
 	"'allocated', raw = x'', hash = x'', fee_max = excluded.fee_max, priority_fee = "
-	"excluded.priority_fee, gas = excluded.gas, attempts = 0, block = 0, updated_ms = "
+	"excluded.priority_fee, gas = excluded.gas, attempts = 0, block = 0, block_hash = x'', "
+	"updated_ms = "
 	"excluded.updated_ms WHERE tx.state IN ('free','allocated')";
 
 static const char signed_sql[] =
@@ -282,8 +324,9 @@ static const char mined_sql[] =
 	"UPDATE tx SET hash = $4, raw = coalesce((SELECT v.raw FROM tx_version v WHERE"
 	" v.chain = $1 AND v.account = $2 AND v.nonce = $3 AND v.hash = $4), raw) WHERE" OURS;
 
-static const char end_sql[] = "UPDATE tx SET state = $4, block = $5, updated_ms = $6 WHERE" OURS
-			      " AND state IN (" OPEN ")";
+static const char end_sql[] =
+	"UPDATE tx SET state = $4, block = $5, block_hash = $6, updated_ms = $7 WHERE" OURS
+	" AND state IN (" OPEN ")";
 
 /* Unless another transaction of ours has answered it. */
 static const char undone_sql[] =
@@ -370,7 +413,9 @@ enum err tx_add_end(struct store_batch *b, const struct job *j, int64_t now_ms)
 		TRY(STORE_ADD(b, STORE_ANY, mined_sql, chain, account, nonce,
 			      store_blob(BYTES_OF(j->mined.b))));
 	return STORE_ADD(b, STORE_ONE, end_sql, chain, account, nonce, store_text(names[j->end]),
-			 store_int((int64_t)j->block.v), store_int(now_ms));
+			 store_int((int64_t)j->block.v),
+			 store_blob(j->end == TX_LOST ? BYTES_NONE : BYTES_OF(j->block_hash.b)),
+			 store_int(now_ms));
 }
 
 enum err tx_add_undone(struct store_batch *b, const struct job *j, int64_t now_ms)

@@ -407,7 +407,6 @@ void sender_reset(struct sender *s)
 	nonces_free(&s->nonces);
 	s->leased = s->loaded = s->count_read = s->claiming = s->claim_more = false;
 	s->fee_asked = s->head_asked = s->gap = s->raising = false;
-	s->young_n = 0;
 	s->fewer_reads = s->far_reads = 0;
 	s->ended_end = 0;
 }

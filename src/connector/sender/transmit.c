@@ -55,6 +55,7 @@ static void end_failed(struct job *j, enum err e, const char *note)
 		  log_e(e), log_s("detail", note), log_i("nonce", (int64_t)j->nonce));
 	j->due_ms = sender_mono_ms(j->s) + FEE_FRESH_MS;
 	j->storing = false;
+	j->unsure = true; /* or it was: the commit may have happened */
 	sender_pump(j->s);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * What the chain says of our nonces after the fact, every so often: transactions that it had and
- * has no more, or without effect (a re-org, an invented receipt), and nonces below ours that nobody
- * ever used (a count that was too high). One reply is never enough: what is believed was read
- * several times and did not change in between.
+ * What the chain says of our nonces after the fact, every so often: that there are fewer than it
+ * had, and nonces below ours that nobody ever used (a count that was too high). One reply is never
+ * enough: what is believed was read several times and did not change in between.
  */
 #include "connector/sender/internal.h"
 
@@ -46,10 +45,12 @@ static void on_reopened(void *ctx, const struct store_result *r)
 
 	if (!s)
 		return;
+	bool again = s->reopen_failed;
+	s->reopen_failed = r->err != ERR_OK && r->err != ERR_STATE_MOVED;
 	rest(s);
 	if (r->err == ERR_STATE_MOVED)
 		lease_doubt(s);
-	if (r->err != ERR_OK || r->rows[0].changed == 0) {
+	if (r->err != ERR_OK || (r->rows[0].changed == 0 && !again)) {
 		LOG_ERROR(s->env.log,
 			  "The gateway has forgotten transactions of ours, they cannot be opened",
 			  log_e(r->err), log_s("detail", r->note.text),
@@ -65,21 +66,26 @@ static void on_reopened(void *ctx, const struct store_result *r)
 	sender_pump(s);
 }
 
-static void reopen(struct sender *s, uint64_t count)
+void watch_reopen(struct sender *s, uint64_t first, uint64_t end)
 {
 	struct store_batch b = store_batch_make(SENDER_BATCH_BYTES_MAX);
-	enum err e = tx_add_reopen(&b, s->chain, s->account, count, REOPEN_RUNNING_MAX,
+	enum err e = tx_add_reopen(&b, s->chain, s->account, first, end, REOPEN_RUNNING_MAX,
 				   sender_wall_ms(s));
 
 	s->fewer_reads = 0;
-	s->young_n = 0;
+	s->reopen_first = first;
+	s->reopen_end = end;
+	if (s->marks.settled >= first)
+		s->marks.settled = first > 0 ? first - 1 : 0;
 	if (e == ERR_OK)
-		e = tx_add_open_from(&b, s->chain, s->account, s->env.owner, count);
+		e = tx_add_open_from(&b, s->chain, s->account, s->env.owner, first);
 	if (e == ERR_OK)
 		e = lease_add_check(&b, s);
-	e = sender_submit(s, &s->watch_calls, s, (size_t)count, &b, e, on_reopened);
-	if (e != ERR_OK)
+	e = sender_submit(s, &s->watch_calls, s, (size_t)first, &b, e, on_reopened);
+	if (e != ERR_OK) {
+		s->reopen_failed = true;
 		rest(s);
+	}
 }
 
 /* A count that grows is that of a node that lags. */
@@ -94,68 +100,17 @@ static bool fewer(struct sender *s, uint64_t count)
 	return true;
 }
 
-/* ---- receipts of the youngest ---- */
-
-void watch_ended(struct job *j)
+void watch_ended(const struct job *j)
 {
 	struct sender *s = j->s;
 
-	if (j->end == TX_FREE || j->foreign || j->far)
-		return;
-	if (s->ended_end <= j->nonce)
+	if (j->end != TX_FREE && !j->foreign && !j->far && s->ended_end <= j->nonce)
 		s->ended_end = j->nonce + 1;
-	if (j->end == TX_LOST)
-		return;
-	if (s->young_n == ARRAY_LEN(s->young))
-		memmove(&s->young[0], &s->young[1], --s->young_n * sizeof(s->young[0]));
-	s->young[s->young_n++] =
-		(struct young){.nonce = j->nonce, .hash = j->mined, .answered = j->end == TX_MINED};
-}
-
-static struct young *young_find(struct sender *s, uint64_t nonce)
-{
-	for (size_t i = 0; i < s->young_n; i++)
-		if (s->young[i].nonce == nonce)
-			return &s->young[i];
-	return NULL;
-}
-
-static void young_drop(struct sender *s, struct young *y)
-{
-	*y = s->young[--s->young_n];
-}
-
-static void on_receipt(void *ctx, const struct provider_error *e, const struct receipt *r)
-{
-	size_t nonce;
-	struct sender *s = ticket_close(ctx, &nonce);
-	struct young *y = s ? young_find(s, nonce) : NULL;
-
-	if (!y || e->err != ERR_OK)
-		return;
-	bool same = r && (r->success || !y->answered);
-	y->missed = same ? 0 : y->missed + 1;
-	if (same && ++y->reads >= YOUNG_READS)
-		young_drop(s, y);
-	else if (!same && y->missed >= WATCH_READS)
-		reopen(s, nonce);
-}
-
-static void ask_receipts(struct sender *s)
-{
-	for (size_t i = 0; i < s->young_n; i++) {
-		struct ticket *t =
-			scope_open(&s->watch_calls, s->env.inflight, s, (size_t)s->young[i].nonce);
-
-		if (t && provider_receipt(s->env.chain.provider, s->young[i].hash, on_receipt, t) !=
-				 ERR_OK)
-			(void)ticket_close(t, NULL);
-	}
 }
 
 /* ---- nonces that nobody used ---- */
 
-static struct job *lowest_own(struct sender *s)
+struct job *watch_lowest(struct sender *s)
 {
 	struct job *j = s->open.first;
 
@@ -232,7 +187,7 @@ static void fill(struct sender *s, uint64_t from, uint64_t to)
 /* Waits with bytes that a node has, and nothing of ours is before it. */
 static bool behind_nothing(struct sender *s, uint64_t count, uint64_t *ret_nonce)
 {
-	const struct job *j = lowest_own(s);
+	const struct job *j = watch_lowest(s);
 
 	if (!j || j->stage != STAGE_LIVE || !j->accepted || count >= j->nonce || s->raising ||
 	    nonces_free_below(&s->nonces, j->nonce) > 0)
@@ -282,27 +237,42 @@ static void on_latest(void *ctx, const struct provider_error *e, uint64_t count)
 
 	if (!s)
 		return;
-	if (e->err == ERR_OK && fewer(s, count)) {
+	if (e->err != ERR_OK) {
+		rest(s);
+		return;
+	}
+	if (fewer(s, count)) {
 		if (s->fewer_reads >= WATCH_READS)
-			reopen(s, count);
+			watch_reopen(s, count, INT64_MAX);
 		else
 			rest(s);
-	} else if (e->err == ERR_OK && behind_nothing(s, count, &nonce)) {
+		return;
+	}
+	if (behind_nothing(s, count, &nonce)) {
 		ask_count(s, BLOCK_PENDING, on_pending);
 	} else {
-		s->far_reads = e->err == ERR_OK ? 0 : s->far_reads;
-		ask_receipts(s);
+		s->far_reads = 0;
 		rest(s);
 	}
+	marks_look(s);
 }
 
+/* A commit that failed may have happened all the same: then they are open on disk, and only there.
+ */
 void sender_watch(void *ctx)
 {
-	ask_count(ctx, BLOCK_LATEST, on_latest);
+	struct sender *s = ctx;
+
+	if (s->reopen_failed)
+		watch_reopen(s, s->reopen_first, s->reopen_end);
+	else
+		ask_count(s, BLOCK_LATEST, on_latest);
 }
 
 void watch_stop(struct sender *s)
 {
 	scope_cancel(&s->watch_calls);
+	s->marks = (struct marks){0};
+	s->reopen_failed = false;
 	clock_timer_cancel(s->env.clock, &s->watch_timer);
 }

@@ -124,6 +124,13 @@ static struct sim_pool_tx *by_hash(struct sim_pool *p, struct hash32 hash)
 	return NULL;
 }
 
+static struct hash32 block_hash(const struct sim_pool *p)
+{
+	const uint64_t seed[] = {p->head, p->branch};
+
+	return keccak256(bytes_from(seed, sizeof(seed)));
+}
+
 void sim_pool_mine(struct sim_pool *p)
 {
 	for (struct sim_pool_tx *t; (t = waiting_at(p, p->count)) != NULL;) {
@@ -133,6 +140,7 @@ void sim_pool_mine(struct sim_pool *p)
 		t->waiting = false;
 		t->mined = true;
 		t->block = ++p->head;
+		t->block_hash = block_hash(p);
 		p->count++;
 	}
 }
@@ -152,6 +160,7 @@ void sim_pool_reorg(struct sim_pool *p, uint64_t n, bool forgotten)
 {
 	assert_true(n <= p->count);
 	p->count -= n;
+	p->branch++;
 	for (size_t i = 0; i < p->txs_n; i++) {
 		struct sim_pool_tx *t = &p->txs[i];
 
@@ -309,8 +318,9 @@ static json_t *try_answer(struct sim_pool *p, const json_t *params, const char *
 static json_t *receipt_of(const struct sim_pool_tx *t, uint64_t invented)
 {
 	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "transactionHash", hex(BYTES_OF(t->hash.b)),
-			 "blockHash", hex(BYTES_OF(t->hash.b)), "blockNumber",
-			 quantity(invented > 0 ? invented : t->block), "status",
+			 "blockHash",
+			 hex(invented > 0 ? BYTES_OF(t->hash.b) : BYTES_OF(t->block_hash.b)),
+			 "blockNumber", quantity(invented > 0 ? invented : t->block), "status",
 			 quantity(invented > 0 || t->success ? 1 : 0), "gasUsed", quantity(90000));
 }
 
@@ -327,6 +337,10 @@ static json_t *receipt(struct sim_pool *p, const json_t *params)
 		return receipt_of(t, p->head + 1);
 	if (!t || !t->mined || p->receipts_hidden)
 		return json_null();
+	if (p->receipts_hidden_n > 0) {
+		p->receipts_hidden_n--;
+		return json_null();
+	}
 	return receipt_of(t, 0);
 }
 

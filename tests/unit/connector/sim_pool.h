@@ -23,6 +23,7 @@ struct sim_pool_tx {
 	bool waiting, mined, success;
 	struct hash32 call; /* of receiver and data */
 	uint64_t block;
+	struct hash32 block_hash;
 	unsigned sends; /* how often these bytes came */
 };
 
@@ -35,6 +36,7 @@ struct sim_pool {
 	size_t txs_n;
 	uint64_t count; /* transactions of the account in blocks */
 	uint64_t head;
+	uint64_t branch; /* a re-organisation begins the next one */
 	uint64_t base_fee;
 	uint64_t fee_floor;       /* below it nothing is mined */
 	uint64_t replace_percent; /* what a replacement must offer of the fees before; 110 */
@@ -49,15 +51,16 @@ struct sim_pool {
 	bool revert_mined;     /* transactions are mined and reverted */
 	bool idle;             /* nothing is mined */
 	bool receipts_hidden;
-	bool receipts_invented; /* what is not mined has one */
-	bool sync;              /* eth_sendRawTransactionSync is there */
-	bool is_done;           /* eth_call says: one */
-	bool no_tries;          /* an answer by eth_call never has enough gas */
-	const char *fee_said;   /* eth_feeHistory says this base fee */
-	uint64_t gas_said;      /* eth_estimateGas says this of an answer; 0 = the truth */
-	uint64_t count_said;    /* eth_getTransactionCount says this … */
-	unsigned count_said_n;  /* … so often */
-	unsigned revert_n;      /* `revert` so often; 0 = always */
+	unsigned receipts_hidden_n; /* the next ones */
+	bool receipts_invented;     /* what is not mined has one */
+	bool sync;                  /* eth_sendRawTransactionSync is there */
+	bool is_done;               /* eth_call says: one */
+	bool no_tries;              /* an answer by eth_call never has enough gas */
+	const char *fee_said;       /* eth_feeHistory says this base fee */
+	uint64_t gas_said;          /* eth_estimateGas says this of an answer; 0 = the truth */
+	uint64_t count_said;        /* eth_getTransactionCount says this … */
+	unsigned count_said_n;      /* … so often */
+	unsigned revert_n;          /* `revert` so often; 0 = always */
 	unsigned chance_lost, chance_down; /* of 100 requests */
 	struct rng_seeded rng;
 
