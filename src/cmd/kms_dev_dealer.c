@@ -14,9 +14,9 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "base/rng.h"
+#include "cmd/kms_dev_deal.h"
 #include "cmd/kms_dev_files.h"
 #include "cmd/kms_dev_inspect.h"
-#include "codec/safe_serialize.h"
 #include "crypto/sha.h"
 #include "fhe/dealer/dealer.h"
 #include "fhe/keygen/keygen.h"
@@ -24,7 +24,6 @@
 enum {
 	EXIT_USAGE = 2,
 	KEY_SET_THREADS = 2,
-	HANDLES_SIZE_MAX = CLIENT_KEY_SIZE_MAX + (1 << 16)
 };
 
 /* The epoch that a KMS starts with. */
@@ -42,6 +41,12 @@ static const char usage_text[] =
 	"      centralised KMS, DIR/PRIV/FhePrivateKey/EPOCH/KEY and DIR/PUB/PublicKey/KEY;\n"
 	"      with --key-set also what coprocessors compute with, DIR/key_set.bin (511 MB for\n"
 	"      production parameters)\n"
+	"  deal --client-key FILE --parties N --threshold T --out DIR [--epoch HEX64]\n"
+	"       [--public-key FILE]\n"
+	"      cut a key (a client_key.bin, or the object of a centralised KMS) into the shares\n"
+	"      of N nodes, of which any T + 1 together have the key again:\n"
+	"      DIR/PRIV-pI/FheKeyShares/EPOCH/KEY for I from 1 to N, and DIR/PUB-pI/PublicKey/KEY\n"
+	"      if there is a public key\n"
 	"  squash --client-key FILE --list FILE --out DIR\n"
 	"      decrypt a CompactCiphertextList and write each value as the ct128 that a\n"
 	"      coprocessor would store, DIR/INDEX.ct128; one JSON line per value\n"
@@ -58,26 +63,6 @@ static void client_key_free(struct fhe_client_key **k)
 	fhe_client_key_free(*k);
 }
 
-/* From a ClientKey, or from the object in a KMS's private vault. */
-static enum err client_key_load(struct fhe_client_key **ret_key, const char *path,
-				struct err_note *note)
-{
-	static const char *const names[] = {"high_level_api::ClientKey", "KmsFheKeyHandles", NULL};
-	CLEANUP(buf_wipe) struct buf b = buf_make(HANDLES_SIZE_MAX);
-	struct fhe_key_handles handles;
-	struct reader r;
-	size_t index;
-
-	TRY(dev_file_read(&b, path, note));
-	r = reader_of(buf_view(&b));
-	TRY(safe_serialize_open(&r, names, &index, note));
-	if (index == 0)
-		return fhe_client_key_read(ret_key, buf_view(&b), note);
-	TRY(kms_fhe_key_handles_read(&handles, buf_view(&b), note));
-	*ret_key = handles.client_key;
-	return ERR_OK;
-}
-
 /* ---- keygen ---- */
 
 struct keygen_options {
@@ -88,7 +73,7 @@ struct keygen_options {
 static enum err vault_write(const struct keygen_options *o, const struct fhe_client_key *key,
 			    struct bytes public_key, struct err_note *note)
 {
-	CLEANUP(buf_wipe) struct buf handles = buf_make(HANDLES_SIZE_MAX);
+	CLEANUP(buf_wipe) struct buf handles = buf_make(DEV_HANDLES_SIZE_MAX);
 	struct fhe_key_metadata m = {.digests_n = 1, .digests[0].pub_data = FHE_PUB_PUBLIC_KEY};
 	char name[DEV_PATH_SIZE_MAX];
 
@@ -196,7 +181,7 @@ static enum err squash(const struct squash_options *o, struct err_note *note)
 	if (!o->client_key || !o->list || !o->out)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "squash needs --client-key, --list and --out");
-	TRY(client_key_load(&key, o->client_key, note));
+	TRY(dev_client_key_load(&key, NULL, o->client_key, note));
 	TRY(dev_file_read(&list_bytes, o->list, note));
 	TRY(fhe_compact_list_read(&list, buf_view(&list_bytes), note));
 	for (size_t i = 0; i < list.items.n; i++)
@@ -228,7 +213,7 @@ static enum err decrypt(const struct decrypt_options *o, struct err_note *note)
 	if (!o->client_key || !o->ciphertext || !type)
 		return err_say(note, ERR_BAD_REQUEST,
 			       "decrypt needs --client-key, --type (such as uint64) and a file");
-	TRY(client_key_load(&key, o->client_key, note));
+	TRY(dev_client_key_load(&key, NULL, o->client_key, note));
 	TRY(dev_file_read(&ciphertext, o->ciphertext, note));
 	TRY(fhe_decrypt(key, &value, type->type, FHE_BIG_COMPRESSED, buf_view(&ciphertext), note));
 	value_print(&value);
@@ -261,6 +246,10 @@ enum option_code {
 	OPTION_LIST,
 	OPTION_TYPE,
 	OPTION_KEY_SET,
+	OPTION_PARTIES,
+	OPTION_THRESHOLD,
+	OPTION_PUBLIC_KEY,
+	OPTION_LAST = OPTION_PUBLIC_KEY,
 };
 
 static const struct option options[] = {
@@ -274,6 +263,9 @@ static const struct option options[] = {
 	{"list", required_argument, NULL, OPTION_LIST},
 	{"type", required_argument, NULL, OPTION_TYPE},
 	{"key-set", no_argument, NULL, OPTION_KEY_SET},
+	{"parties", required_argument, NULL, OPTION_PARTIES},
+	{"threshold", required_argument, NULL, OPTION_THRESHOLD},
+	{"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
 	{NULL, 0, NULL, 0},
 };
 
@@ -286,6 +278,14 @@ static enum err command_run(const char *command, const char *const given[], cons
 						       GIVEN(OPTION_PARAMS), GIVEN(OPTION_EPOCH),
 						       GIVEN(OPTION_KEY_SET) != NULL},
 			      note);
+	if (command && strcmp(command, "deal") == 0 && !argument)
+		return dev_deal(&(struct dev_deal_options){.client_key = GIVEN(OPTION_CLIENT_KEY),
+							   .public_key = GIVEN(OPTION_PUBLIC_KEY),
+							   .parties = GIVEN(OPTION_PARTIES),
+							   .threshold = GIVEN(OPTION_THRESHOLD),
+							   .epoch = GIVEN(OPTION_EPOCH),
+							   .out = GIVEN(OPTION_OUT)},
+				note);
 	if (command && strcmp(command, "squash") == 0 && !argument)
 		return squash(&(struct squash_options){GIVEN(OPTION_CLIENT_KEY), GIVEN(OPTION_LIST),
 						       GIVEN(OPTION_OUT)},
@@ -303,7 +303,7 @@ static enum err command_run(const char *command, const char *const given[], cons
 
 int main(int argc, char **argv)
 {
-	const char *given[OPTION_KEY_SET - OPTION_KEY_ID + 1] = {
+	const char *given[OPTION_LAST - OPTION_KEY_ID + 1] = {
 		[OPTION_PARAMS - OPTION_KEY_ID] = "default",
 		[OPTION_EPOCH - OPTION_KEY_ID] = epoch_default};
 	struct err_note note = {0};
