@@ -69,10 +69,13 @@ static enum err target_parse_host(struct dial_target *t, struct bytes rest, cons
 		v = port.p[i] >= '0' && port.p[i] <= '9' ? v * 10 + port.p[i] - '0' : 65536;
 	if (v < 1 || v > 65535 || host.n == 0 || rest.n >= DIAL_HOST_SIZE)
 		return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http(s)://host:port", url);
-	if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+	bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+	const char *never = bracketed ? "/@?#[]" : "/@?#[]:";
+
+	if (bracketed)
 		host = bytes_sub(host, 1, host.n - 2);
 	for (size_t i = 0; i < host.n; i++)
-		if (host.p[i] <= ' ' || host.p[i] >= 0x7f || strchr("/@?#[]", host.p[i]))
+		if (host.p[i] <= ' ' || host.p[i] >= 0x7f || strchr(never, host.p[i]))
 			return err_say(note, ERR_CONFIG_VALUE, "\"%s\" is not http(s)://host:port",
 				       url);
 	memcpy(t->host, host.p, host.n);

@@ -527,6 +527,8 @@ static void addresses(void **state)
 		{"http://core:50051/path", ERR_CONFIG_VALUE},
 		{"http://user@core:50051", ERR_CONFIG_VALUE},
 		{"http://:50051", ERR_CONFIG_VALUE},
+		{"http://core:80:50051", ERR_CONFIG_VALUE},
+		{"http://::1:50051", ERR_CONFIG_VALUE},
 		{"http://", ERR_CONFIG_VALUE},
 		{"unix:", ERR_CONFIG_VALUE},
 		{"core:50051", ERR_CONFIG_VALUE},
