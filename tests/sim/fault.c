@@ -348,6 +348,7 @@ void faults_end(struct sim *s)
 		s->processes[i].host.wall_skew_ms = 0;
 		if (s->processes[i].host.paused_until_ms > s->loop.now_ms)
 			s->processes[i].host.paused_until_ms = s->loop.now_ms;
+		process_hurry(&s->processes[i]);
 	}
 	sim_trace(s, "calm");
 }

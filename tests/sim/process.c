@@ -443,7 +443,16 @@ void process_start(struct process *p)
 
 static void on_restart(void *ctx)
 {
-	process_start(ctx);
+	struct process *p = ctx;
+
+	p->restart = (struct sim_event){0};
+	process_start(p);
+}
+
+void process_hurry(struct process *p)
+{
+	if (p->restart.e)
+		restart_later(p, RESTART_MS);
 }
 
 /* Frees what a process has; the world keeps the disk and what was sent. */

@@ -393,6 +393,7 @@ void process_init(struct process *p, struct sim *s, size_t index);
 void process_start(struct process *p);
 /* SIGKILL, and the supervisor starts it again after a while. */
 void process_kill(struct process *p, int64_t restart_ms);
+void process_hurry(struct process *p);                       /* if it is to start again: soon */
 void process_stop(struct process *p);                        /* cleanly, for good */
 void process_wake(struct process *p, const struct chain *c); /* it has a new block */
 #define DATABASE "/db"
