@@ -145,6 +145,11 @@ enum err mpc_prss_init_new(struct mpc_prss_init **ret, const struct mpc_group *g
 	return ERR_OK;
 }
 
+void mpc_prss_init_as_published(struct mpc_prss_init *p)
+{
+	mpc_vss_as_published(p->vss);
+}
+
 void mpc_prss_init_free(struct mpc_prss_init *p)
 {
 	if (!p)

@@ -15,6 +15,9 @@
 struct mpc_prss_init;
 enum err mpc_prss_init_new(struct mpc_prss_init **ret, const struct mpc_group *g,
 			   struct rng *rng) MUST_USE;
+/* With the published implementation's broadcasts (broadcast.h), in a committee that it is part of.
+ * Before the first sending; all must do the same. */
+void mpc_prss_init_as_published(struct mpc_prss_init *p);
 void mpc_prss_init_free(struct mpc_prss_init *p); /* wipes */
 struct mpc_protocol *mpc_prss_init_protocol(struct mpc_prss_init *p);
 

@@ -122,7 +122,8 @@ static enum err begin_broadcast(struct mpc_vss *v, size_t size_max,
 	struct mpc_broadcast_task task = {.group = v->task.group,
 					  .senders = mpc_set_all(&v->task.group),
 					  .corrupt = v->corrupt,
-					  .size_max = size_max};
+					  .size_max = size_max,
+					  .published = v->published};
 
 	mpc_broadcast_free(v->broadcast);
 	v->broadcast = NULL;
@@ -412,6 +413,11 @@ enum err mpc_vss_new(struct mpc_vss **ret, const struct mpc_vss_task *task)
 	}
 	*ret = v;
 	return ERR_OK;
+}
+
+void mpc_vss_as_published(struct mpc_vss *v)
+{
+	v->published = true;
 }
 
 static void wiped(void *p, size_t n)

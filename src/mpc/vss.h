@@ -30,7 +30,8 @@ struct mpc_vss_task {
 
 struct mpc_vss;
 enum err mpc_vss_new(struct mpc_vss **ret, const struct mpc_vss_task *task) MUST_USE;
-void mpc_vss_free(struct mpc_vss *v); /* wipes */
+void mpc_vss_as_published(struct mpc_vss *v); /* its broadcasts (broadcast.h); before it begins */
+void mpc_vss_free(struct mpc_vss *v);         /* wipes */
 struct mpc_protocol *mpc_vss_protocol(struct mpc_vss *v);
 
 /* After the end: our shares of what `dealer` shared, n of them; and who is corrupt now, on which

@@ -23,6 +23,7 @@ struct mpc_vss {
 	unsigned n, t, me;
 	size_t m; /* secrets of a dealer */
 	unsigned stage;
+	bool published; /* broadcasts */
 	mpc_set corrupt;
 	mpc_set read; /* whose word of the first round is taken in */
 

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
-# The connector in a simulated world (tests/sim). The machine's CPUs share the seeds.
+# The connector in a simulated world (tests/sim), or the threshold protocols among liars (tests/mpc). The machine's CPUs share
+# the seeds.
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
 options=()
 plants=0
 seeds=""
+planted=0
+target=tests/sim/connector-sim
+some=1000 # seeds for a plant
+build_it=("$target")
 while [ $# -gt 0 ]; do
 	case $1 in
 	--seed | --seeds | --hours)
@@ -18,19 +23,26 @@ while [ $# -gt 0 ]; do
 	--plant | --only)
 		[[ ${2:-} =~ ^[A-Za-z0-9_,-]+$ ]] || misuse "$1 wants a name; --list has them"
 		options+=("$1" "$2")
-		[ "$1" != --plant ] || [ -n "$seeds" ] || seeds=1000
+		[ "$1" != --plant ] || planted=1
 		shift
 		;;
 	--trace | --list | --plain) options+=("$1") ;;
 	--plants) plants=1 ;;
+	--mpc)
+		target=tests/mpc/mpc-sim
+		build_it=(mpc-sim-all)
+		some=4000
+		;;
 	*) misuse "no option $1" ;;
 	esac
 	shift
 done
 
+[ "$planted" -eq 0 ] || seeds=${seeds:-$some}
+
 setup
-compile sim tests/sim/connector-sim -- -Dbuildtype=release -Dtests=true
-program=$build/sim/tests/sim/connector-sim
+compile sim "${build_it[@]}" -- -Dbuildtype=release -Dtests=true
+program=$build/sim/$target
 
 if [ "$plants" -eq 0 ]; then
 	[[ " ${options[*]} " == *" --trace "* || " ${options[*]} " == *" --seeds "* ]] ||
@@ -40,7 +52,7 @@ fi
 
 failed=0
 for plant in $("$program" --list | sed '1,/^plants:/d' | awk '{print $1}'); do
-	"$program" --jobs "$(nproc)" --seeds "${seeds:-1000}" "${options[@]}" --plant "$plant" >"$logs/sim-$plant.log" ||
+	"$program" --jobs "$(nproc)" --seeds "${seeds:-$some}" "${options[@]}" --plant "$plant" >"$logs/sim-$plant.log" ||
 		failed=$((failed + 1))
 	tail -n 1 "$logs/sim-$plant.log"
 	sed -n 's/^seed /  seed /p' "$logs/sim-$plant.log" | head -n 1

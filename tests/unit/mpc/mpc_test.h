@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "mpc/shamir.h"
+#include "runs.h"
 
 #define assert_ok(e) assert_int_equal((e), ERR_OK)
 
@@ -24,22 +25,23 @@ static inline struct rng *test_rng(struct rng_seeded *r)
 	return rng_seeded_init(r, n);
 }
 
-static inline struct gr any_gr(struct rng *rng)
+/* The simulator's run (tests/mpc) with all that it meets, every number of liars. A failing one says
+ * which it was. */
+static inline void mpc_matrix(const char *(*run)(struct mpc_run *r), unsigned meets, unsigned n,
+			      unsigned t, uint64_t seeds)
 {
-	uint8_t raw[GR_SIZE];
+	for (size_t s = 0; s < strategies_n; s++)
+		for (unsigned liars = 1; liars <= t && strategies[s].on & meets; liars++)
+			for (uint64_t seed = 1; seed <= seeds; seed++) {
+				struct mpc_run r = {n, t, liars, &strategies[s], seed};
+				const char *fault = run(&r);
 
-	rng_fill(rng, raw, sizeof(raw));
-	return gr_get(raw);
-}
-
-/* k of the first n parties. */
-static inline mpc_set any_parties(struct rng *rng, unsigned n, unsigned k)
-{
-	mpc_set s = 0;
-
-	while (mpc_set_size(s) < k)
-		s |= mpc_set_of(1 + (unsigned)rng_below(rng, n));
-	return s;
+				if (fault)
+					print_error("# n=%u liars=%u %s seed %llu: %s\n", n, liars,
+						    strategies[s].name, (unsigned long long)seed,
+						    fault);
+				assert_null(fault);
+			}
 }
 
 #endif

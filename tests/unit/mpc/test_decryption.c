@@ -210,6 +210,30 @@ static void test_nothing_unmasked(void **state)
 	committee_free(&c);
 }
 
+/* The whole of it among liars, and at the user's: no honest node's message has an unmasked share.
+ */
+static void test_among_liars(void **state)
+{
+	(void)state;
+	mpc_matrix(run_public_decryption, ON_ANY | ON_LISTS, 4, 1, 20);
+	mpc_matrix(run_public_decryption, ON_ANY | ON_LISTS, 13, 4, 1);
+	mpc_matrix(run_user_decryption, ON_ANY | ON_LISTS, 4, 1, 20);
+	mpc_matrix(run_user_decryption, ON_ANY | ON_LISTS, 13, 4, 1);
+}
+
+/* t + 1 are silent: no message, and nothing unmasked. */
+static void test_without_quorum(void **state)
+{
+	(void)state;
+	for (unsigned t = 1; t <= 4; t++)
+		for (uint64_t seed = 1; seed <= 10; seed++) {
+			struct mpc_run r = {3 * t + 1, t, t + 1, strategy_find("silent"), seed};
+
+			assert_null(run_public_decryption(&r));
+			assert_null(run_user_decryption(&r));
+		}
+}
+
 static void test_rounding(void **state)
 {
 	const u128 step = one << 123;
@@ -255,6 +279,8 @@ int main(void)
 		cmocka_unit_test(test_four),
 		cmocka_unit_test(test_thirteen),
 		cmocka_unit_test(test_nothing_unmasked),
+		cmocka_unit_test(test_among_liars),
+		cmocka_unit_test(test_without_quorum),
 		cmocka_unit_test(test_rounding),
 		cmocka_unit_test(test_refuses),
 	};

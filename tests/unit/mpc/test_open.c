@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* Robust opening among liars: every strategy, every number of them. */
+/* Robust opening: every strategy, every number of liars (tests/mpc); and its limits. */
 #include "mpc/open.h"
-#include "network.h"
+#include "mpc_test.h"
 
 enum {
 	SECRETS = 3
@@ -64,47 +64,18 @@ static bool all_right(const struct opening *o, mpc_set receivers)
 	return true;
 }
 
-static void one_run(unsigned n, unsigned t, unsigned liars, const struct strategy *how,
-		    uint64_t seed)
-{
-	mpc_set receivers = (mpc_set)((1u << n) - 1);
-	bool synchronous = seed / 3 % 2;
-	struct opening o;
-
-	if (seed % 3 == 0)
-		receivers = mpc_set_of(1 + (unsigned)(seed % n));
-	opening_make(&o, n, t, seed, receivers, synchronous, 0);
-	o.net.hostile = any_parties(o.net.rng, n, liars);
-	o.net.strategy = how;
-	network_run(&o.net);
-
-	bool good = network_honest_done(&o.net) && all_right(&o, receivers);
-
-	if (!good)
-		print_error("# n=%u liars=%u %s%s seed %llu\n", n, liars, how->name,
-			    synchronous ? ", synchronous" : "", (unsigned long long)seed);
-	assert_true(good);
-	opening_free(&o);
-}
-
-static void matrix(unsigned n, unsigned t, uint64_t seeds)
-{
-	for (size_t s = 0; s < strategies_n; s++)
-		for (unsigned liars = 0; liars <= t; liars++)
-			for (uint64_t seed = 1; seed <= seeds; seed++)
-				one_run(n, t, liars, &strategies[s], seed);
-}
-
 static void test_four(void **state)
 {
 	(void)state;
-	matrix(4, 1, 60);
+	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 4, 1, 60);
+	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 4, 1, 60);
 }
 
 static void test_thirteen(void **state)
 {
 	(void)state;
-	matrix(13, 4, 12);
+	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 13, 4, 6);
+	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 13, 4, 6);
 }
 
 /* 2 t + 1 are enough while nobody lies, 2 t are not; one liar more than t means waiting, not a
@@ -144,7 +115,7 @@ static void test_more_than_t_liars(void **state)
 	for (uint64_t seed = 1; seed <= 50; seed++) {
 		opening_make(&o, 4, 1, seed, 0xf, seed % 2, 0);
 		o.net.hostile = 0xc;
-		o.net.strategy = &strategies[6]; /* two-faced */
+		o.net.strategy = strategy_find("two-faced");
 		network_run(&o.net);
 		for (unsigned p = 0; p < 2; p++)
 			assert_int_equal(mpc_open_result(o.open[p], NULL, NULL),
