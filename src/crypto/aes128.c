@@ -15,6 +15,11 @@ struct aes128 {
 	struct aes_ctr_key key[];
 };
 
+static const struct aes_ctr_backend *backend(void)
+{
+	return aes_ctr_by_instructions.usable() ? &aes_ctr_by_instructions : &aes_ctr_by_openssl;
+}
+
 enum err aes128_new(struct aes128 **ret, struct bytes keys)
 {
 	size_t n = keys.n / BLOCK;
@@ -26,7 +31,7 @@ enum err aes128_new(struct aes128 **ret, struct bytes keys)
 	TRY(secret_alloc(&self, sizeof(*a) + n * sizeof(a->key[0])));
 	a = (struct aes128 *)(void *)self.p; /* secrets are aligned for anything */
 	a->self = self;
-	a->by = aes_ctr_by_instructions.usable() ? &aes_ctr_by_instructions : &aes_ctr_by_openssl;
+	a->by = backend();
 	for (; a->n < n; a->n++) {
 		enum err e = a->by->key_set(&a->key[a->n], &keys.p[a->n * BLOCK]);
 
@@ -51,11 +56,12 @@ void aes128_free(struct aes128 *a)
 	secret_free(&self);
 }
 
-enum err aes128_numbers(struct aes128 *a, size_t key, u128 *out, u128 first, size_t n)
+static enum err numbers(const struct aes_ctr_backend *by, struct aes_ctr_key *key, u128 *out,
+			u128 first, size_t n)
 {
 	uint8_t *bytes = (uint8_t *)out;
 
-	TRY(a->by->blocks(&a->key[key], bytes, first, n));
+	TRY(by->blocks(key, bytes, first, n));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	for (size_t i = 0; i < n * BLOCK; i += BLOCK)
 		for (size_t k = 0; k < BLOCK / 2; k++) {
@@ -66,4 +72,21 @@ enum err aes128_numbers(struct aes128 *a, size_t key, u128 *out, u128 first, siz
 		}
 #endif
 	return ERR_OK;
+}
+
+enum err aes128_numbers(struct aes128 *a, size_t key, u128 *out, u128 first, size_t n)
+{
+	return numbers(a->by, &a->key[key], out, first, n);
+}
+
+enum err aes128_numbers_once(const uint8_t key[BLOCK], u128 *out, u128 first, size_t n)
+{
+	const struct aes_ctr_backend *by = backend();
+	struct aes_ctr_key expanded = {0};
+	enum err e = by->key_set(&expanded, key);
+
+	if (e == ERR_OK)
+		e = numbers(by, &expanded, out, first, n);
+	by->key_clear(&expanded);
+	return e;
 }

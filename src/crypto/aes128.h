@@ -25,4 +25,7 @@ void aes128_free(struct aes128 *a); /* wipes; NULL allowed */
 /* out[i] = AES under key number `key` of first + i, n of them. `key` exists. */
 enum err aes128_numbers(struct aes128 *a, size_t key, u128 *out, u128 first, size_t n) MUST_USE;
 
+/* The same under a key that is used this once: nothing of it is kept. */
+enum err aes128_numbers_once(const uint8_t key[16], u128 *out, u128 first, size_t n) MUST_USE;
+
 #endif

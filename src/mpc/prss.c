@@ -150,18 +150,26 @@ void prss_session_free(struct prss_session *s)
 	free(s);
 }
 
+/* Key number `key` as the session has it for this use. */
+static void key_for(const struct prss_session *s, enum use use, size_t key,
+		    uint8_t ret_key[PRSS_KEY_SIZE])
+{
+	for (size_t i = 0; i < PRSS_KEY_SIZE; i++)
+		ret_key[i] = s->prss->keys.p[key * PRSS_KEY_SIZE + i] ^ s->id.le[i];
+	ret_key[0] ^= (uint8_t)use;
+}
+
+/* Expanded and kept, as they are used again and again; masks are drawn once in a session. */
 static enum err keys_for(struct prss_session *s, enum use use)
 {
 	struct secret keys;
 	enum err e;
 
-	if (s->of[use].keys)
+	if (s->of[use].keys || use == USE_MASK)
 		return ERR_OK;
-	TRY(secret_copy(&keys, secret_view(&s->prss->keys)));
-	for (size_t i = 0; i < keys.n; i++)
-		keys.p[i] ^= s->id.le[i % PRSS_KEY_SIZE];
-	for (size_t i = 0; i < keys.n; i += PRSS_KEY_SIZE)
-		keys.p[i] ^= (uint8_t)use;
+	TRY(secret_alloc(&keys, s->prss->keys.n));
+	for (size_t i = 0; i < s->prss->n; i++)
+		key_for(s, use, i, &keys.p[i * PRSS_KEY_SIZE]);
 	e = aes128_new(&s->of[use].keys, secret_view(&keys));
 	secret_free(&keys);
 	return e;
@@ -227,12 +235,16 @@ static u128 bounded(u128 number)
 static enum err add_mask(struct prss_session *s, struct gr *out, size_t n, size_t key, u128 first)
 {
 	u128 pairs[2 * AT_ONCE];
-	enum err e = aes128_numbers(s->of[USE_MASK].keys, key, pairs, first, 2 * n);
+	uint8_t own[PRSS_KEY_SIZE];
+	enum err e;
 
+	key_for(s, USE_MASK, key, own);
+	e = aes128_numbers_once(own, pairs, first, 2 * n);
 	for (size_t i = 0; i < n && e == ERR_OK; i++)
 		gr_add_scaled(&out[i], &s->prss->at_me[key],
 			      bounded(pairs[2 * i]) + bounded(pairs[2 * i + 1]));
-	secret_wipe(pairs, sizeof(pairs));
+	secret_wipe(pairs, 2 * n * sizeof(*pairs));
+	secret_wipe(own, sizeof(own));
 	return e;
 }
 
