@@ -122,13 +122,13 @@ static void test_published_rounds(void **state)
 static void test_four(void **state)
 {
 	(void)state;
-	mpc_matrix(run_broadcast, ON_ANY | ON_CASTS, 4, 1, 60);
+	mpc_matrix(run_broadcast, ON_ANY | ON_CASTS, 4, 1, 40);
 }
 
 static void test_thirteen(void **state)
 {
 	(void)state;
-	mpc_matrix(run_broadcast, ON_ANY | ON_CASTS, 13, 4, 2);
+	mpc_matrix(run_broadcast, ON_ANY | ON_CASTS, 13, 4, 1);
 }
 
 /* A value's form is checked without believing any of its lengths. */

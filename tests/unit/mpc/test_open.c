@@ -67,15 +67,15 @@ static bool all_right(const struct opening *o, mpc_set receivers)
 static void test_four(void **state)
 {
 	(void)state;
-	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 4, 1, 60);
-	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 4, 1, 60);
+	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 4, 1, 20);
+	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 4, 1, 20);
 }
 
 static void test_thirteen(void **state)
 {
 	(void)state;
-	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 13, 4, 6);
-	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 13, 4, 6);
+	mpc_matrix(run_open_waiting, ON_ANY | ON_LISTS, 13, 4, 2);
+	mpc_matrix(run_open_timed, ON_ANY | ON_LISTS, 13, 4, 2);
 }
 
 /* 2 t + 1 are enough while nobody lies, 2 t are not; one liar more than t means waiting, not a
