@@ -150,13 +150,20 @@ void prss_session_free(struct prss_session *s)
 	free(s);
 }
 
+struct session_key {
+	uint8_t b[PRSS_KEY_SIZE];
+};
+
 /* Key number `key` as the session has it for this use. */
-static void key_for(const struct prss_session *s, enum use use, size_t key,
-		    uint8_t ret_key[PRSS_KEY_SIZE])
+static struct session_key key_for(const struct prss_session *s, enum use use, size_t key)
 {
-	for (size_t i = 0; i < PRSS_KEY_SIZE; i++)
-		ret_key[i] = s->prss->keys.p[key * PRSS_KEY_SIZE + i] ^ s->id.le[i];
-	ret_key[0] ^= (uint8_t)use;
+	struct session_key own;
+
+	memcpy(own.b, &s->prss->keys.p[key * PRSS_KEY_SIZE], sizeof(own.b));
+	for (size_t i = 0; i < sizeof(own.b); i++)
+		own.b[i] ^= s->id.le[i];
+	own.b[0] ^= (uint8_t)use;
+	return own;
 }
 
 /* Expanded and kept, as they are used again and again; masks are drawn once in a session. */
@@ -168,8 +175,12 @@ static enum err keys_for(struct prss_session *s, enum use use)
 	if (s->of[use].keys || use == USE_MASK)
 		return ERR_OK;
 	TRY(secret_alloc(&keys, s->prss->keys.n));
-	for (size_t i = 0; i < s->prss->n; i++)
-		key_for(s, use, i, &keys.p[i * PRSS_KEY_SIZE]);
+	for (size_t i = 0; i < s->prss->n; i++) {
+		struct session_key own = key_for(s, use, i);
+
+		memcpy(&keys.p[i * PRSS_KEY_SIZE], own.b, sizeof(own.b));
+		secret_wipe(&own, sizeof(own));
+	}
 	e = aes128_new(&s->of[use].keys, secret_view(&keys));
 	secret_free(&keys);
 	return e;
@@ -235,16 +246,14 @@ static u128 bounded(u128 number)
 static enum err add_mask(struct prss_session *s, struct gr *out, size_t n, size_t key, u128 first)
 {
 	u128 pairs[2 * AT_ONCE];
-	uint8_t own[PRSS_KEY_SIZE];
-	enum err e;
+	struct session_key own = key_for(s, USE_MASK, key);
+	enum err e = aes128_numbers_once(own.b, pairs, first, 2 * n);
 
-	key_for(s, USE_MASK, key, own);
-	e = aes128_numbers_once(own, pairs, first, 2 * n);
 	for (size_t i = 0; i < n && e == ERR_OK; i++)
 		gr_add_scaled(&out[i], &s->prss->at_me[key],
 			      bounded(pairs[2 * i]) + bounded(pairs[2 * i + 1]));
 	secret_wipe(pairs, 2 * n * sizeof(*pairs));
-	secret_wipe(own, sizeof(own));
+	secret_wipe(&own, sizeof(own));
 	return e;
 }
 
