@@ -16,7 +16,7 @@ build_release
 for name in kms-server kms-connector kms-gen-keys kms-client; do
 	program=$build/release/src/cmd/$name
 	[ -x "$program" ] || die "$program is missing"
-	dealing=$(nm --defined-only "$program" | grep -iE ' [Tt] .*(dealer|fhe_.*(generate|encrypt))' || true)
+	dealing=$(nm --defined-only "$program" | grep -iE ' [Tt] .*(dealer|threshold_deal|fhe_.*(generate|encrypt))' || true)
 	if [ -n "$dealing" ]; then
 		say "lint: dealing code in $name"
 		say "$dealing"
