@@ -165,7 +165,8 @@ static enum err leases_release(struct process *p)
 
 static enum err database_open(struct process *p, struct err_note *note)
 {
-	const struct store_executor executor = {.post = store_post, .loop = p->loop};
+	const struct store_executor executor = {
+		.post = store_post, .loop = p->loop, .owner = p->owner};
 	const char *url = (const char *)p->database_url.p;
 	char shown[STORE_URL_SHOWN_SIZE];
 	enum err e;
@@ -510,12 +511,12 @@ static enum err process_run(struct process *p, struct err_note *note)
 	if (e != ERR_OK)
 		return e == ERR_CANCELLED ? ERR_OK : e; /* stopped by a signal */
 	aws_env_wipe(p->options->env); /* for the buckets alone they were there, too */
+	owner_make(p);
 	TRY(database_open(p, note));
 	TRY(service_providers_open(&p->chains, &p->config, p->transport, loop_clock(p->loop),
 				   &p->log, &p->arena, note));
 	TRY(cores_open(&p->cores, p->loop, &p->config, &p->log, &p->arena, note));
 	TRY(loop_on_reload_signal(p->loop, on_reload, p));
-	owner_make(p);
 	TRY(traces_open(p, note));
 	env_fill(p);
 	chains_fill(p);

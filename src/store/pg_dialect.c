@@ -6,6 +6,9 @@
 /* STORE_CLAIM without the blank before it. */
 #define CLAIM (&STORE_CLAIM[1])
 
+/* STORE_OR_GONE up to the column. */
+#define OR_GONE "/* OR GONE "
+
 struct paren {
 	bool is_in;   /* the word before it is IN … */
 	size_t in_at; /* … and stands here in the output */
@@ -126,6 +129,21 @@ static enum err claim(struct scan *s)
 	return buf_add_str(s->out, "FOR UPDATE SKIP LOCKED");
 }
 
+static enum err or_gone(struct scan *s)
+{
+	(void)reader_bytes(&s->in, strlen(OR_GONE));
+	size_t n = until(s->in.in, " */");
+	struct bytes column = bytes_sub(s->in.in, 0, n >= 3 ? n - 3 : 0);
+
+	if (column.n == 0)
+		return ERR_INTERNAL;
+	(void)reader_bytes(&s->in, n);
+	TRY(buf_add_str(s->out,
+			"OR pg_try_advisory_xact_lock(hashtextextended('" PG_OWNER_PREFIX "' || "));
+	TRY(buf_add(s->out, column));
+	return buf_add_str(s->out, ", 0))");
+}
+
 static bool next_word_is(struct bytes in, const char *word)
 {
 	size_t skip = span(in, blanks);
@@ -195,6 +213,8 @@ static enum err token(struct scan *s)
 	}
 	if (starts_with(in, CLAIM))
 		return claim(s);
+	if (starts_with(in, OR_GONE))
+		return or_gone(s);
 	if (starts_with(in, "/*"))
 		return copy(s, until(in, "*/"));
 	if (starts_with(in, "--")) {

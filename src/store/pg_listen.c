@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "store/pg_listen.h"
+#include "store/pg_dialect.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@ enum {
 struct pg_listener {
 	struct pg_target *target;
 	struct store *store;
+	const char *owner;
 	const atomic_int *own_pid;
 	pthread_t thread;
 	int stop_fd;         /* readable from the wish to stop on */
@@ -24,11 +26,16 @@ struct pg_listener {
 
 static enum err listen_open(struct pg_listener *l, struct err_note *note)
 {
-	CLEANUP(buf_free) struct buf sql = buf_make(128);
+	CLEANUP(buf_free) struct buf sql = buf_make(512);
 	const char *text = NULL;
 
 	pg_conn_close(&l->conn);
 	TRY(buf_addf(&sql, "LISTEN \"%s\"", l->target->schema));
+	if (l->owner)
+		TRY(buf_addf(&sql,
+			     "; DO $$ BEGIN PERFORM pg_advisory_lock_shared("
+			     "hashtextextended('" PG_OWNER_PREFIX "%s', 0)); END $$",
+			     l->owner));
 	TRY(buf_cstr(&sql, &text));
 	TRY(pg_conn_open(&l->conn, l->target, note));
 
@@ -116,13 +123,15 @@ static void listener_dispose(struct pg_listener *l)
 }
 
 enum err pg_listener_start(struct pg_listener **ret_listener, struct pg_target *target,
-			   struct store *store, const atomic_int *own_pid, struct err_note *note)
+			   struct store *store, const char *owner, const atomic_int *own_pid,
+			   struct err_note *note)
 {
 	struct pg_listener *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return ERR_NOMEM;
-	*l = (struct pg_listener){.target = target, .store = store, .own_pid = own_pid};
+	*l = (struct pg_listener){
+		.target = target, .store = store, .owner = owner, .own_pid = own_pid};
 	l->stop_fd = eventfd(0, EFD_CLOEXEC);
 
 	enum err e = l->stop_fd == -1 ? ERR_INTERNAL : listen_open(l, note);

@@ -3,7 +3,9 @@
  * Inside the store: hearing what other processes commit. A connection and a thread of their own:
  * the store's connection is busy with transactions, in which nothing is heard.
  *
- * There is one channel, named as the schema; the topic is what is sent over it.
+ * There is one channel, named as the schema; the topic is what is sent over it. The connection,
+ * which waits and does nothing else, also shows that this process lives: it holds the lock of the
+ * owner's name for as long as it lasts, and the server ends it with the process.
  */
 #ifndef STORE_PG_LISTEN_H
 #define STORE_PG_LISTEN_H
@@ -17,10 +19,10 @@ struct pg_listener;
 
 /*
  * Listens when it returns. What the backend *own_pid sends is our own and known already. `target`,
- * `store` and `own_pid` outlive the listener.
+ * `store`, `owner` and `own_pid` outlive the listener; `owner` may be NULL.
  */
 enum err pg_listener_start(struct pg_listener **ret_listener, struct pg_target *target,
-			   struct store *store, const atomic_int *own_pid,
+			   struct store *store, const char *owner, const atomic_int *own_pid,
 			   struct err_note *note) MUST_USE;
 
 /* NULL is allowed. Waits at most as long as connecting may take. */

@@ -8,11 +8,13 @@
  *                            them looks, or submits a compare-and-set again, which finds its own
  *                            deed and ends ERR_STATE_MOVED.
  */
+#include <ctype.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "store/pg_dialect.h"
 #include "store/pg_listen.h"
 #include "store/pg_migrate.h"
 #include "store/pg_session.h"
@@ -41,6 +43,7 @@ struct pg_engine {
 	struct pg_target target;
 	struct pg_session session;
 	struct pg_listener *listener;
+	char owner[PG_OWNER_SIZE];
 	atomic_int own_pid; /* of the session's backend */
 	unsigned guarded_n; /* so many runs more are begun with savepoints */
 	int64_t run_until, reconnect_until;
@@ -411,6 +414,17 @@ static enum err engine_prepare(struct pg_engine *p, const char *url, const char 
 	return ERR_OK;
 }
 
+static enum err owner_set(struct pg_engine *p, const char *owner)
+{
+	if (!owner)
+		return ERR_OK;
+	for (size_t i = 0; owner[i]; i++)
+		if (!isalnum((unsigned char)owner[i]) || i + 1 >= sizeof(p->owner))
+			return ERR_RANGE;
+	(void)snprintf(p->owner, sizeof(p->owner), "%s", owner);
+	return ERR_OK;
+}
+
 enum err store_postgres_open(struct store **ret_store, const struct store_executor *executor,
 			     const char *url, const char *schema,
 			     const struct store_migrations *migrations, struct err_note *note)
@@ -422,7 +436,10 @@ enum err store_postgres_open(struct store **ret_store, const struct store_execut
 		return ERR_NOMEM;
 	p->engine.ops = &engine_ops;
 
-	enum err e = engine_prepare(p, url, schema, migrations, note);
+	enum err e = owner_set(p, executor->owner);
+
+	if (e == ERR_OK)
+		e = engine_prepare(p, url, schema, migrations, note);
 
 	if (e == ERR_OK)
 		e = store_queue_start(&s, &p->engine, executor, note);
@@ -430,7 +447,8 @@ enum err store_postgres_open(struct store **ret_store, const struct store_execut
 		engine_free(&p->engine);
 		return e;
 	}
-	e = pg_listener_start(&p->listener, &p->target, s, &p->own_pid, note);
+	e = pg_listener_start(&p->listener, &p->target, s, p->owner[0] ? p->owner : NULL,
+			      &p->own_pid, note);
 	if (e != ERR_OK) {
 		store_free(s);
 		return e;

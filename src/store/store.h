@@ -62,6 +62,15 @@ enum store_expect {
  */
 #define STORE_CLAIM " /* FOR UPDATE SKIP LOCKED */"
 
+/*
+ * Behind a condition, with the name of a column: "... WHERE until_ms < $1"
+ * STORE_OR_GONE("t.owner"): or the process is gone that opened the database with this value as
+ * `owner`. PostgreSQL knows the moment that a killed process's connection ends. It says nothing of
+ * a process that is paused (it is there), and may say it of one that lives and has lost its
+ * connection: what follows must be fenced. A comment to SQLite, which one process can open.
+ */
+#define STORE_OR_GONE(column) " /* OR GONE " column " */"
+
 struct store_statement {
 	const char *sql; /* must live until `done`: literals (prepared statements are cached by
 			    their text) */
@@ -194,6 +203,9 @@ struct store_migrations {
 struct store_executor {
 	enum err (*post)(void *loop, void (*fn)(void *ctx), void *ctx);
 	void *loop;
+	/* Of letters and digits: the name under which others see that this process lives
+	 * (STORE_OR_GONE), for as long as the store is open; NULL: none. */
+	const char *owner;
 };
 
 /*

@@ -3,18 +3,20 @@
  * One sender per chain and database, whatever processes there are: an overlapping restart, a
  * process that was paused and goes on, two machines. The lease has a token that rises whenever
  * somebody takes it, and every batch that gives a nonce another meaning checks it: what the holder
- * before stores after that moment, it does not store. Clocks decide who may take the lease, never
- * who may sign.
+ * before stores after that moment, it does not store. Clocks, and what PostgreSQL knows of who is
+ * connected, decide who may take the lease, never who may sign.
  */
 #include "connector/sender/internal.h"
 
-/* The time of the one before is over; or it is ours; or no other process can have this database. */
+/* The time of the one before is over; or it is ours; or no other process can have this database; or
+ * the process is gone that had it. */
 static const char take_sql[] =
 	"INSERT INTO sender_lease (chain, account, token, owner, until_ms)"
 	" VALUES ($1, $2, 1, $3, $4) ON CONFLICT (chain) DO UPDATE SET"
 	" account = excluded.account, token = sender_lease.token + 1, owner = excluded.owner,"
 	" until_ms = excluded.until_ms"
-	" WHERE sender_lease.until_ms <= $5 OR sender_lease.owner = $3 OR $6 = 1 RETURNING token";
+	" WHERE sender_lease.until_ms <= $5 OR sender_lease.owner = $3 OR $6 = 1" STORE_OR_GONE(
+		"sender_lease.owner") " RETURNING token";
 
 static const char hold_sql[] = "UPDATE sender_lease SET until_ms = $4"
 			       " WHERE chain = $1 AND token = $2 AND owner = $3";

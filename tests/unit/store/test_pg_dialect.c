@@ -58,6 +58,12 @@ static const struct row rows[] = {
 	{"SELECT (SELECT id FROM t" STORE_CLAIM ")",
 	 "SELECT (SELECT id FROM t FOR UPDATE SKIP LOCKED)", false, 0},
 	{"SELECT id FROM t" STORE_CLAIM, NULL, false, 0},
+	{"SELECT id FROM t WHERE (a < $1" STORE_OR_GONE("t.b") ")",
+	 "SELECT id FROM t WHERE (a < $1 OR pg_try_advisory_xact_lock(hashtextextended("
+	 "'claviger.owner.' || t.b, 0)))",
+	 false, 1},
+	{"SELECT id FROM t WHERE 1 = 0" STORE_OR_GONE(""), NULL, false, 0},
+	{"SELECT id FROM t WHERE 1 = 0 /* OR GONE t.b", NULL, false, 0},
 	{"SELECT '" STORE_CLAIM "'", "SELECT '" STORE_CLAIM "'", false, 0},
 	/* parameters that are not $1 to $n; what does not close */
 	{"SELECT $2", NULL, false, 0},

@@ -343,6 +343,57 @@ static void test_lost_listener_comes_back_and_wakes_all(void **state)
 	wait_for(f, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'", 1);
 }
 
+/* ---- who is gone ---- */
+
+static int live_on(struct fixture *f, int in, int out)
+{
+	struct store_executor executor = test_loop_executor(&f->loop);
+
+	(void)in;
+	executor.owner = "0a1b";
+	if (store_open(&f->store, &executor, f->db.url, f->db.schema, &migrations, NULL) !=
+		    ERR_OK ||
+	    write(out, "x", 1) != 1)
+		return 1;
+	for (;;)
+		(void)pause();
+}
+
+static int64_t gone_n(struct fixture *f)
+{
+	RUN(f, STORE_ANY,
+	    "SELECT count(*) FROM op WHERE (id = 0" STORE_OR_GONE("op.state") ") AND id < $1",
+	    store_int(10));
+	assert_int_equal(f->last, ERR_OK);
+	return f->cell;
+}
+
+/* One that is paused is there; one that was killed is gone at once, and who never came, too. */
+static void test_who_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid_t pid = child_start(live_on, f, -1, ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	fixture_open(f);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, '0a1b')");
+	assert_int_equal(gone_n(f), 0);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(gone_n(f), 0);
+	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (2, '0a1c')");
+	assert_int_equal(gone_n(f), 1);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	for (int i = 0; i < 500 && gone_n(f) != 2; i++)
+		(void)usleep(10000);
+	assert_int_equal(gone_n(f), 2);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +405,7 @@ int main(void)
 		TEST(test_deadlocks_are_run_again),
 		TEST(test_notify_reaches_other_processes),
 		TEST(test_lost_listener_comes_back_and_wakes_all),
+		TEST(test_who_is_gone),
 	};
 
 	PG_TESTS_RUN(tests);
