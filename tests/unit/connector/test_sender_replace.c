@@ -136,9 +136,10 @@ static void test_versions_end(void **state)
 
 	f->pool.idle = true;
 	f->w.config.decryption_expiry_ms = INT64_C(1000) * 3600 * 1000;
+	f->w.config.tx_replace_after_ms = 5000;
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	sim_run(&f->w.sim, 12 * 3600 * 1000);
+	sim_run(&f->w.sim, 3 * 3600 * 1000); /* the last of them after 43 minutes */
 	assert_int_equal(f->pool.txs_n, 10);
 	assert_int_equal(versions(f), 10);
 	f->pool.idle = false;

@@ -143,10 +143,13 @@ static void test_expiry(void **state)
 {
 	struct fixture *f = *state;
 
+	f->w.config.decryption_expiry_ms = 3600 * INT64_C(1000);
 	publish(f);
 	insert(f, 1);
 	start(f);
-	sim_run(&f->w.sim, 25 * 3600 * INT64_C(1000));
+	sim_run(&f->w.sim, 55 * 60 * INT64_C(1000));
+	assert_string_not_equal(world_state(&f->w, 1), "expired");
+	sim_run(&f->w.sim, 10 * 60 * INT64_C(1000));
 	assert_string_equal(world_state(&f->w, 1), "expired");
 	assert_non_null(strstr(world_reason(&f->w, 1), "not yet allowed"));
 	assert_int_equal(f->w.core.sends, 0);
