@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // Two tx-senders with one key on one PostgreSQL database: the one at work is paused under load, the other follows, the
-// first goes on where its clock stood. Nothing is lost, nothing is sent twice.
+// first goes on where its clock stood; in the end the one at work is killed. Nothing is lost, nothing is sent twice.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -28,7 +28,7 @@ async function sentBy(provider, account) {
 	return sent;
 }
 
-test('two senders with one key, each paused in turn and let go on', { timeout: 400000 }, async (t) => {
+test('two senders with one key, each paused in turn and let go on, one killed', { timeout: 400000 }, async (t) => {
 	const random = seeded(t);
 	const postgres = await Postgres.start(29049, 'a password of the test');
 	try {
@@ -62,6 +62,18 @@ test('two senders with one key, each paused in turn and let go on', { timeout: 4
 			await requester.burst(5, () => [handles[0]]);
 			await waitFor('the last ones answered', allAnswered, { timeoutMs: 60000, intervalMs: 250 });
 
+			// Killed under load: the other one does not wait for the end of the lease, 15 s after it was renewed last.
+			const before = took();
+			const load = requester.burst(40, () => [handles[random.below(2)]]);
+			await sleep(500 + random.below(1000));
+			const killed = performance.now();
+			process.kill(senders[active].pid, 'SIGKILL');
+			await waitFor('the other one at work', () => took() > before, { timeoutMs: 40000, intervalMs: 50 });
+			const followedMs = Math.round(performance.now() - killed);
+			assert.ok(followedMs < 10000, `followed after ${followedMs} ms`);
+			await load;
+			await waitFor('what the killed one had answered', allAnswered, { timeoutMs: 60000, intervalMs: 250 });
+
 			const { answered, calls } = await requester.outcome();
 			for (const [id, n] of answered) assert.equal(n, 1, `request ${id} has one response event`);
 			for (const [id, n] of calls) assert.equal(n, 1, `request ${id} was answered by one call`);
@@ -71,7 +83,7 @@ test('two senders with one key, each paused in turn and let go on', { timeout: 4
 			assert.equal(sent.calls, requester.sent, 'as many calls as requests');
 			assert.equal(sent.reverted, 0);
 			assert.equal(said('Another sender has taken over'), pauses, 'who was paused notices it');
-			t.diagnostic(`requests ${requester.sent}, pauses ${pauses}, lost 0, doubled 0, empty transfers ${sent.transfers}`);
+			t.diagnostic(`followed ${followedMs} ms after SIGKILL; requests ${requester.sent}, pauses ${pauses}, lost 0, doubled 0, empty transfers ${sent.transfers}`);
 			requester.close();
 		});
 	} finally {
