@@ -59,6 +59,21 @@ static void ends(struct job *j, enum err class, const char *reason)
 
 _Static_assert((int)REVERT_OTHER == (int)METRIC_REVERT_OTHER, "one cell for each cause");
 
+/* Every answer says it, until somebody has registered the node. */
+static void say_unknown(struct sender *s, const char *name, const char *hint)
+{
+	int64_t now_ms = sender_mono_ms(s);
+
+	s->unknown_n++;
+	if (s->unknown_said_ms != 0 && now_ms - s->unknown_said_ms < UNKNOWN_SAY_MS)
+		return;
+	LOG_ERROR(s->env.log, "The contracts do not know this node", log_s("revert", name),
+		  log_s("detail", hint), log_hex("account", BYTES_OF(s->account.b)),
+		  log_i("reverts", s->unknown_n));
+	s->unknown_said_ms = now_ms;
+	s->unknown_n = 0;
+}
+
 static void on_revert(struct job *j, const struct provider_error *e)
 {
 	struct err_note reason = {0};
@@ -69,9 +84,7 @@ static void on_revert(struct job *j, const struct provider_error *e)
 
 	metrics_inc(j->s->env.metrics, METRIC_SENDER_REVERTS, (unsigned)cause);
 	if (cause == REVERT_REGISTRATION)
-		LOG_ERROR(j->s->env.log, "The contracts do not know this node",
-			  log_s("revert", name), log_s("detail", hint),
-			  log_hex("account", BYTES_OF(j->s->account.b)));
+		say_unknown(j->s, name, hint);
 
 	if (done)
 		class = err_say(&reason, class, "already answered: %s", name);

@@ -54,6 +54,7 @@ enum {
 	FAR_READS = 4,          /* nonces below ours that nobody used: as above */
 	FILL_MAX = 64,          /* so many are filled; above, ours are given up */
 	FILL_AT_ONCE = 8,
+	UNKNOWN_SAY_MS = 60000, /* between two lines that the node is not registered */
 };
 
 /* ---- the words of nodes ---- */
@@ -214,6 +215,9 @@ struct sender {
 		size_t data_n;
 		int64_t until_ms; /* monotonic; 0: none */
 	} gas_known[OP_KINDS];
+
+	/* reverts because the node is not registered */
+	int64_t unknown_said_ms, unknown_n; /* monotonic, 0: never; since then */
 
 	/* broadcasting */
 	unsigned broadcasts_n, syncs_n;

@@ -22,6 +22,8 @@ struct bucket_state {
 	struct http_queue heads;
 	struct err_note refusal; /* what it said last instead of serving; empty: nothing */
 	int64_t refusal_ms;      /* when that was logged, monotonic; 0: never */
+	bool served;             /* it has let somebody in … */
+	int64_t denied_ms;       /* … and since then nobody; monotonic, 0: the last one was */
 };
 
 struct buckets {

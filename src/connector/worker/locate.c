@@ -17,7 +17,8 @@
 #include "net/aws_s3.h"
 
 enum {
-	REFUSAL_LOG_MS = 60 * 1000
+	REFUSAL_LOG_MS = 60 * 1000,
+	DENIED_MAX_MS = 5 * 60 * 1000, /* no unsigned read was let in for so long */
 };
 
 static int64_t now_ms(const struct ct *c)
@@ -181,19 +182,38 @@ static bool is_signed(const struct config_strings *buckets, const char *url)
 	return false;
 }
 
+/*
+ * A public bucket that does not let everybody list it says 403 of an object that is not there yet,
+ * as S3 does. It means what it says where nothing was ever read there, or for a while.
+ */
+static bool may_be_absent(struct bucket_state *b, int status, int64_t ms)
+{
+	if (status != 403 || !b->served)
+		return false;
+	if (b->denied_ms == 0)
+		b->denied_ms = ms;
+	return ms - b->denied_ms < DENIED_MAX_MS;
+}
+
 void ct_bucket_said(struct source *s, const struct http_reply *reply)
 {
 	const struct worker *w = s->ct->job->worker;
 	struct bucket_state *b = s->bucket->state;
 	struct err_note said;
+	bool absent = false;
 
 	if (reply->err != ERR_OK || reply->status >= 500)
 		return;
 	aws_s3_reason(&said, reply);
+	if (reply->status < 300) {
+		b->served = true;
+		b->denied_ms = 0;
+	}
 	if ((reply->status == 401 || reply->status == 403) &&
 	    !is_signed(&w->env.config->s3_signed_buckets, s->url)) {
 		const struct err_note words = said;
 
+		absent = may_be_absent(b, reply->status, now_ms(s->ct));
 		(void)err_say(&said, ERR_REMOTE,
 			      "%s; reads of it are not signed (s3_signed_buckets)", words.text);
 	}
@@ -201,6 +221,11 @@ void ct_bucket_said(struct source *s, const struct http_reply *reply)
 	if (said.text[0] == '\0' ||
 	    (b->refusal_ms != 0 && now_ms(s->ct) - b->refusal_ms < REFUSAL_LOG_MS))
 		return;
+	if (absent) {
+		LOG_DEBUG(w->env.log, "A bucket has no such object, or refuses the read",
+			  log_s("bucket", s->bucket->url), log_s("detail", said.text));
+		return;
+	}
 	b->refusal_ms = now_ms(s->ct);
 	LOG_WARN(w->env.log, "A bucket refuses a read", log_s("bucket", s->bucket->url),
 		 log_s("detail", said.text));

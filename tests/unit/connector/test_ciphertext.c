@@ -402,6 +402,31 @@ static void test_bucket_that_fails_is_left_alone(void **state)
 		assert_true(world_wait_state(&f->w, id, "answered", 130000));
 }
 
+/* In a public bucket 403 is what S3 says of an object that is not there yet, for a while. */
+static void test_a_403_may_be_an_object_that_is_late(void **state)
+{
+	struct fixture *f = *state;
+	struct sim_object *objects[2];
+
+	f->w.config.ciphertext_cache_size = 0;
+	world_log_keep(&f->w);
+	for (unsigned i = 0; i < 2; i++)
+		objects[i] = world_publish_attested(&f->w, i, f->handle, BYTES_OF(body));
+	world_allow(&f->w, f->handle);
+	insert(f, 1);
+	start(f);
+	assert_true(world_wait_state(&f->w, 1, "answered", 130000)); /* it serves */
+	for (unsigned i = 0; i < 2; i++)
+		objects[i]->status = 403;
+	insert(f, 2);
+	sim_run(&f->w.sim, 4 * 60000);
+	assert_string_equal(world_state(&f->w, 2), "ready");
+	assert_non_null(strstr(world_reason(&f->w, 2), "HTTP 403"));
+	assert_int_equal(world_log_count(&f->w, "refuses a read"), 0);
+	sim_run(&f->w.sim, 10 * 60000);
+	assert_true(world_log_count(&f->w, "refuses a read") > 0);
+}
+
 /* Why a private bucket does not serve is for people to read, until it does. */
 static void test_a_refusal_is_told(void **state)
 {
@@ -497,6 +522,7 @@ int main(void)
 		T(test_no_cache),
 		T(test_bucket_that_fails_is_left_alone),
 		T(test_a_refusal_is_told),
+		T(test_a_403_may_be_an_object_that_is_late),
 		T(test_no_url_and_no_fallback),
 		T(test_fallback_of_a_coprocessor_without_url),
 		T(test_coprocessors_must_be_registered_where_that_is_wanted),

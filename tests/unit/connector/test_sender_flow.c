@@ -390,9 +390,14 @@ static void test_a_node_that_is_not_registered_waits(void **state)
 	const int64_t *reverts = f->w.metrics.cells[METRIC_SENDER_REVERTS];
 
 	f->pool.revert = "NotKmsTxSender(address)";
+	world_log_keep(&f->w);
 	sender_begin(f);
 	sender_answers(f, 1, 1);
-	sim_run(&f->w.sim, 60000);
+	sim_run(&f->w.sim, 50000);
+	assert_int_equal(world_log_count(&f->w, "do not know this node"), 1);
+	sim_run(&f->w.sim, 40000); /* once a minute, with how many there were */
+	assert_int_equal(world_log_count(&f->w, "do not know this node"), 2);
+	assert_int_equal(world_log_count(&f->w, "reverts=1\n"), 1);
 	assert_int_equal(sender_ops(f, "answered"), 1);
 	assert_string_equal(world_reason(&f->w, 1),
 			    "the gateway reverts the answer: NotKmsTxSender: this account is not "

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "crypto/keccak.h"
@@ -335,6 +337,8 @@ void world_init(struct world *w, uint64_t seed)
 
 void world_free(struct world *w)
 {
+	if (w->log.fd > 2)
+		(void)close(w->log.fd);
 	provider_free(w->gateway_provider);
 	provider_free(w->host_provider);
 	sim_core_free(&w->core);
@@ -577,4 +581,27 @@ bool world_wait_state(struct world *w, uint64_t id, const char *state, int64_t m
 		sim_run(&w->sim, STEP_MS);
 	}
 	return strcmp(world_state(w, id), state) == 0;
+}
+
+/* ---- the log ---- */
+
+void world_log_keep(struct world *w)
+{
+	w->log.fd = memfd_create("log", MFD_CLOEXEC);
+	assert_int_not_equal(w->log.fd, -1);
+}
+
+unsigned world_log_count(struct world *w, const char *words)
+{
+	CLEANUP(buf_free) struct buf text = buf_make(16 << 20);
+	unsigned n = 0;
+	uint8_t block[4096];
+	ssize_t got;
+
+	for (off_t at = 0; (got = pread(w->log.fd, block, sizeof(block), at)) > 0; at += got)
+		assert_int_equal(buf_add(&text, bytes_from(block, (size_t)got)), ERR_OK);
+	assert_int_equal(buf_add_u8(&text, 0), ERR_OK);
+	for (const char *at = (const char *)text.p; (at = strstr(at, words)); at++)
+		n++;
+	return n;
 }

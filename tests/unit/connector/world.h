@@ -62,7 +62,7 @@ struct world {
 	struct channel *cores[1];
 	struct host_chain_config host_config;
 	struct connector_config config;
-	struct log log;
+	struct log log; /* world_log_keep, world_log_count */
 	struct connector_metrics metrics;
 	struct inflight inflight;
 	struct connector_env env;
@@ -120,5 +120,9 @@ void spy_on_core(void *ctx, const struct rpc_call *call);
 const char *world_state(struct world *w, uint64_t id);
 const char *world_reason(struct world *w, uint64_t id);
 bool world_wait_state(struct world *w, uint64_t id, const char *state, int64_t ms);
+
+/* From now on what is logged is kept; lines that have `words`. */
+void world_log_keep(struct world *w);
+unsigned world_log_count(struct world *w, const char *words);
 
 #endif
