@@ -308,6 +308,33 @@ static enum err parent_check(const struct connector_config *c, const struct conf
 			     &connector_config, src, "gateway_finality");
 }
 
+void config_chains_remarks(const struct connector_config *c, unsigned services,
+			   connector_config_fn *fn, void *ctx)
+{
+	const struct {
+		const char *key;
+		bool given;
+	} parent[] = {
+		{"gateway_parent_url", c->gateway_parent_url != NULL},
+		{"gateway_parent_chain_id", c->gateway_parent_chain_id != 0},
+		{"gateway_parent_rollup", c->gateway_parent_rollup_given},
+	};
+	char text[160];
+
+	if ((services & SERVICE_LISTENER) == 0 ||
+	    c->gateway_final.kind == FINALITY_ARBITRUM_CONFIRMED)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(parent); i++) {
+		if (!parent[i].given)
+			continue;
+		(void)snprintf(text, sizeof(text),
+			       "%s has no effect here: gateway_finality is not "
+			       "arbitrum-l1-confirmed",
+			       parent[i].key);
+		fn(ctx, text);
+	}
+}
+
 enum err config_chains_check(struct connector_config *c, unsigned services,
 			     const struct config_source *src, struct err_note *note)
 {

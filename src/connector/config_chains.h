@@ -12,6 +12,10 @@ bool config_is_rpc_url(const char *s);
 enum err config_host_chains_read(struct connector_config *c, const struct config_source *src,
 				 struct arena *arena, struct err_note *note) MUST_USE;
 
+/* Keys that are set and, as the others are, without effect. */
+void config_chains_remarks(const struct connector_config *c, unsigned services,
+			   connector_config_fn *fn, void *ctx);
+
 /* URLs, quorums and finality of the other chains. */
 enum err config_chains_check(struct connector_config *c, unsigned services,
 			     const struct config_source *src, struct err_note *note) MUST_USE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "connector/config_file.h"
 
+#include "connector/config_chains.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -232,8 +234,10 @@ static enum err load(struct connector_config *c, unsigned services,
 		src->loaded(src->ctx, c);
 	if (src->oddity)
 		TRY(config_oddities(&connector_config, source, on_oddity, &filter));
-	if (src->remark)
+	if (src->remark) {
 		TRY(connector_config_remarks(services, source, src->remark, src->ctx));
+		config_chains_remarks(c, services, src->remark, src->ctx);
+	}
 	return files_check(c, services, src, note);
 }
 

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "connector/config.h"
+#include "connector/config_chains.h"
 
 #define ADDRESS(d) "0x" d d d d d d d d d d d d d d d d d d d d
 #define HOSTS      "[{\"url\":\"http://h\",\"chain_id\":5,\"acl_address\":\"" ADDRESS("ac") "\"}]"
@@ -163,7 +164,8 @@ static void shown(char out[1024], const struct config_row *r, const struct conne
 
 /* ---- the keys ---- */
 
-#define TLS_BUT "kms_core_endpoints=https://a:1;"
+#define TLS_BUT   "kms_core_endpoints=https://a:1;"
+#define CONFIRMED "gateway_finality=arbitrum-l1-confirmed;"
 
 static const struct {
 	const char *path, *value;
@@ -209,9 +211,12 @@ static const struct {
 	{"decryption_polling", "100ms", NULL},
 	{"key_management_polling", "1s", NULL},
 	{"gateway_finality", "safe", NULL},
-	{"gateway_parent_url", "http://parent", NULL},
-	{"gateway_parent_chain_id", "77", NULL},
-	{"gateway_parent_rollup", ADDRESS("a0"), NULL},
+	{"gateway_parent_url", "http://parent",
+	 CONFIRMED "gateway_parent_chain_id=7;gateway_parent_rollup=" ADDRESS("a1")},
+	{"gateway_parent_chain_id", "77",
+	 CONFIRMED "gateway_parent_url=http://p;gateway_parent_rollup=" ADDRESS("a1")},
+	{"gateway_parent_rollup", ADDRESS("a0"),
+	 CONFIRMED "gateway_parent_url=http://p;gateway_parent_chain_id=7"},
 	{"ethereum_finality", "safe", NULL},
 	{"get_logs_batch_size", "7", NULL},
 	{"max_consecutive_polling_errors", "3", NULL},
@@ -380,6 +385,24 @@ static void test_every_key_changes_something(void **state)
 		(void)snprintf(said, sizeof(said), "%s has no effect here: ", r->path);
 		assert_int_equal(strstr(f->said, said) != NULL, r->moot != NULL);
 	}
+}
+
+/* What is asked of the parent chain is asked for one finality alone. */
+static void test_keys_of_another_finality(void **state)
+{
+	struct fixture *f = *state;
+
+	env_base(f, NULL);
+	add_keys(
+		f,
+		"gateway_finality=finalized;gateway_parent_url=http://p;gateway_parent_chain_id=7");
+	expect_loaded(f, NULL, "a parent chain that nobody asks");
+	config_chains_remarks(&f->c, SERVICE_ALL, remark, f);
+	assert_non_null(strstr(f->said,
+			       "gateway_parent_url has no effect here: gateway_finality is "
+			       "not arbitrum-l1-confirmed"));
+	assert_non_null(strstr(f->said, "gateway_parent_chain_id has no effect here"));
+	assert_null(strstr(f->said, "gateway_parent_rollup"));
 }
 
 /* "a.b" = V as TOML: a dotted key. Lists and numbers as text, where the type is none. */
@@ -594,6 +617,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		cmocka_unit_test(test_every_key_is_in_the_table),
 		T(test_every_key_changes_something),
+		T(test_keys_of_another_finality),
 		T(test_every_key_works_in_a_file),
 		T(test_older_names),
 		T(test_both_names_in_two_places),
