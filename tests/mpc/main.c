@@ -27,6 +27,7 @@ enum {
 struct command {
 	uint64_t first, count;
 	unsigned jobs;
+	unsigned parties; /* the larger committee, for all protocols; 0: as they say */
 	bool trace;
 	const char *only;  /* a protocol */
 	const char *plant; /* which this program has in it */
@@ -42,7 +43,7 @@ struct board {
 static int usage(void)
 {
 	(void)fprintf(stderr, "usage: mpc-sim [--seed S] [--seeds N] [--jobs N] [--only PROTOCOL] "
-			      "[--plant NAME] [--trace] [--list]\n");
+			      "[--parties N] [--plant NAME] [--trace] [--list]\n");
 	return 2;
 }
 
@@ -64,9 +65,12 @@ static int list(void)
 
 static void failed(const struct command *c, uint64_t seed, const char *protocol, const char *why)
 {
-	printf("seed %" PRIu64 ": %s: %s\n  ./dev sim --mpc --seed %" PRIu64 " --only %s%s%s\n",
-	       seed, protocol, why, seed, protocol, c->plant ? " --plant " : "",
+	printf("seed %" PRIu64 ": %s: %s\n  ./dev sim --mpc --seed %" PRIu64 " --only %s%s%s", seed,
+	       protocol, why, seed, protocol, c->plant ? " --plant " : "",
 	       c->plant ? c->plant : "");
+	if (c->parties)
+		printf(" --parties %u", c->parties);
+	printf("\n");
 	(void)fflush(stdout);
 }
 
@@ -95,7 +99,6 @@ static void run_one(const struct command *c, struct board *b, const struct mpc_r
 	struct mpc_run r = {.n = parties, .t = (parties - 1) / 3, .seed = seed};
 	const char *why;
 
-	/* A seed that is asked for by itself is given, whatever it costs. */
 	if (seed % every != 0)
 		return;
 	choose(&r, row, seed / every);
@@ -132,7 +135,8 @@ static void child_main(const struct command *c, struct board *b, unsigned index)
 			if (c->only && strcmp(c->only, mpc_runs[i].name) != 0)
 				continue;
 			run_one(c, b, &mpc_runs[i], 4, c->first + n);
-			run_one(c, b, &mpc_runs[i], mpc_runs[i].parties, c->first + n);
+			run_one(c, b, &mpc_runs[i], c->parties ? c->parties : mpc_runs[i].parties,
+				c->first + n);
 		}
 	}
 }
@@ -228,6 +232,8 @@ static bool option(struct command *c, const char *name, const char *value)
 		c->first = n;
 	else if (strcmp(name, "--seeds") == 0)
 		c->count = n;
+	else if (strcmp(name, "--parties") == 0 && n >= 4 && n <= MPC_PARTIES_MAX)
+		c->parties = (unsigned)n;
 	else if (strcmp(name, "--jobs") == 0 && n >= 1 && n <= JOBS_MAX)
 		c->jobs = (unsigned)n;
 	else

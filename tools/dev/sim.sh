@@ -14,7 +14,7 @@ some=1000 # seeds for a plant
 build_it=("$target")
 while [ $# -gt 0 ]; do
 	case $1 in
-	--seed | --seeds | --hours)
+	--seed | --seeds | --hours | --parties)
 		[[ ${2:-} =~ ^[0-9]+(\.[0-9]+)?$ ]] || misuse "$1 wants a number"
 		[ "$1" != --seeds ] || seeds=$2
 		options+=("$1" "$2")
