@@ -415,7 +415,8 @@ static enum err from_string_array(const struct config_row *row, void *to, struct
 
 /*
  * Scalars go through the same text parsers as the environment, so that `1`, "1" and an exported 1
- * cannot differ. Floats have no row type: 1e5 is nobody's chain id.
+ * cannot differ. Floats have no row type: 1e5 is nobody's chain id. Where the key has no effect one
+ * is passed over.
  */
 enum err config_value_from_node(const struct config_row *row, void *target, struct arena *arena,
 				const json_t *node, struct err_note *why)
@@ -446,9 +447,10 @@ enum err config_value_from_node(const struct config_row *row, void *target, stru
 		return config_value_from_text(row, target, arena, BYTES_LIT("true"), why);
 	case JSON_FALSE:
 		return config_value_from_text(row, target, arena, BYTES_LIT("false"), why);
+	case JSON_REAL:
+		return row->moot ? ERR_OK : ERR_CONFIG_VALUE;
 	case JSON_OBJECT:
 	case JSON_ARRAY:
-	case JSON_REAL:
 	case JSON_NULL:
 		break;
 	}

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/config.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "base/limits.h"
 #include "net/tls.h"
 
@@ -45,6 +42,11 @@ enum {
 #define TOKENS(name_, default_, what_)                                                             \
 	NUMBER("rate_limiter_conf." #name_, rate.name_, default_, UINT32_MAX,                      \
 	       "Tokens that " what_ " holds from its start to its end.")
+
+static const char *const threshold_peer_members[] = {
+	"party_id", "address", "port", "mpc_identity", "tls_cert", "path", "pem",
+	"verification_address", NULL,
+};
 
 static const struct config_row core_rows[] = {
 	{.path = "service.listen_address",
@@ -147,6 +149,7 @@ static const struct config_row core_rows[] = {
 	 .def = "0",
 	 .max = 1024,
 	 .doc = "Threads that compute; 0 is one per CPU."},
+#include "core/config_threshold_rows.h"
 };
 
 const struct config_table core_config_table = {
@@ -262,21 +265,6 @@ static bool is_unix(const char *address)
 	return strncmp(address, "unix:", 5) == 0;
 }
 
-static bool is_address(const char *address, bool *ret_v6, bool *ret_loopback)
-{
-	struct in6_addr v6;
-	struct in_addr v4;
-
-	*ret_v6 = inet_pton(AF_INET6, address, &v6) == 1;
-	if (*ret_v6)
-		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-	else if (inet_pton(AF_INET, address, &v4) == 1)
-		*ret_loopback = ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
-	else
-		return false;
-	return true;
-}
-
 /* Who is to be asked for a decryption must know who asks. */
 static enum err transport_check(const struct checked *k, const struct core_config *c)
 {
@@ -298,7 +286,7 @@ static enum err transport_check(const struct checked *k, const struct core_confi
 				  c->listen_address));
 	if (is_unix(c->listen_address))
 		return ERR_OK;
-	if (!is_address(c->listen_address, &v6, &loopback))
+	if (!config_is_address(c->listen_address, &v6, &loopback))
 		return at(k, address,
 			  err_say(k->note, ERR_CONFIG_VALUE,
 				  "found \"%.60s\", expected unix:PATH or an IP address",
@@ -314,12 +302,21 @@ static enum err transport_check(const struct checked *k, const struct core_confi
 				   : ": this port would have no authentication"));
 }
 
+static enum err committee_check(const struct checked *k, const struct core_config *c)
+{
+	const char *path = "threshold.threshold";
+	enum err e = threshold_config_check(&c->threshold, &path, k->note);
+
+	return e == ERR_OK ? e : at(k, path, e);
+}
+
 static enum err core_check(const struct checked *k, const struct core_config *c)
 {
 	enum log_level level;
 
 	TRY(vaults_check(k, &c->public_vault, &c->private_vault));
 	TRY(transport_check(k, c));
+	TRY(committee_check(k, c));
 	if (c->min_dec_cache > c->dec_capacity)
 		return at(k, "request_store.min_dec_cache",
 			  err_say(k->note, ERR_CONFIG_VALUE,
@@ -403,8 +400,15 @@ enum err core_config_read(const struct config_table *table, const char *path,
 	if (unknown.found)
 		return err_say(note, ERR_CONFIG_VALUE, "%s", unknown.note.text);
 	TRY(e);
-	return table == &core_config_table ? core_check(&checked, target)
-					   : keygen_check(&checked, target);
+	if (table != &core_config_table)
+		return keygen_check(&checked, target);
+
+	struct core_config *c = target;
+
+	e = threshold_peers_read(&c->threshold, arena, note);
+	if (e != ERR_OK)
+		return e == ERR_CONFIG_VALUE ? at(&checked, "threshold.peers", e) : e;
+	return core_check(&checked, c);
 }
 
 /* ---- the client port ---- */
@@ -422,7 +426,7 @@ enum err core_config_listen(struct buf *out, const struct core_config *c)
 
 	if (is_unix(c->listen_address))
 		return buf_add_str(out, c->listen_address);
-	if (!is_address(c->listen_address, &v6, &loopback))
+	if (!config_is_address(c->listen_address, &v6, &loopback))
 		return ERR_CONFIG_VALUE;
 	return buf_addf(out, v6 ? "[%s]:%llu" : "%s:%llu", c->listen_address,
 			(unsigned long long)c->listen_port);

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "core/bandwidth.h"
+#include "core/config_threshold.h"
 #include "core/rate_limit.h"
 #include "core/vault.h"
 
@@ -37,10 +38,11 @@ struct core_config {
 	char *log_level;
 	struct vault_config public_vault, private_vault;
 	char *request_store_path;
-	uint64_t dec_capacity, min_dec_cache;
+	uint64_t dec_capacity, min_dec_cache; /* [threshold] has them, too */
 	struct rate_limit_config rate;
 	struct bandwidth_limits bandwidth;
 	uint64_t compute_threads;
+	struct threshold_config threshold;
 };
 
 struct keygen_config {
