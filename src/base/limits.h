@@ -105,6 +105,9 @@
 	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")          \
 	X(CORE_KEY_REQUESTS_MAX, 4096,                                                             \
 	  "key generations, and preprocessings, that a node remembers")                            \
+	X(CORE_CONTEXTS_MAX, 32, "committees that a node knows")                                   \
+	X(CORE_EPOCHS_MAX, 64, "epochs of all committees")                                         \
+	X(CORE_SESSIONS_MAX, 2048, "ciphertexts being opened with other nodes")                    \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
 	X(HEALTH_SENDING_MAX_MS, 120000, "one answer on its way to the gateway, in good health")   \

@@ -44,8 +44,9 @@ enum {
 	       "Tokens that " what_ " holds from its start to its end.")
 
 static const char *const threshold_peer_members[] = {
-	"party_id", "address", "port", "mpc_identity", "tls_cert", "path", "pem",
-	"verification_address", NULL,
+	"party_id", "address", "port", "mpc_identity",
+	"tls_cert", "path",    "pem",  "verification_address",
+	NULL,
 };
 
 static const struct config_row core_rows[] = {

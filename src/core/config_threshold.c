@@ -62,8 +62,8 @@ static enum err text_read(char **ret_text, const struct peers *p, const json_t *
 		return ERR_OK;
 	if (!json_is_string(v) || json_string_length(v) == 0 || json_string_length(v) > max)
 		return refuse(p, name, "text, not too long");
-	*ret_text = arena_strndup(p->arena,
-				  bytes_from(json_string_value(v), json_string_length(v)));
+	*ret_text =
+		arena_strndup(p->arena, bytes_from(json_string_value(v), json_string_length(v)));
 	return *ret_text ? ERR_OK : ERR_NOMEM;
 }
 
@@ -143,14 +143,14 @@ enum err threshold_peers_read(struct threshold_config *c, struct arena *arena,
 /* What stands there without the key that makes a committee of it. */
 static const char *stray(const struct threshold_config *c)
 {
-	return c->listen_address  ? "threshold.listen_address"
-	       : c->peers_n > 0   ? "threshold.peers"
-	       : c->my_id         ? "threshold.my_id"
-	       : c->cert          ? "threshold.tls.manual.cert.path"
-	       : c->key           ? "threshold.tls.manual.key.path"
-	       : c->auto_json     ? "threshold.tls.auto"
-	       : c->listen_port   ? "threshold.listen_port"
-				  : NULL;
+	return c->listen_address ? "threshold.listen_address"
+	       : c->peers_n > 0  ? "threshold.peers"
+	       : c->my_id        ? "threshold.my_id"
+	       : c->cert         ? "threshold.tls.manual.cert.path"
+	       : c->key          ? "threshold.tls.manual.key.path"
+	       : c->auto_json    ? "threshold.tls.auto"
+	       : c->listen_port  ? "threshold.listen_port"
+				 : NULL;
 }
 
 /* Everybody is who he says: nobody else may reach the ports. */
@@ -186,9 +186,10 @@ static enum err tls_check(const struct threshold_config *c, const char **ret_pat
 			       "manual]");
 	*ret_path = "threshold.tls.manual.key.pem";
 	if (c->key_pem || c->cert_pem)
-		return err_say(note, ERR_CONFIG_VALUE,
-			       "found PEM text, expected cert.path and key.path: a private key does "
-			       "not stand in a configuration");
+		return err_say(
+			note, ERR_CONFIG_VALUE,
+			"found PEM text, expected cert.path and key.path: a private key does "
+			"not stand in a configuration");
 	*ret_path = c->cert ? "threshold.tls.manual.cert.path" : "threshold.tls.manual.key.path";
 	if (!c->cert != !c->key)
 		return err_say(note, ERR_CONFIG_VALUE,

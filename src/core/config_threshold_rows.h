@@ -7,7 +7,8 @@
  .services = 1,
  .min = 1,
  .max = (MPC_PARTIES_MAX - 1) / 3,
- .doc = "How many nodes of the committee may be hostile; it has 3 times as many and one. Without it "
+ .doc = "How many nodes of the committee may be hostile; it has 3 times as many and one. Without "
+	"it "
 	"the node is a centralised one, and holds the whole key."},
 	{.path = "threshold.listen_address",
 	 .type = CONFIG_STRING,
@@ -35,7 +36,8 @@
 	 .doc = "All nodes of the committee, this one included: the default context, made anew at "
 		"every start. Each has party_id (from 1), address, port, mpc_identity (the common "
 		"name of its certificate; its address if not given), tls_cert.path or tls_cert.pem "
-		"(its certificate, or the one that issues it), verification_address (of its signing "
+		"(its certificate, or the one that issues it), verification_address (of its "
+		"signing "
 		"key)."},
 	{.path = "threshold.decryption_mode",
 	 .type = CONFIG_STRING,
@@ -147,16 +149,17 @@
 	 .max = 60000,
 	 .doc = "How often the others are asked how far they are with the set-up of an epoch."},
 #define MOOT(i_, name_, why_)                                                                      \
-	{.path = "threshold.core_to_core_net." name_,                                              \
-	 .type = CONFIG_STRING,                                                                    \
-	 FIELD(core_config, threshold.ignored_texts[i_]),                                          \
-	 .moot = why_}
+	{                                                                                          \
+		.path = "threshold.core_to_core_net." name_, .type = CONFIG_STRING,                \
+		FIELD(core_config, threshold.ignored_texts[i_]), .moot = why_                      \
+	}
 	MOOT(0, "message_limit", "what waits is bounded by bytes"),
 	MOOT(1, "multiplier", "pauses are doubled"),
 	MOOT(2, "max_elapsed_time", "a message is sent until its session is over"),
 	MOOT(3, "network_timeout_bk", "it belongs to key generation"),
 	MOOT(4, "network_timeout_bk_sns", "it belongs to key generation"),
-	MOOT(5, "max_en_decode_message_size", "the length of every message is known before it comes"),
+	MOOT(5, "max_en_decode_message_size",
+	     "the length of every message is known before it comes"),
 	MOOT(6, "session_update_interval_secs", "sessions end by timers of their own"),
 	MOOT(7, "max_waiting_time_for_message_queue", "what waits is bounded by bytes"),
 	MOOT(8, "max_future_rounds", "it is a constant of the protocol"),

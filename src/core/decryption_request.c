@@ -106,6 +106,7 @@ static enum err item_read(struct decryption_item *item, const Kms__V1__TypedCiph
 		return err_say(note, ERR_BAD_REQUEST, "ciphertext_format %d is unknown",
 			       (int)c->ciphertext_format);
 	item->ciphertext = protobuf_view(c->ciphertext);
+	TRY(sha256(&item->digest, &item->ciphertext, 1));
 	item->external_handle = handle;
 	item->handle = (struct hash32){{0}};
 	memcpy(&item->handle.b[sizeof(item->handle.b) - handle.n], handle.p, handle.n);
@@ -161,12 +162,20 @@ static enum err user_read(struct decryption_request *r, const struct fields *f,
 
 /* ---- digest of the content ---- */
 
+/* A ciphertext, as what is decrypted. */
+static void item_put(struct bincode_writer *w, const struct decryption_item *item)
+{
+	bincode_put_raw(w, BYTES_OF(item->digest.b));
+	bincode_put_raw(w, BYTES_OF(item->handle.b));
+	bincode_put_u32(w, item->type);
+	bincode_put_u32(w, item->format);
+}
+
 /* Everything in a fixed order, each part with its length; ciphertexts by their digests. */
 static enum err digest_make(struct decryption_request *r)
 {
 	CLEANUP(buf_free) struct buf text = buf_make(DIGEST_TEXT_MAX);
 	struct bincode_writer w = {.out = &text};
-	struct hash32 digest;
 
 	bincode_put_str(&w, forms[r->kind].name);
 	bincode_put_raw(&w, BYTES_OF(r->id.b));
@@ -178,15 +187,9 @@ static enum err digest_make(struct decryption_request *r)
 	bincode_put_u8(&w, r->wants_ecdsa);
 	bincode_put_u64(&w, r->items_n);
 	for (size_t i = 0; i < r->items_n; i++) {
-		const struct decryption_item *item = &r->items[i];
-
-		TRY(sha256(&digest, &item->ciphertext, 1));
-		bincode_put_raw(&w, BYTES_OF(digest.b));
-		bincode_put_raw(&w, BYTES_OF(item->handle.b));
-		bincode_put_u32(&w, item->type);
-		bincode_put_u32(&w, item->format);
-		if (r->kind == REQUEST_USER_DECRYPTION)
-			bincode_put_vec(&w, item->external_handle); /* is in the answer */
+		item_put(&w, &r->items[i]);
+		if (r->kind == REQUEST_USER_DECRYPTION) /* it is in the answer */
+			bincode_put_vec(&w, r->items[i].external_handle);
 	}
 	if (r->kind == REQUEST_USER_DECRYPTION) {
 		bincode_put_raw(&w, BYTES_OF(r->user.b));
@@ -199,13 +202,46 @@ static enum err digest_make(struct decryption_request *r)
 	return sha256(&r->digest, &all, 1);
 }
 
+/* The type counts: it says how many blocks there are, and with that which mask is whose. */
+static enum err session_use_make(struct decryption_request *r)
+{
+	CLEANUP(buf_free) struct buf text = buf_make(DIGEST_TEXT_MAX);
+	struct bincode_writer w = {.out = &text};
+
+	bincode_put_str(&w, "session use");
+	bincode_put_raw(&w, BYTES_OF(r->id.b));
+	bincode_put_raw(&w, BYTES_OF(r->key_id.b));
+	bincode_put_raw(&w, BYTES_OF(r->where.context_id.b));
+	bincode_put_raw(&w, BYTES_OF(r->where.epoch_id.b));
+	bincode_put_u64(&w, r->items_n);
+	for (size_t i = 0; i < r->items_n; i++)
+		item_put(&w, &r->items[i]);
+	TRY(bincode_end(&w));
+
+	struct bytes all = buf_view(&text);
+
+	return sha256(&r->session_use, &all, 1);
+}
+
+static bool same_group(const struct mpc_group *a, const struct mpc_group *b)
+{
+	return a->n == b->n && a->t == b->t && a->me == b->me;
+}
+
 static enum err key_find(struct decryption_request *r, const struct key_ring *keys,
 			 struct err_note *note)
 {
 	TRY(field_where_known(&r->where, keys, note));
-	r->key = key_ring_find(keys, r->where.epoch_id, r->key_id);
-	if (!r->key)
+	if (keys->committee) {
+		r->prss = committee_prss(committee_epoch(keys->committee, r->where.epoch_id));
+		r->share = key_ring_find_share(keys, r->where.epoch_id, r->key_id);
+	} else {
+		r->key = key_ring_find(keys, r->where.epoch_id, r->key_id);
+	}
+	if (!r->key && !r->share)
 		return err_say(note, ERR_NOT_FOUND, "key_id is not known to this node");
+	if (r->share && !same_group(prss_group(r->prss), threshold_key_group(r->share)))
+		return err_say(note, ERR_NOT_FOUND, "key_id is not one of this context");
 	return ERR_OK;
 }
 
@@ -236,6 +272,8 @@ enum err decryption_request_read(struct decryption_request *ret_request, enum re
 	TRY(key_find(&r, keys, note));
 	r.extra_data_differs = !extra_data_fits(r.extra_data, &r.where);
 	TRY(digest_make(&r));
+	if (r.share)
+		TRY(session_use_make(&r));
 	*ret_request = r;
 	return ERR_OK;
 }

@@ -30,6 +30,7 @@ struct decryption_item {
 	struct hash32 handle;         /* left-padded: what is hashed and signed */
 	enum fhe_type type;
 	enum fhe_format format;
+	struct hash32 digest; /* SHA-256 of the ciphertext */
 };
 
 /* Views point into the arena that it was read with. */
@@ -51,13 +52,20 @@ struct decryption_request {
 	 * answer. */
 	struct hash32 digest;
 	const struct fhe_client_key *key;
+
+	/* Instead of `key`, on a node of a committee. And what the sessions of this id are used
+	 * for: a digest over key, epoch, context and the ciphertexts. Whatever else differs, the
+	 * same is hidden under the same masks. */
+	const struct threshold_key *share;
+	const struct prss *prss;
+	struct hash32 session_use;
 };
 
 /*
  * Unpack and check. `memory` is the arena made for the message (protobuf_arena).
  * ERR_MALFORMED, ERR_TOO_BIG, ERR_BAD_REQUEST: INVALID_ARGUMENT; ERR_UNSUPPORTED: well formed, but
  * a signature scheme or ciphertext format that this node does not serve; ERR_NOT_FOUND: unknown
- * context, epoch or key; ERR_NOMEM.
+ * context, epoch or key; ERR_NOT_READY: an epoch that is being set up; ERR_NOMEM.
  */
 enum err decryption_request_read(struct decryption_request *ret_request, enum request_kind kind,
 				 const struct key_ring *keys, struct bytes message,

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * The FHE keys of a centralised node: all that the private vault holds under
- * FhePrivateKey/<epoch>/<key id>, read at start, and those generated since. Entries are added at
- * the end and never change or go: any thread may look up while the loop thread adds. The keys live
- * as long as the ring.
+ * The FHE keys of a node: all that the private vault holds, read at start, and those generated
+ * since. Of a centralised node whole keys, under FhePrivateKey/<epoch>/<key id>; of one of a
+ * committee its shares, under FheKeyShares/<epoch>/<key id>. Entries are added at the end and never
+ * change or go: any thread may look up while the loop thread adds. The keys live as long as the
+ * ring.
  */
 #ifndef CORE_KEY_RING_H
 #define CORE_KEY_RING_H
 
 #include <stdatomic.h>
 
+#include "core/committee.h"
+#include "core/threshold_key.h"
 #include "core/vault.h"
 #include "fhe/key_handles.h"
 
@@ -17,12 +20,14 @@ struct key_ring_entry {
 	struct hash32 epoch_id;
 	struct hash32 key_id;
 	struct hash32 preproc_id;   /* that it used up */
-	struct fhe_client_key *key; /* owned */
+	struct fhe_client_key *key; /* owned, as is the next; one of the two */
+	struct threshold_key *share;
 };
 
 struct key_ring {
-	struct key_ring_entry *v; /* room for VAULT_KEYS_MAX */
-	atomic_size_t n;          /* counts an entry when it is whole */
+	struct key_ring_entry *v;          /* room for VAULT_KEYS_MAX */
+	atomic_size_t n;                   /* counts an entry when it is whole */
+	const struct committee *committee; /* NULL: a centralised node */
 };
 
 /*
@@ -32,6 +37,9 @@ struct key_ring {
  */
 enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault,
 		       struct err_note *note) MUST_USE;
+/* The shares of a node of this committee (borrowed) instead. */
+enum err key_ring_load_shares(struct key_ring *ret_ring, const struct committee *committee,
+			      const struct vault *private_vault, struct err_note *note) MUST_USE;
 void key_ring_free(struct key_ring *r);
 
 /* One object with its metadata, as key_ring_load reads them. ERR_NOT_FOUND. */
@@ -54,6 +62,8 @@ bool key_ring_used_preproc(const struct key_ring *r, struct hash32 preproc_id,
 			   struct hash32 key_id);
 
 /* NULL if there is none. */
+const struct threshold_key *key_ring_find_share(const struct key_ring *r, struct hash32 epoch_id,
+						struct hash32 key_id);
 const struct fhe_client_key *key_ring_find(const struct key_ring *r, struct hash32 epoch_id,
 					   struct hash32 key_id);
 

@@ -23,7 +23,7 @@ struct request_where {
 /* NULL: the default one. */
 enum err field_where(struct request_where *ret_where, const Kms__V1__RequestId *context_id,
 		     const Kms__V1__RequestId *epoch_id, struct err_note *note) MUST_USE;
-/* ERR_NOT_FOUND if the node does not have them. */
+/* ERR_NOT_FOUND if the node does not have them; ERR_NOT_READY while the epoch is being set up. */
 enum err field_where_known(const struct request_where *where, const struct key_ring *keys,
 			   struct err_note *note) MUST_USE;
 

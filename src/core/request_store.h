@@ -12,6 +12,10 @@
  *
  * A key generation uses up a preprocessing: in the commit that accepts it.
  *
+ * Where nodes decrypt together, an id names sessions between them, and a session is used for one
+ * thing: which ciphertexts under which key of which epoch is stored in the commit that accepts a
+ * request, and stays for ever. A failed id can come again then with the same ciphertexts only.
+ *
  * Each call submits one batch; the decoder of the same name reads its result in the callback. Loop
  * thread. Errors of the submitting calls are those of store_submit, and ERR_NOMEM.
  */
@@ -53,6 +57,10 @@ struct request_offer {
 	 * it uses up; nothing is added unless that one is done and not used. */
 	uint32_t params;
 	struct hash32 preproc_id;
+
+	/* Of a decryption by a committee: what the sessions of this id are used for. */
+	bool sessions;
+	struct hash32 session_use;
 };
 
 enum preproc_state {
@@ -72,6 +80,10 @@ struct request_admission {
 	/* Of a key generation: its preprocessing, as it was before, or by now if `inserted`. */
 	enum preproc_state preproc;
 	uint32_t preproc_params;
+
+	/* With `sessions`: for what they are used, by this request or another. */
+	bool session_used;
+	struct hash32 session_use;
 };
 
 enum err request_store_admit(struct store *s, const struct request_offer *offer,
