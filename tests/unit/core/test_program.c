@@ -154,6 +154,15 @@ static void test_command_line(void **state)
 	folder_remove(&f);
 }
 
+#define COMMITTEE                                                                                  \
+	"[threshold]\nthreshold = 1\nlisten_address = \"127.0.0.1\"\nlisten_port = 31800\nmy_id "  \
+	"= 1\n"
+#define PEER(id_, address_)                                                                        \
+	"[[threshold.peers]]\nparty_id = " id_ "\naddress = \"" address_                           \
+	"\"\nmpc_identity = \"p" id_ "\"\nport = 31800\n"
+#define PEERS_4                                                                                    \
+	PEER("1", "127.0.0.1")                                                                     \
+	PEER("2", "127.0.0.1") PEER("3", "127.0.0.1") PEER("4", "127.0.0.1")
 #define PLAIN "[service]\nplaintext_loopback = true\n"
 #define TLS_ROWS                                                                                   \
 	"[service.tls]\ncert = \"missing.pem\"\nkey = \"b\"\nca = \"c\"\nallowed_peers = "         \
@@ -210,7 +219,37 @@ static void test_refused_configurations(void **state)
 		 "core.toml:4: private_vault.storage.file.prefix: a vault's prefix"},
 		{PLAIN "[telemetry]\nlog_level = \"loud\"\n",
 		 "core.toml:4: telemetry.log_level: found \\\"loud\\\", expected error"},
-		{"[threshold]\nthreshold = 1\n", "unknown key threshold"},
+		{"[enclave_bootstrap]\nweb_identity_token_port = 1\n",
+		 "unknown key enclave_bootstrap"},
+		{PLAIN "[threshold]\nthreshold = 1\n",
+		 "core.toml: threshold.listen_address: found \\\"\\\", expected an IP address"},
+		{PLAIN "[threshold]\nmy_id = 1\n",
+		 "core.toml:4: threshold.my_id: found without threshold.threshold"},
+		{PLAIN COMMITTEE, "expected one of them: the certificate tells who a node is"},
+		{PLAIN COMMITTEE "decryption_mode = \"BitDecSmall\"\n",
+		 "core.toml:8: threshold.decryption_mode: found BitDecSmall"},
+		{PLAIN COMMITTEE "plaintext_loopback = true\n[threshold.tls.auto]\n"
+				 "trusted_releases = []\n",
+		 "threshold.tls.auto: this node cannot attest what it runs"},
+		{PLAIN COMMITTEE "[threshold.tls.manual]\nkey.pem = \"x\"\n",
+		 "a private key does not stand in a configuration"},
+		{PLAIN COMMITTEE "[threshold.tls.manual]\nkey.path = \"x\"\n",
+		 "core.toml:9: threshold.tls.manual.key.path: found one of cert.path and "
+		 "key.path"},
+		{PLAIN COMMITTEE "plaintext_loopback = true\n" PEERS_4 PEER("5", "127.0.0.1"),
+		 "threshold.peers: found 5 nodes, expected 3 * threshold + 1 = 4"},
+		{PLAIN COMMITTEE "plaintext_loopback = true\n" PEER("1", "127.0.0.1")
+			 PEER("2", "127.0.0.1") PEER("2", "127.0.0.1") PEER("3", "127.0.0.1"),
+		 "[2].party_id: expected each number once"},
+		{PLAIN COMMITTEE "plaintext_loopback = true\n" PEER("1", "127.0.0.1")
+			 PEER("2", "127.0.0.1") PEER("3", "127.0.0.1") PEER("4", "192.0.2.1"),
+		 "party 4 at \\\"192.0.2.1\\\", expected loopback addresses only"},
+		/* A good one: what upstream's files hold beside it is taken. */
+		{PLAIN COMMITTEE "plaintext_loopback = true\nnum_sessions_preproc = 2\n"
+				 "dec_capacity = 10000\nmin_dec_cache = 6000\n"
+				 "[threshold.core_to_core_net]\nmessage_limit = 70\n"
+				 "multiplier = 2.0\n" PEERS_4,
+		 "kms-gen-keys"},
 		{"[service\n", "line"},
 		{PLAIN, "kms-gen-keys"}, /* a good configuration, and no key */
 	};
