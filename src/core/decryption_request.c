@@ -233,7 +233,7 @@ static enum err key_find(struct decryption_request *r, const struct key_ring *ke
 {
 	TRY(field_where_known(&r->where, keys, note));
 	if (keys->committee) {
-		r->prss = committee_prss(committee_epoch(keys->committee, r->where.epoch_id));
+		r->prss = committees_prss(committees_epoch(keys->committee, r->where.epoch_id));
 		r->share = key_ring_find_share(keys, r->where.epoch_id, r->key_id);
 	} else {
 		r->key = key_ring_find(keys, r->where.epoch_id, r->key_id);

@@ -86,7 +86,7 @@ static enum err epoch_load(struct key_ring *ring, const struct form *form, const
 }
 
 static enum err load(struct key_ring *ret_ring, const struct form *form,
-		     const struct committee *committee, const struct vault *v,
+		     const struct committees *committee, const struct vault *v,
 		     struct err_note *note)
 {
 	CLEANUP(key_ring_free) struct key_ring ring = {.committee = committee};
@@ -109,7 +109,7 @@ enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_va
 	return load(ret_ring, &whole, NULL, private_vault, note);
 }
 
-enum err key_ring_load_shares(struct key_ring *ret_ring, const struct committee *committee,
+enum err key_ring_load_shares(struct key_ring *ret_ring, const struct committees *committee,
 			      const struct vault *private_vault, struct err_note *note)
 {
 	return load(ret_ring, &shared, committee, private_vault, note);

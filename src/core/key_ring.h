@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#include "core/committee.h"
+#include "core/committees.h"
 #include "core/threshold_key.h"
 #include "core/vault.h"
 #include "fhe/key_handles.h"
@@ -25,9 +25,9 @@ struct key_ring_entry {
 };
 
 struct key_ring {
-	struct key_ring_entry *v;          /* room for VAULT_KEYS_MAX */
-	atomic_size_t n;                   /* counts an entry when it is whole */
-	const struct committee *committee; /* NULL: a centralised node */
+	struct key_ring_entry *v;           /* room for VAULT_KEYS_MAX */
+	atomic_size_t n;                    /* counts an entry when it is whole */
+	const struct committees *committee; /* NULL: a centralised node */
 };
 
 /*
@@ -38,7 +38,7 @@ struct key_ring {
 enum err key_ring_load(struct key_ring *ret_ring, const struct vault *private_vault,
 		       struct err_note *note) MUST_USE;
 /* The shares of a node of this committee (borrowed) instead. */
-enum err key_ring_load_shares(struct key_ring *ret_ring, const struct committee *committee,
+enum err key_ring_load_shares(struct key_ring *ret_ring, const struct committees *committee,
 			      const struct vault *private_vault, struct err_note *note) MUST_USE;
 void key_ring_free(struct key_ring *r);
 

@@ -64,8 +64,9 @@ static void item_done(void *ctx, enum err e)
 		memcpy(item->blocks, blocks, item->n * sizeof(*blocks));
 		o->wrong |= wrong;
 	} else {
-		fail(item, e, e == ERR_TIMEOUT ? "too few nodes of the committee answered"
-					       : "the opening failed");
+		fail(item, e,
+		     e == ERR_TIMEOUT ? "too few nodes of the committee answered"
+				      : "the opening failed");
 	}
 	mpc_open_free(item->open);
 	item->open = NULL;

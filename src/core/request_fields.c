@@ -37,16 +37,16 @@ enum err field_where(struct request_where *ret_where, const Kms__V1__RequestId *
 	return ERR_OK;
 }
 
-static enum err committee_where_known(const struct request_where *where, const struct committee *c,
+static enum err committee_where_known(const struct request_where *where, const struct committees *c,
 				      struct err_note *note)
 {
-	const struct committee_epoch *e = committee_epoch(c, where->epoch_id);
+	const struct committee_epoch *e = committees_epoch(c, where->epoch_id);
 
-	if (!committee_context(c, where->context_id))
+	if (!committees_context(c, where->context_id))
 		return err_say(note, ERR_NOT_FOUND, "context_id is not known to this node");
 	if (!e || !hash32_eq(e->context_id, where->context_id))
 		return err_say(note, ERR_NOT_FOUND, "epoch_id is not known to this node");
-	if (!committee_prss(e))
+	if (!committees_prss(e))
 		return err_say(note, ERR_NOT_READY, "the set-up of this epoch is under way");
 	return ERR_OK;
 }

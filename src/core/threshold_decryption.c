@@ -57,8 +57,8 @@ enum err threshold_public_answer(struct buf *answer, const struct decryption_req
 	struct fhe_plaintext *v = (struct fhe_plaintext *)(void *)values.p;
 
 	for (size_t i = 0; i < o->n; i++) {
-		enum err e = threshold_value(&v[i], o->items[i].type, o->items[i].blocks,
-					     o->items[i].n);
+		enum err e =
+			threshold_value(&v[i], o->items[i].type, o->items[i].blocks, o->items[i].n);
 
 		if (e != ERR_OK)
 			return err_say(note, e,

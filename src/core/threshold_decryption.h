@@ -15,8 +15,8 @@
 #ifndef CORE_THRESHOLD_DECRYPTION_H
 #define CORE_THRESHOLD_DECRYPTION_H
 
-#include "core/opening.h"
 #include "core/decryption_request.h"
+#include "core/opening.h"
 #include "core/signing_key.h"
 
 /* Errors of threshold_key_shares; the note names the entry. */

@@ -168,13 +168,33 @@ static void test_command_line(void **state)
 	"[service.tls]\ncert = \"missing.pem\"\nkey = \"b\"\nca = \"c\"\nallowed_peers = "         \
 	"[\"a\"]\n"
 
+struct configuration {
+	const char *text;
+	const char *note;
+};
+
+/* None of them starts a server, which says why. */
+static void refuse_all(const struct configuration *rows, size_t n)
+{
+	struct folder f;
+	char out[4096];
+
+	folder_make(&f);
+	for (size_t i = 0; i < n; i++) {
+		file_put(&f, "core.toml", rows[i].text);
+		assert_int_equal(
+			run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "core.toml"), no_env),
+			1);
+		if (!strstr(out, rows[i].note))
+			fail_msg("%s\ngave: %s", rows[i].text, out);
+	}
+	folder_remove(&f);
+}
+
 static void test_refused_configurations(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		const char *note;
-	} rows[] = {
+	static const struct configuration rows[] = {
 		{"[service]\nlisten_address = \"0.0.0.0\"\n",
 		 "core.toml:2: service.listen_address: found \\\"0.0.0.0\\\" without "
 		 "[service.tls], "
@@ -221,6 +241,17 @@ static void test_refused_configurations(void **state)
 		 "core.toml:4: telemetry.log_level: found \\\"loud\\\", expected error"},
 		{"[enclave_bootstrap]\nweb_identity_token_port = 1\n",
 		 "unknown key enclave_bootstrap"},
+		{"[service\n", "line"},
+		{PLAIN, "kms-gen-keys"}, /* a good configuration, and no key */
+	};
+
+	refuse_all(rows, ARRAY_LEN(rows));
+}
+
+static void test_refused_committees(void **state)
+{
+	(void)state;
+	static const struct configuration rows[] = {
 		{PLAIN "[threshold]\nthreshold = 1\n",
 		 "core.toml: threshold.listen_address: found \\\"\\\", expected an IP address"},
 		{PLAIN "[threshold]\nmy_id = 1\n",
@@ -250,22 +281,9 @@ static void test_refused_configurations(void **state)
 				 "[threshold.core_to_core_net]\nmessage_limit = 70\n"
 				 "multiplier = 2.0\n" PEERS_4,
 		 "kms-gen-keys"},
-		{"[service\n", "line"},
-		{PLAIN, "kms-gen-keys"}, /* a good configuration, and no key */
 	};
-	struct folder f;
-	char out[4096];
 
-	folder_make(&f);
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		file_put(&f, "core.toml", rows[i].text);
-		assert_int_equal(
-			run(&f, out, sizeof(out), ARGV("KMS_SERVER", "-c", "core.toml"), no_env),
-			1);
-		if (!strstr(out, rows[i].note))
-			fail_msg("%s\ngave: %s", rows[i].text, out);
-	}
-	folder_remove(&f);
+	refuse_all(rows, ARRAY_LEN(rows));
 }
 
 static void test_start_and_stop(void **state)
@@ -460,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_gen_keys_refuses),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_refused_configurations),
+		cmocka_unit_test(test_refused_committees),
 		cmocka_unit_test(test_start_and_stop),
 		cmocka_unit_test(test_kill_nine),
 	};

@@ -4,8 +4,8 @@
  * masks). Entries are added at the end and never change or go, but that an epoch becomes ready: any
  * thread may look while the loop thread adds. They live as long as the committee.
  */
-#ifndef CORE_COMMITTEE_H
-#define CORE_COMMITTEE_H
+#ifndef CORE_COMMITTEES_H
+#define CORE_COMMITTEES_H
 
 #include <stdatomic.h>
 
@@ -18,27 +18,27 @@ struct committee_epoch {
 	struct prss *_Atomic prss;
 };
 
-struct committee {
+struct committees {
 	struct mpc_context *contexts;   /* room for CORE_CONTEXTS_MAX */
 	struct committee_epoch *epochs; /* room for CORE_EPOCHS_MAX */
 	atomic_size_t contexts_n, epochs_n;
 };
 
-enum err committee_new(struct committee **ret) MUST_USE;
-void committee_free(struct committee *c); /* wipes; NULL allowed */
+enum err committees_new(struct committees **ret) MUST_USE;
+void committees_free(struct committees *c); /* wipes; NULL allowed */
 
 /* Copied. ERR_ALREADY_DONE: there is one with this id; ERR_TOO_BIG: no room; ERR_NOMEM. Loop
  * thread. */
-enum err committee_add_context(struct committee *c, const struct mpc_context *x) MUST_USE;
+enum err committees_add_context(struct committees *c, const struct mpc_context *x) MUST_USE;
 /* NULL: there is none. */
-const struct mpc_context *committee_context(const struct committee *c, struct hash32 id);
+const struct mpc_context *committees_context(const struct committees *c, struct hash32 id);
 
 /* An epoch that is not ready. ERR_ALREADY_DONE, ERR_TOO_BIG. Loop thread. */
-enum err committee_add_epoch(struct committee *c, struct hash32 id,
-			     struct hash32 context_id) MUST_USE;
+enum err committees_add_epoch(struct committees *c, struct hash32 id,
+			      struct hash32 context_id) MUST_USE;
 /* From now on it decrypts. Takes the set-up over; of an epoch that is there and not ready. */
-void committee_epoch_ready(struct committee *c, struct hash32 id, struct prss *prss);
-const struct committee_epoch *committee_epoch(const struct committee *c, struct hash32 id);
-const struct prss *committee_prss(const struct committee_epoch *e); /* NULL: not ready */
+void committees_epoch_ready(struct committees *c, struct hash32 id, struct prss *prss);
+const struct committee_epoch *committees_epoch(const struct committees *c, struct hash32 id);
+const struct prss *committees_prss(const struct committee_epoch *e); /* NULL: not ready */
 
 #endif

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-#include "core/committee.h"
+#include "core/committees.h"
 
 #include <stdlib.h>
 
 #include "base/limits.h"
 
-enum err committee_new(struct committee **ret)
+enum err committees_new(struct committees **ret)
 {
-	struct committee *c = calloc(1, sizeof(*c));
+	struct committees *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return ERR_NOMEM;
 	c->contexts = calloc(CORE_CONTEXTS_MAX, sizeof(*c->contexts));
 	c->epochs = calloc(CORE_EPOCHS_MAX, sizeof(*c->epochs));
 	if (!c->contexts || !c->epochs) {
-		committee_free(c);
+		committees_free(c);
 		return ERR_NOMEM;
 	}
 	*ret = c;
 	return ERR_OK;
 }
 
-void committee_free(struct committee *c)
+void committees_free(struct committees *c)
 {
 	if (!c)
 		return;
@@ -34,7 +34,7 @@ void committee_free(struct committee *c)
 	free(c);
 }
 
-const struct mpc_context *committee_context(const struct committee *c, struct hash32 id)
+const struct mpc_context *committees_context(const struct committees *c, struct hash32 id)
 {
 	size_t n = atomic_load_explicit(&c->contexts_n, memory_order_acquire);
 
@@ -44,11 +44,11 @@ const struct mpc_context *committee_context(const struct committee *c, struct ha
 	return NULL;
 }
 
-enum err committee_add_context(struct committee *c, const struct mpc_context *x)
+enum err committees_add_context(struct committees *c, const struct mpc_context *x)
 {
 	size_t n = atomic_load_explicit(&c->contexts_n, memory_order_relaxed);
 
-	if (committee_context(c, x->id))
+	if (committees_context(c, x->id))
 		return ERR_ALREADY_DONE;
 	if (n == CORE_CONTEXTS_MAX)
 		return ERR_TOO_BIG;
@@ -57,7 +57,7 @@ enum err committee_add_context(struct committee *c, const struct mpc_context *x)
 	return ERR_OK;
 }
 
-static struct committee_epoch *epoch_find(const struct committee *c, struct hash32 id)
+static struct committee_epoch *epoch_find(const struct committees *c, struct hash32 id)
 {
 	size_t n = atomic_load_explicit(&c->epochs_n, memory_order_acquire);
 
@@ -67,12 +67,12 @@ static struct committee_epoch *epoch_find(const struct committee *c, struct hash
 	return NULL;
 }
 
-const struct committee_epoch *committee_epoch(const struct committee *c, struct hash32 id)
+const struct committee_epoch *committees_epoch(const struct committees *c, struct hash32 id)
 {
 	return epoch_find(c, id);
 }
 
-enum err committee_add_epoch(struct committee *c, struct hash32 id, struct hash32 context_id)
+enum err committees_add_epoch(struct committees *c, struct hash32 id, struct hash32 context_id)
 {
 	size_t n = atomic_load_explicit(&c->epochs_n, memory_order_relaxed);
 
@@ -86,7 +86,7 @@ enum err committee_add_epoch(struct committee *c, struct hash32 id, struct hash3
 	return ERR_OK;
 }
 
-void committee_epoch_ready(struct committee *c, struct hash32 id, struct prss *prss)
+void committees_epoch_ready(struct committees *c, struct hash32 id, struct prss *prss)
 {
 	struct committee_epoch *e = epoch_find(c, id);
 
@@ -94,7 +94,7 @@ void committee_epoch_ready(struct committee *c, struct hash32 id, struct prss *p
 	atomic_store_explicit(&e->prss, prss, memory_order_release);
 }
 
-const struct prss *committee_prss(const struct committee_epoch *e)
+const struct prss *committees_prss(const struct committee_epoch *e)
 {
 	return atomic_load_explicit(&e->prss, memory_order_acquire);
 }
