@@ -110,6 +110,25 @@
 	X(CORE_SESSIONS_MAX, 2048, "ciphertexts being opened with other nodes")                    \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
+	X(PEER_CONTEXTS_MAX, 16, "MPC contexts that a node knows")                                 \
+	X(PEER_RUNS_MAX, 4096, "protocols that run with peers at once")                            \
+	X(PEER_MESSAGE_MAX, 64 << 20, "one message of a peer")                                     \
+	X(PEER_IN_FLIGHT_BYTES_MAX, 96 << 20, "bytes of messages of one peer being taken in")      \
+	X(PEER_PARKED_SESSIONS_MAX, 2000, "sessions not begun here that a peer has messages for")  \
+	X(PEER_PARKED_BYTES_MAX, 64 << 20, "bytes that a peer makes us keep for later")            \
+	X(PEER_PARKED_MS, 900000, "how long they are kept for a session that does not begin")      \
+	X(PEER_COMPLETED_MAX, 65536, "sessions that are known to be over")                         \
+	X(PEER_COMPLETED_MS, 86400000, "how long they are")                                        \
+	X(PEER_LINGER_MS, 60000, "how long a message is sent after its session's end")             \
+	X(PEER_QUEUE_BYTES_MAX, 128 << 20, "bytes that wait for a peer")                           \
+	X(PEER_SPARE_BYTES_MAX, 8 << 20, "of messages that it has, or of sessions that are over")  \
+	X(PEER_FLYING_MAX, 64, "messages on their way to a peer at once")                          \
+	X(PEER_FLYING_BYTES_MAX, 16 << 20, "and their bytes, if it is more than one")              \
+	X(PEER_RETRY_FIRST_MS, 100, "after the first failure to reach a peer; it doubles")         \
+	X(PEER_RETRY_CAP_MS, 5000, "and at most")                                                  \
+	X(PEER_CALL_MS, 30000, "one try of one message to a peer")                                 \
+	X(PEER_KEEPALIVE_MS, 5000,                                                                 \
+	  "silence before a peer that owes an answer is asked; and for that")                      \
 	X(HEALTH_SENDING_MAX_MS, 120000, "one answer on its way to the gateway, in good health")   \
 	X(HEALTH_UNTAKEN_MAX_MS, 300000, "due work that nobody takes up, in good health")          \
 	X(HEALTH_HEAD_BEHIND_MAX, 32, "blocks of the gateway's head behind what has been read")    \

@@ -21,6 +21,7 @@
 #ifndef CORE_PEER_NET_H
 #define CORE_PEER_NET_H
 
+#include "base/rng.h"
 #include "core/mpc_context.h"
 #include "mpc/hash.h"
 #include "mpc/protocol.h"
@@ -33,6 +34,7 @@ typedef void peer_note_fn(void *ctx, const char *peer, const char *what);
 
 struct peer_net_options {
 	struct loop *loop;
+	struct rng *rng;    /* for jitter and payloads; NULL: rng_system() */
 	const char *listen; /* "0.0.0.0:50001"; port 0: any */
 
 	/* PEM. The certificate's common name is our identity in every context. */
@@ -91,7 +93,7 @@ struct peer_run;
 /*
  * ERR_OK: the protocol is done, its result is the protocol's own. ERR_TIMEOUT: an asynchronous
  * round in which nothing came for idle_timeout_ms. ERR_CANCELLED: the context was dropped. Others:
- * the protocol's. The run is gone. The net may not be freed in it; anything else may be done.
+ * the protocol's. The run is gone. Anything may be done in it, freeing the net too.
  */
 typedef void peer_done_fn(void *ctx, enum err e);
 

@@ -241,6 +241,11 @@ mpc_set mpc_session_silent(const struct mpc_session *s)
 	return s->done ? 0 : s->wants.from & (mpc_set)~s->spoke;
 }
 
+size_t mpc_session_parked(const struct mpc_session *s, unsigned party)
+{
+	return s->peer[party - 1].parked_bytes;
+}
+
 struct mpc_session_counts mpc_session_counts(const struct mpc_session *s)
 {
 	return s->counts;

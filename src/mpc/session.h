@@ -47,6 +47,9 @@ uint64_t mpc_session_round(const struct mpc_session *s);
 bool mpc_session_synchronous(const struct mpc_session *s); /* the round that runs */
 mpc_set mpc_session_silent(const struct mpc_session *s); /* whose word this round still waits for */
 
+/* Bytes of this party that are kept for rounds to come. */
+size_t mpc_session_parked(const struct mpc_session *s, unsigned party);
+
 /* What was dropped, for metrics. */
 struct mpc_session_counts {
 	uint64_t old, repeated, too_far, too_big;

@@ -107,6 +107,9 @@ struct channel_grpc_options {
 	 * channel.
 	 */
 	const struct tls *tls;
+	/* https: the one name that the server's certificate must be for, whatever the URL and `tls`
+	 * say. NULL or "": those do. */
+	const char *identity;
 	int64_t keepalive_ms;         /* 0 = GRPC_KEEPALIVE_MS */
 	int64_t keepalive_timeout_ms; /* 0 = GRPC_KEEPALIVE_TIMEOUT_MS */
 };

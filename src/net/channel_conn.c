@@ -425,7 +425,7 @@ static void on_dialled(void *ctx, int fd, const char *why)
 	}
 	if (ch->tls)
 		e = tls_handshake_start(&c->secure, ch->loop, ch->tls, fd, ch->target.host,
-					on_secured, c);
+					ch->identity[0] ? ch->identity : NULL, on_secured, c);
 	else
 		e = conn_start_plain(c, fd);
 	if (e != ERR_OK)

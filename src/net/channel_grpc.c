@@ -238,6 +238,9 @@ enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "certificates are given, but \"%s\" is not https://host:port",
 			       options->url);
+	if (options->identity && options->identity[0] && !tls_identity_is_sound(options->identity))
+		return err_say(note, ERR_CONFIG_VALUE, "\"%.80s\" is no identity",
+			       options->identity);
 	ch = calloc(1, sizeof(*ch));
 	if (!ch)
 		return err_say(note, ERR_NOMEM, "out of memory");
@@ -245,6 +248,8 @@ enum err channel_grpc_open(struct channel **ret_channel, struct loop *loop,
 	ch->loop = loop;
 	ch->target = target;
 	ch->tls = options->tls;
+	if (options->identity)
+		memcpy(ch->identity, options->identity, strlen(options->identity) + 1);
 	ch->keepalive_ms = options->keepalive_ms > 0 ? options->keepalive_ms : GRPC_KEEPALIVE_MS;
 	ch->keepalive_timeout_ms = options->keepalive_timeout_ms > 0 ? options->keepalive_timeout_ms
 								     : GRPC_KEEPALIVE_TIMEOUT_MS;

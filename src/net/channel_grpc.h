@@ -62,6 +62,7 @@ struct channel_grpc {
 	struct loop *loop;
 	struct dial_target target;
 	const struct tls *tls; /* https */
+	char identity[TLS_NAME_SIZE];
 	int64_t keepalive_ms;
 	int64_t keepalive_timeout_ms;
 	struct channel_conn *conns;   /* all */

@@ -51,6 +51,7 @@ struct grpc_call *grpc_call_new(struct grpc_conn *c, int32_t id)
 	call->too_many = !grpc_peer_call_begins(c->peer);
 	call->deadline_ms = INT64_MAX;
 	call->begun_ms = call->moved_ms = c->call_ms = now_ms(call);
+	call->since_ms = c->since_ms;
 	c->asked = true;
 	list_add(&c->calls, call);
 	return call;
@@ -288,7 +289,7 @@ static void on_call_timer(void *ctx)
 
 struct grpc_peer grpc_call_peer(const struct grpc_call *call)
 {
-	return (struct grpc_peer){call->peer->name, call->peer->authenticated};
+	return (struct grpc_peer){call->peer->name, call->peer->authenticated, call->since_ms};
 }
 
 struct bytes grpc_call_request(const struct grpc_call *call)

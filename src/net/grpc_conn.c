@@ -363,7 +363,8 @@ static enum err conn_begin(struct grpc_conn *c, int fd)
 {
 	struct grpc_server *s = c->server;
 
-	return s->tls ? tls_handshake_start(&c->handshake, s->loop, s->tls, fd, NULL, on_secured, c)
+	return s->tls ? tls_handshake_start(&c->handshake, s->loop, s->tls, fd, NULL, NULL,
+					    on_secured, c)
 		      : h2_io_start_plain(&c->io, s->loop, fd);
 }
 
@@ -397,6 +398,7 @@ void grpc_conn_accept(struct grpc_server *s, int fd, const struct sockaddr *sa)
 	}
 	c->server = s;
 	c->peer = peer;
+	c->since_ms = now_ms(c);
 	c->io = (struct h2_io){.side = &server_side, .ctx = c};
 	if (conn_begin(c, fd) != ERR_OK) {
 		grpc_peer_disconnected(peer);

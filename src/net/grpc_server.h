@@ -88,6 +88,7 @@ struct grpc_peer {
 	const char *name;   /* "core-1.example"; "192.0.2.7", "2001:db8::/64" or
 			       "unix:1000", a user's number */
 	bool authenticated; /* the name is from a certificate that the server accepted */
+	int64_t since_ms;   /* when it connected, on the loop's monotonic clock */
 };
 struct grpc_peer grpc_call_peer(const struct grpc_call *call);
 

@@ -39,6 +39,7 @@ struct grpc_call {
 	int64_t deadline_ms;
 	struct timer timer; /* deadline, and whether anything moves */
 	int64_t begun_ms;
+	int64_t since_ms; /* of its connection */
 	int64_t moved_ms; /* RECEIVING: bytes came; ANSWERED: bytes were seen to leave */
 	size_t sent;      /* of the answer, at moved_ms */
 	bool is_post;
@@ -81,6 +82,7 @@ struct grpc_conn {
 	bool ending;  /* told to go for being idle */
 	struct grpc_call_list calls;
 	unsigned ready_n;   /* of them, whole and not yet handled */
+	int64_t since_ms;   /* accepted */
 	int64_t active_ms;  /* something came */
 	int64_t call_ms;    /* a call began or ended */
 	int64_t pinged_ms;  /* our PING is unanswered since then; 0 = there is none */

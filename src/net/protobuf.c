@@ -27,6 +27,57 @@ static uint64_t varint_read(struct reader *r)
 	return 0;
 }
 
+bool protobuf_next(struct reader *r, struct protobuf_field *ret_field)
+{
+	struct protobuf_field f = {0};
+	uint64_t key;
+
+	if (r->err != ERR_OK || r->in.n == 0)
+		return false;
+	key = varint_read(r);
+	if (r->err == ERR_OK && (key >> 3 == 0 || key >> 32 != 0))
+		reader_fail(r, ERR_MALFORMED);
+	f.number = (uint32_t)(key >> 3);
+	switch (key & 7) {
+	case WIRE_VARINT:
+		f.is_varint = true;
+		f.value = varint_read(r);
+		break;
+	case WIRE_FIXED64:
+		f.value = reader_u64le(r);
+		break;
+	case WIRE_FIXED32:
+		f.value = reader_u32le(r);
+		break;
+	case WIRE_BYTES:
+		f.is_bytes = true;
+		f.bytes = reader_bytes(r, varint_read(r));
+		break;
+	default:
+		reader_fail(r, ERR_MALFORMED);
+	}
+	if (r->err != ERR_OK)
+		return false;
+	*ret_field = f;
+	return true;
+}
+
+static enum err varint_put(struct buf *out, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		TRY(buf_add_u8(out, (uint8_t)(v | 0x80)));
+	return buf_add_u8(out, (uint8_t)v);
+}
+
+enum err protobuf_put_bytes(struct buf *out, uint32_t number, struct bytes value)
+{
+	if (value.n == 0)
+		return ERR_OK;
+	TRY(varint_put(out, (uint64_t)number << 3 | WIRE_BYTES));
+	TRY(varint_put(out, value.n));
+	return buf_add(out, value);
+}
+
 /* proto3 text is UTF-8; protobuf-c hands it out as a C string, so that a NUL would cut it. */
 static enum err text_check(struct bytes text)
 {
@@ -92,39 +143,18 @@ static enum err delimited_scan(struct scan *s, const ProtobufCFieldDescriptor *f
 static enum err message_scan(struct scan *s, const ProtobufCMessageDescriptor *d, struct bytes in)
 {
 	struct reader r = reader_of(in);
+	struct protobuf_field f;
 
 	if (s->depth_left == 0)
 		return ERR_TOO_BIG;
 	s->depth_left--;
-	while (r.err == ERR_OK && r.in.n > 0) {
-		uint64_t key = varint_read(&r);
-		struct bytes value = BYTES_NONE;
-
-		if (key >> 3 == 0 || key >> 32 != 0)
-			return ERR_MALFORMED;
+	while (protobuf_next(&r, &f)) {
 		if (s->fields_left == 0)
 			return ERR_TOO_BIG;
 		s->fields_left--;
-		switch (key & 7) {
-		case WIRE_VARINT:
-			(void)varint_read(&r);
-			break;
-		case WIRE_FIXED64:
-			(void)reader_bytes(&r, 8);
-			break;
-		case WIRE_FIXED32:
-			(void)reader_bytes(&r, 4);
-			break;
-		case WIRE_BYTES:
-			value = reader_bytes(&r, varint_read(&r));
-			break;
-		default:
-			return ERR_MALFORMED;
-		}
-		if (r.err == ERR_OK && (key & 7) == WIRE_BYTES)
-			TRY(delimited_scan(
-				s, protobuf_c_message_descriptor_get_field(d, (unsigned)(key >> 3)),
-				value));
+		if (f.is_bytes)
+			TRY(delimited_scan(s, protobuf_c_message_descriptor_get_field(d, f.number),
+					   f.bytes));
 	}
 	s->depth_left++;
 	return r.err == ERR_OK ? ERR_OK : ERR_MALFORMED;

@@ -45,6 +45,23 @@ enum err protobuf_unpack(ProtobufCMessage **ret_message,
 			 const ProtobufCMessageDescriptor *descriptor, struct bytes in,
 			 struct arena *memory) MUST_USE;
 
+/*
+ * The next field of a message as it stands, without a descriptor: for messages of a few large bytes
+ * fields, which are then not copied. False at the end, and when it is not a field: r->err is
+ * ERR_MALFORMED or ERR_TRUNCATED then.
+ */
+struct protobuf_field {
+	uint32_t number;
+	bool is_bytes; /* then `bytes`, a view; else `value`: a varint, fixed64 or fixed32 */
+	bool is_varint;
+	uint64_t value;
+	struct bytes bytes;
+};
+bool protobuf_next(struct reader *r, struct protobuf_field *ret_field);
+
+/* A bytes field, key and length first; nothing when it is empty, as proto3 has it. */
+enum err protobuf_put_bytes(struct buf *out, uint32_t number, struct bytes value) MUST_USE;
+
 /* Appended to `out`. Errors as every writer of buf. */
 enum err protobuf_pack(struct buf *out, const ProtobufCMessage *message) MUST_USE;
 

@@ -26,8 +26,16 @@ struct tls {
 	char *ca_file;
 	char **identities;
 	size_t identities_n;
+	struct tls_anchors *anchors; /* without ca_file */
 	SSL_CTX *ctx;
 	int64_t not_after_s;
+	char common_name[TLS_NAME_SIZE];
+};
+
+/* What our own certificate says. */
+struct own {
+	int64_t not_after_s;
+	char common_name[TLS_NAME_SIZE];
 };
 
 static const uint8_t ALPN_H2[] = "\x02h2";
@@ -220,7 +228,17 @@ static enum err ctx_use_certs(SSL_CTX *ctx, const struct tls *t, const STACK_OF(
 	return ERR_OK;
 }
 
-static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, int64_t *ret_not_after_s,
+static struct own own_of(const X509 *cert)
+{
+	struct own own = {.not_after_s = tls_cert_not_after_s(cert)};
+	char why[TLS_TEXT_SIZE];
+
+	if (!tls_peer_common_name(cert, own.common_name, why))
+		own.common_name[0] = '\0';
+	return own;
+}
+
+static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, struct own *ret_own,
 			    struct err_note *note)
 {
 	STACK_OF(X509) *certs = sk_X509_new_null();
@@ -239,7 +257,7 @@ static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, int64_t *ret_not_
 			    t->key_file, t->cert_file);
 	}
 	if (e == ERR_OK)
-		*ret_not_after_s = tls_cert_not_after_s(sk_X509_value(certs, 0));
+		*ret_own = own_of(sk_X509_value(certs, 0));
 	EVP_PKEY_free(key);
 	sk_X509_pop_free(certs, X509_free);
 	return e;
@@ -247,22 +265,47 @@ static enum err ctx_add_own(SSL_CTX *ctx, const struct tls *t, int64_t *ret_not_
 
 enum err tls_reload(struct tls *t, struct err_note *note)
 {
-	int64_t not_after_s = 0;
+	struct own own = {0};
 	SSL_CTX *ctx = NULL;
 	enum err e;
 
 	TRY(ctx_base(&ctx, note));
-	e = ctx_add_own(ctx, t, &not_after_s, note);
-	if (e == ERR_OK)
+	e = ctx_add_own(ctx, t, &own, note);
+	if (e == ERR_OK && t->ca_file)
 		e = ctx_add_authorities(ctx, t->ca_file, note);
+	else if (e == ERR_OK)
+		SSL_CTX_set_cert_verify_callback(ctx, tls_verify_anchored, t);
 	if (e != ERR_OK) {
 		SSL_CTX_free(ctx);
 		return e;
 	}
 	SSL_CTX_free(t->ctx); /* connections hold it as long as they need it */
 	t->ctx = ctx;
-	t->not_after_s = not_after_s;
+	t->not_after_s = own.not_after_s;
+	memcpy(t->common_name, own.common_name, sizeof(t->common_name));
 	return ERR_OK;
+}
+
+enum err tls_anchors_set(struct tls *t, const struct tls_anchor *anchors, size_t n,
+			 struct err_note *note)
+{
+	struct tls_anchors *a;
+
+	CHECK(!t->ca_file);
+	TRY(tls_anchors_make(&a, anchors, n, note));
+	tls_anchors_free(t->anchors);
+	t->anchors = a;
+	return ERR_OK;
+}
+
+const struct tls_anchors *tls_anchors(const struct tls *t)
+{
+	return t->anchors;
+}
+
+const char *tls_common_name(const struct tls *t)
+{
+	return t->common_name;
 }
 
 /* ---- life ---- */
@@ -307,11 +350,13 @@ enum err tls_new(struct tls **ret_tls, const struct tls_options *options, struct
 		return err_say(note, ERR_NOMEM, "out of memory");
 	t->cert_file = strdup(options->cert_file);
 	t->key_file = strdup(options->key_file);
-	t->ca_file = strdup(options->ca_file);
-	if (!t->cert_file || !t->key_file || !t->ca_file)
+	t->ca_file = options->ca_file ? strdup(options->ca_file) : NULL;
+	if (!t->cert_file || !t->key_file || (options->ca_file && !t->ca_file))
 		e = err_say(note, ERR_NOMEM, "out of memory");
 	else
 		e = identities_copy(t, options, note);
+	if (e == ERR_OK && !t->ca_file)
+		e = tls_anchors_make(&t->anchors, NULL, 0, note);
 	if (e == ERR_OK)
 		e = tls_reload(t, note);
 	if (e != ERR_OK) {
@@ -327,6 +372,7 @@ void tls_free(struct tls *t)
 	if (!t)
 		return;
 	SSL_CTX_free(t->ctx);
+	tls_anchors_free(t->anchors);
 	for (size_t i = 0; i < t->identities_n; i++)
 		free(t->identities[i]);
 	free(t->identities);

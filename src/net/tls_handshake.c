@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@ struct tls_handshake {
 	struct loop *loop;
 	const struct tls *tls;
 	struct bufferevent *bev;
-	const char *host; /* client: of the URL; borrowed */
+	const char *host;     /* client: of the URL; borrowed */
+	const char *identity; /* client: or this one alone; borrowed */
 	tls_done_fn *done;
 	void *ctx;
 	struct event *unread; /* lingering: swallows what comes */
@@ -121,6 +123,8 @@ static int on_verify(int good, X509_STORE_CTX *store)
 
 	if (!h)
 		return 0;
+	if (good && tls_anchors(h->tls))
+		return 1; /* tls_verify_anchored has judged the name */
 	if (!good) {
 		(void)snprintf(h->why, sizeof(h->why), "its certificate is not accepted: %s",
 			       X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
@@ -129,13 +133,49 @@ static int on_verify(int good, X509_STORE_CTX *store)
 	if (X509_STORE_CTX_get_error_depth(store) != 0)
 		return 1;
 	wanted = tls_identities(h->tls);
-	if (wanted.n == 0 && h->host)
-		wanted = (struct tls_names){&h->host, 1};
+	if (h->identity || (wanted.n == 0 && h->host))
+		wanted = (struct tls_names){h->identity ? &h->identity : &h->host, 1};
 	if (tls_peer_name(X509_STORE_CTX_get0_cert(store), wanted, h->host != NULL, h->peer,
 			  h->why))
 		return 1;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 	return 0;
+}
+
+int tls_verify_anchored(X509_STORE_CTX *store, void *t)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_handshake *h = ssl ? SSL_get_app_data(ssl) : NULL;
+	X509 *cert = X509_STORE_CTX_get0_cert(store);
+	STACK_OF(X509) *trusted = NULL;
+	const char *wanted;
+	int good = 0;
+
+	if (!h)
+		return 0;
+	wanted = h->identity ? h->identity : h->host;
+	X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+	if (!tls_anchors_vouch(tls_anchors(t), cert, h->peer, h->why))
+		return 0;
+	if (wanted && strcmp(wanted, h->peer) != 0) {
+		(void)snprintf(h->why, sizeof(h->why),
+			       "its certificate is for \"%.60s\", wanted is \"%.60s\"", h->peer,
+			       wanted);
+		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+		return 0;
+	}
+	trusted = sk_X509_new_null();
+	if (trusted && sk_X509_push(trusted, cert) > 0) {
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		X509_STORE_CTX_set0_untrusted(store, NULL);
+		X509_STORE_CTX_set0_trusted_stack(store, trusted);
+		X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(store),
+					    X509_V_FLAG_PARTIAL_CHAIN);
+		good = X509_verify_cert(store);
+		X509_STORE_CTX_set0_trusted_stack(store, NULL);
+	}
+	sk_X509_free(trusted);
+	return good == 1;
 }
 
 static bool alpn_is_h2(const SSL *ssl)
@@ -276,15 +316,19 @@ static SSL *handshake_ssl(struct tls_handshake *h)
 }
 
 enum err tls_handshake_start(struct tls_handshake **ret_handshake, struct loop *loop,
-			     const struct tls *t, int fd, const char *host, tls_done_fn *done,
-			     void *ctx)
+			     const struct tls *t, int fd, const char *host, const char *identity,
+			     tls_done_fn *done, void *ctx)
 {
 	struct tls_handshake *h = calloc(1, sizeof(*h));
 	SSL *ssl = NULL;
 
 	if (h) {
-		*h = (struct tls_handshake){
-			.loop = loop, .tls = t, .host = host, .done = done, .ctx = ctx};
+		*h = (struct tls_handshake){.loop = loop,
+					    .tls = t,
+					    .host = host,
+					    .identity = identity,
+					    .done = done,
+					    .ctx = ctx};
 		ssl = handshake_ssl(h);
 	}
 	/*

@@ -36,6 +36,34 @@ struct tls_names tls_identities(const struct tls *t);
 bool tls_peer_name(const X509 *cert, struct tls_names wanted, bool wildcards,
 		   char ret_name[TLS_NAME_SIZE], char ret_why[TLS_TEXT_SIZE]);
 
+/* The subject's common name, if there is exactly one and it is plain and one of the DNS names.
+ * False: ret_why says it. */
+bool tls_peer_common_name(const X509 *cert, char ret_name[TLS_NAME_SIZE],
+			  char ret_why[TLS_TEXT_SIZE]);
+
+/* The common name of a subject or issuer: false unless there is exactly one, and it is plain. */
+bool tls_common_name_of(const X509_NAME *name, char ret_name[TLS_NAME_SIZE]);
+
+/* ---- tls_anchors.c ---- */
+
+struct tls_anchors;
+enum err tls_anchors_make(struct tls_anchors **ret, const struct tls_anchor *anchors, size_t n,
+			  struct err_note *note) MUST_USE;
+void tls_anchors_free(struct tls_anchors *a);
+
+/*
+ * Does an anchor vouch for the certificate, whose name is the result? What is left to judge, dates
+ * and purpose, is X509_verify_cert's, with the certificate itself as the one that is trusted.
+ */
+bool tls_anchors_vouch(const struct tls_anchors *a, X509 *cert, char ret_name[TLS_NAME_SIZE],
+		       char ret_why[TLS_TEXT_SIZE]);
+
+/* tls.c: NULL: it has authorities instead. */
+const struct tls_anchors *tls_anchors(const struct tls *t);
+
+/* tls_handshake.c: what OpenSSL calls instead of its own verification; `t` is a struct tls. */
+int tls_verify_anchored(X509_STORE_CTX *store, void *t);
+
 /* ---- tls_expiry.c ---- */
 
 /* notAfter, Unix time in seconds; 0 when it cannot be read. */
@@ -65,10 +93,13 @@ void tls_expiry_cancel(struct tls_expiry *e);
 struct tls_handshake;
 typedef void tls_done_fn(void *ctx, struct bufferevent *bev, const char *peer, const char *why);
 
-/* `host`: client, the host of the URL; NULL: server. Takes fd, also on ERR_NOMEM. */
+/*
+ * `host`: client, the host of the URL; NULL: server. `identity`: client, the one name that counts,
+ * or NULL; both are borrowed until the end. Takes fd, also on ERR_NOMEM.
+ */
 enum err tls_handshake_start(struct tls_handshake **ret_handshake, struct loop *loop,
-			     const struct tls *t, int fd, const char *host, tls_done_fn *done,
-			     void *ctx) MUST_USE;
+			     const struct tls *t, int fd, const char *host, const char *identity,
+			     tls_done_fn *done, void *ctx) MUST_USE;
 void tls_handshake_cancel(struct tls_handshake *h);
 
 /* What broke this connection, for people. "" if nothing of TLS did. */

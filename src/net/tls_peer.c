@@ -68,6 +68,65 @@ static bool names_first(const GENERAL_NAMES *names, char out[TLS_NAME_SIZE])
 	return out[0] != '\0';
 }
 
+bool tls_common_name_of(const X509_NAME *name, char ret_name[TLS_NAME_SIZE])
+{
+	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+	const ASN1_STRING *s;
+	struct bytes text;
+
+	if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+		return false;
+	s = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+	text = bytes_from(ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+	if (text.n == 0 || text.n >= TLS_NAME_SIZE)
+		return false;
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] <= ' ' || text.p[i] >= 0x7f)
+			return false;
+	(void)snprintf(ret_name, TLS_NAME_SIZE, "%.*s", (int)text.n, (const char *)text.p);
+	return true;
+}
+
+/* Byte for byte: an identity is one name, not one of its spellings. */
+static bool names_have_dns(const GENERAL_NAMES *names, const char *wanted)
+{
+	char text[TLS_NAME_SIZE];
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+
+		general_name_text(g, text);
+		if (g->type == GEN_DNS && strcmp(text, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool tls_peer_common_name(const X509 *cert, char ret_name[TLS_NAME_SIZE],
+			  char ret_why[TLS_TEXT_SIZE])
+{
+	GENERAL_NAMES *names;
+	char name[TLS_NAME_SIZE];
+	bool found;
+
+	if (!tls_common_name_of(X509_get_subject_name(cert), name)) {
+		(void)snprintf(ret_why, TLS_TEXT_SIZE,
+			       "its certificate has no usable common name, or several");
+		return false;
+	}
+	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	found = names_have_dns(names, name);
+	GENERAL_NAMES_free(names);
+	if (found)
+		memcpy(ret_name, name, TLS_NAME_SIZE);
+	else
+		(void)snprintf(ret_why, TLS_TEXT_SIZE,
+			       "its certificate's common name \"%.60s\" is not among its "
+			       "subjectAltNames",
+			       name);
+	return found;
+}
+
 bool tls_peer_name(const X509 *cert, struct tls_names wanted, bool wildcards,
 		   char ret_name[TLS_NAME_SIZE], char ret_why[TLS_TEXT_SIZE])
 {
