@@ -95,7 +95,7 @@ suite_slow() {
 
 # Programs in which secrets are marked undefined: no branch and no index may depend on one. Not under sanitizers.
 suite_ct() {
-	compile ct tests/ct/ct_mlkem tests/ct/ct_fhe tests/ct/ct_keygen tests/ct/ct_crs tests/ct/ct_audit tests/ct/ct_ecdsa tests/ct/ct_threshold -- -Dbuildtype=release -Dct=true
+	compile ct tests/ct/ct_mlkem tests/ct/ct_fhe tests/ct/ct_keygen tests/ct/ct_crs tests/ct/ct_audit tests/ct/ct_ecdsa tests/ct/ct_mpc tests/ct/ct_threshold -- -Dbuildtype=release -Dct=true
 	say "constant time (valgrind) …"
 	run meson test -C "$build/ct" --no-rebuild --suite ct >"$results/ct.out" 2>&1
 	tally ct "$build/ct/meson-logs/testlog.json" meson
