@@ -37,6 +37,9 @@ const refusals = [
 	['demo', ['--keygen', '--parameters', 'v1_6'], /"v1_6" are no parameters: test or default/],
 	['up', ['--parameters', 'default'], /--parameters comes with --keygen/],
 	['up', ['--keygen', '--parameters', 'small'], /"small" are no parameters/],
+	['up', ['--nodes', '5'], /"5" KMS nodes: 1, or .*: 4, 7, 10, 13/],
+	['up', ['--nodes', '4', '--keygen'], /--keygen is for one node/],
+	['demo', ['--nodes', 'many'], /"many" KMS nodes/],
 	['up', ['--port-base', '80'], /not a port base/],
 ];
 for (const [name, args, expected] of refusals)
@@ -104,6 +107,7 @@ for (const [command, args, expected] of [
 	['encrypt', ['--type', 'uint8', '--value', '-1'], /--value wants a word behind it: --value V, or --value=-1/],
 	['up', ['--hosts', '9'], /--hosts wants a number from 1 to 3, not "9"/],
 	['up', ['--hosts=0'], /--hosts wants a number from 1 to 3, not "0"/],
+	['demo', ['--nodes', '14'], /--nodes wants a number from 1 to 13, not "14"/],
 	['demo', ['--port-base', '80'], /--port-base wants a number from 1024 to 65500, not "80"/],
 	['lint', ['x'], /"x" is one argument too many/],
 ])

@@ -15,7 +15,7 @@ import { inspect, stateOf } from '../../tools/devnet/inspect.mjs';
 import { root } from '../../tools/devnet/network.mjs';
 import { waitFor } from '../../tools/devnet/processes.mjs';
 import { verify } from '../../tools/devnet/verify.mjs';
-import { authority } from './certificates.mjs';
+import { authority } from '../../tools/devnet/certificates.mjs';
 import { query, withNetwork } from './harness.mjs';
 
 const require = createRequire(import.meta.url);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause-Clear
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
+wants_number --nodes 1 13 "$@"
 wants_number --port-base 1024 65500 "$@"
 setup
 build_release

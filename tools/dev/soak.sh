@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause-Clear
-# A node under load whose processes are killed every few seconds, for minutes. Figures, and a verdict.
+# A node, or a committee of them, under load, whose processes are killed every few seconds. Figures, and a verdict.
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
 wants_number --minutes 1 1440 "$@"
+wants_number --nodes 1 13 "$@"
+wants_number --decryptions 1 10000 "$@"
 wants_number --port-base 1024 65000 "$@"
 options=()
 while [ $# -gt 0 ]; do
@@ -13,7 +15,7 @@ while [ $# -gt 0 ]; do
 		set -- "${1%%=*}" "${1#*=}" "${@:2}"
 		continue
 		;;
-	--minutes | --port-base) options+=("$1" "${2:-}") ;;
+	--minutes | --nodes | --decryptions | --port-base) options+=("$1" "${2:-}") ;;
 	--database)
 		[[ ${2:-} =~ ^(sqlite|postgres)$ ]] || misuse "--database wants sqlite or postgres, not \"${2:-}\""
 		options+=("$1" "$2")

@@ -3,6 +3,7 @@
 // and the usage, an interruption with 130, everything else with 1. DEBUG=1 shows where an error came from.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { committees } from './network.mjs';
 import { UsageError } from './types.mjs';
 
 class Interrupted extends Error {}
@@ -40,6 +41,14 @@ export function parsePortBase(text = '8545') {
 	const port = Number(text);
 	if (!Number.isInteger(port) || port < 1024 || port > 65500) throw new UsageError(`"${text}" is not a port base: a number from 1024 to 65500`);
 	return port;
+}
+
+// How many KMS nodes.
+export function parseNodes({ nodes: text = '1', keygen }) {
+	const nodes = Number(text);
+	if (nodes !== 1 && !committees.includes(nodes)) throw new UsageError(`"${text}" KMS nodes: 1, or as many as three times those that may fail, and one: ${committees.join(', ')}`);
+	if (nodes !== 1 && keygen) throw new UsageError('--keygen is for one node: of several, each gets a share of a key that is dealt');
+	return nodes;
 }
 
 // --keygen, --parameters -> what a Network of such a key is made with.

@@ -4,19 +4,18 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Wallet } from 'ethers';
-import { interruptible, main, parseKeygen, parsePortBase } from './cli.mjs';
+import { interruptible, main, parseKeygen, parseNodes, parsePortBase } from './cli.mjs';
+import { committeeStory } from './committee.mjs';
 import { Coprocessor } from './coprocessor.mjs';
 import { SealedNumber } from './dapp.mjs';
-import { accountOf, inspect, stateOf } from './inspect.mjs';
+import { decryptForUser, decryptOne, publish, refusal } from './hops.mjs';
 import { Network } from './network.mjs';
 import { Oracle, proofBy } from './oracle.mjs';
-import { waitFor } from './processes.mjs';
-import { PrivateClient, exampleContract } from './private.mjs';
+import { exampleContract } from './private.mjs';
 import { publishProven } from './proven.mjs';
 import { Relayer } from './request.mjs';
 import { Transcript, short } from './transcript.mjs';
 import { UsageError, formatValue, parseValue, typeByName } from './types.mjs';
-import { encryptList } from './user.mjs';
 import { verify } from './verify.mjs';
 
 const options = {
@@ -27,6 +26,7 @@ const options = {
 	keep: { type: 'boolean', default: false },
 	dapp: { type: 'boolean', default: false },
 	keygen: { type: 'boolean', default: false },
+	nodes: { type: 'string' },
 	parameters: { type: 'string' },
 };
 
@@ -48,82 +48,6 @@ function parseItems({ type, value, parameters }) {
 		const row = typeByName(name);
 		return { type: row, value: parseValue(row, text) };
 	});
-}
-
-const allowances = { contract: 'its user and one contract may use it', public: 'public decryption allowed', user: 'one user may read it, through one contract', nobody: 'NOT allowed for public decryption' };
-
-// allowed: public, user (then `accounts` are allowed) or nobody.
-async function publish(t, devnet, coprocessor, items, allowed, accounts = [devnet.accounts[0].address]) {
-	const list = encryptList(devnet.keys.publicKey, items);
-	t.hop('user', `encrypts ${items.map(({ type, value }) => `${type.name} ${formatValue(type, value)}`).join(', ')} under the public key (${list.length} bytes)`);
-	const ciphertexts = await coprocessor.publish(list, { accounts, allowPublic: allowed === 'public' });
-	for (const { handle, size, snsDigest } of ciphertexts)
-		t.hop('coprocessor', `stores ct128 of ${short(handle)}: ${size} bytes, digest ${short(snsDigest)}; ${allowances[allowed]}`);
-	return ciphertexts.map(({ handle }) => handle);
-}
-
-async function decryptOne(t, devnet, relayer, handles) {
-	const request = await relayer.request(handles);
-	const { block, transaction } = request;
-	t.hop('relayer', `sends publicDecryptionRequest for ${handles.length} handle${handles.length > 1 ? 's' : ''}: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
-	const response = await relayer.response(request);
-	const [call] = await relayer.responseCalls(request);
-	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
-	const account = await accountOf(devnet, request.idHex);
-	t.hop('connector', `saw the event (its clock: ${account.created[0]}) and stored it`, { block: Number(account.block[0]), transaction: account['event tx'][0] });
-	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
-	t.hop('core', `decrypted ${handles.length} value${handles.length > 1 ? 's' : ''} and signed the result as ${devnet.nodes[0].signer}`);
-	t.hop('connector', `sent publicDecryptionResponse with nonce ${account['tx nonce'][0]}`, { block: call.blockNumber, transaction: call.transactionHash });
-	t.hop('gateway', `checked the signature, reached its quorum of ${devnet.threshold}: PublicDecryptionResponse`, { block: response.block, transaction: response.transaction });
-	return request;
-}
-
-// For the eyes of one user: asked for with its wallet's signature, answered under a key that only its client has.
-async function decryptForUser(t, devnet, relayer, item, handle) {
-	const { address, privateKey } = devnet.accounts[0];
-	const client = new PrivateClient(devnet, new Wallet(privateKey));
-	const entries = [{ handle, contract: exampleContract }];
-	const signed = await client.sign('direct', entries);
-	t.hop('user', `${address} makes a key for the answer (${(client.publicKey.length - 2) / 2} bytes) and signs: through contract ${exampleContract}, for one day`);
-	const request = await relayer.requestUser(signed);
-	const { block, transaction } = request;
-	t.hop('relayer', `sends userDecryptionRequest for 1 handle: id ${short(request.idHex)}`, { block, transaction, id: request.idHex });
-	const answers = await relayer.userResponse(request);
-	await waitFor('state done', async () => (await stateOf(devnet, request.idHex)) === 'done');
-	const account = await accountOf(devnet, request.idHex);
-	for (const proof of account.proof) t.hop('connector', `proved ${proof.replace(/0x[0-9a-f]{64}/g, short)}`);
-	t.hop('core', `decrypted 1 value, sealed it for the user's key and signed the result as ${devnet.nodes[0].signer}`);
-	const [answer] = answers;
-	t.hop('connector', `sent userDecryptionResponse (${(answer.share.length - 2) / 2} bytes) with nonce ${account['tx nonce'][0]}`, { block: answer.block, transaction: answer.transaction });
-	const [value] = await client.open(entries, signed, answers);
-	const shown = formatValue(item.type, value);
-	if (value !== item.value) throw new Error(`private value: encrypted ${formatValue(item.type, item.value)}, opened ${shown}`);
-	t.hop('user', `checks signature and link, opens the answer: ${item.type.name} ${shown}; nobody else can`);
-	return { ...request, id: request.idHex, handle, user: address, contract: exampleContract, value: shown };
-}
-
-// How many decryptions the core was ever asked for, by its own counter.
-async function coreRequests(devnet) {
-	const text = await (await fetch(`${devnet.nodes[0].coreMonitoring}/metrics`)).text();
-	const counter = /^kms_operations_total\{operation="public_decrypt_request"\} (\d+)$/m.exec(text);
-	if (!counter) throw new Error('the core shows no counter of public decryption requests');
-	return Number(counter[1]);
-}
-
-async function refusal(t, devnet, coprocessor, relayer, type) {
-	const [handle] = await publish(t, devnet, coprocessor, [{ type: typeByName(type), value: 7n }], 'nobody');
-	const before = await coreRequests(devnet);
-	const { idHex, block, transaction } = await relayer.request([handle]);
-	t.hop('relayer', `asks for it all the same: id ${short(idHex)}`, { block, transaction, id: idHex });
-	await waitFor('the refusal', async () => (await stateOf(devnet, idHex)) === 'refused', { timeoutMs: 60000, intervalMs: 100 });
-	const text = await inspect(devnet, idHex);
-	const reason = /^reason\s+(.*)$/m.exec(text)?.[1];
-	t.hop('connector', `refuses: ${reason}`, { id: idHex, reason });
-	const asked = (await coreRequests(devnet)) - before;
-	if (asked !== 0) throw new Error(`the core was asked ${asked} times for a handle that is not allowed`);
-	t.hop('core', 'was not asked');
-	console.log(`\n  $ kms-connector inspect ${idHex}\n${text.trimEnd().replace(/^/gm, '    ')}`);
-	return { id: idHex, handle, reason, coreAsked: asked };
 }
 
 // What the oracle did, as a person reads it.
@@ -179,7 +103,9 @@ async function encryptAll(t, devnet, coprocessor, relayer, items, keygen) {
 }
 
 async function demo(t, network, items, { dapp, keygen }) {
-	t.section(`A local network${keygen ? ' that has no FHE key' : ''}: two chains, contracts, object store, KMS core, connector`);
+	const { committee, nodes, thresholds } = network;
+	const kms = committee ? `${nodes.length} KMS nodes, each a core and a connector; no ${thresholds.mpc} of them know the key` : 'KMS core, connector';
+	t.section(`A local network${keygen ? ' that has no FHE key' : ''}: two chains, contracts, object store, ${kms}`);
 	network.report = (line) => t.hop('network', line);
 	const devnet = await network.start();
 	const coprocessor = new Coprocessor(devnet);
@@ -200,13 +126,20 @@ async function demo(t, network, items, { dapp, keygen }) {
 			t.hop('verifier', `${type} ${value} is what the user encrypted`);
 		});
 		t.section('Decrypt for one user only');
-		const opened = await decryptForUser(t, devnet, relayer, items[0], await forUser());
+		const privateHandle = await forUser();
+		const opened = await decryptForUser(t, devnet, relayer, items[0], privateHandle);
 		t.section('A refusal: a ciphertext that nobody allowed');
 		const refused = await refusal(t, devnet, coprocessor, relayer, keygen ? 'uint8' : 'uint64');
 		const facts = { devnet, keys: devnet.keys, decryption: { ...request, id: request.idHex, ...verified }, forUser: opened, refused };
-		if (!dapp) return facts;
-		t.section('A contract that asks for a number, and an oracle that nobody has to believe');
-		return { ...facts, dapp: await dappStory(t, devnet, coprocessor, relayer) };
+		if (dapp) {
+			t.section('A contract that asks for a number, and an oracle that nobody has to believe');
+			facts.dapp = await dappStory(t, devnet, coprocessor, relayer);
+		}
+		if (committee) {
+			const shown = items.map((item) => ({ ...item, shown: formatValue(item.type, item.value) }));
+			facts.failing = await committeeStory(t, network, { devnet, relayer, items: shown, handles, forUser: privateHandle });
+		}
+		return facts;
 	} finally {
 		coprocessor.close();
 		relayer.close();
@@ -223,7 +156,7 @@ function checkWritable(file) {
 }
 
 await main('demo', options, async (values) => {
-	const generated = parseKeygen(values);
+	const generated = { nodes: parseNodes(values), ...parseKeygen(values) };
 	const items = parseItems(values);
 	if (values.json !== undefined) checkWritable(values.json);
 	const portBase = parsePortBase(values['port-base'] ?? '18545');

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// The local network: two chains, the contracts, an object store, one KMS node (core and connector). Everything runs on
-// loopback; everything it writes is below one directory; devnet.json says all that a script needs to use it.
+// The local network: two chains, the contracts, an object store, KMS nodes (core and connector): one, or a committee of which no
+// third knows the key. Everything runs on loopback; everything it writes is below one directory; devnet.json says all that a
+// script needs to use it.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,7 @@ import { stringify } from 'smol-toml';
 import { readConfig } from '../deploy/config.mjs';
 import { deploy } from '../deploy/deploy.mjs';
 import { generateKeys, storagePrefix } from './keygen.mjs';
+import { KmsNode, privatePrefix } from './node.mjs';
 import { isRunning, portOpen, start, stop, waitFor } from './processes.mjs';
 
 const run = promisify(execFile);
@@ -31,17 +33,33 @@ const epochId = `08${'0'.repeat(61)}1`;
 const crsId = `05${'0'.repeat(61)}1`;
 const bucket = 'copro-1';
 
+// Of 3t + 1 nodes t may be dead or lying. One alone is no committee: it has the key itself.
+export const committees = [4, 7, 10, 13];
+const startsAtOnce = 4;
+
+// As a real network sets them: t + 1 signatures have an honest one among them, 2t + 1 shares are enough beside t wrong ones.
+function thresholdsOf(nodes) {
+	const t = (nodes - 1) / 3;
+	return { publicDecryption: t + 1, userDecryption: 2 * t + 1, kmsGeneration: 2 * t + 1, mpc: t };
+}
+
+// body(item) for all, a few at a time.
+async function eachOf(items, body) {
+	const left = [...items];
+	const lane = async () => {
+		for (let item = left.shift(); item !== undefined; item = left.shift()) await body(item);
+	};
+	await Promise.all(Array.from({ length: startsAtOnce }, lane));
+}
+
 // The accounts that every anvil funds, by the role they play here.
 // relayerService: the HTTP relayer's own, so that its nonces are nobody else's.
 const roles = ['owner', 'coprocessor', 'connector', 'user', 'relayer', 'relayerService'];
-function accountsByRole() {
-	const base = Mnemonic.fromPhrase(mnemonic);
-	return Object.fromEntries(
-		roles.map((role, index) => {
-			const { address, privateKey } = HDNodeWallet.fromMnemonic(base, `m/44'/60'/0'/0/${index}`);
-			return [role, { address, privateKey }];
-		}),
-	);
+const accountsMin = 10;
+
+function accountAt(index) {
+	const { address, privateKey } = HDNodeWallet.fromMnemonic(Mnemonic.fromPhrase(mnemonic), `m/44'/60'/0'/0/${index}`);
+	return { address, privateKey };
 }
 
 export function readDevnet(dir = defaultDir) {
@@ -54,8 +72,15 @@ export function readDevnet(dir = defaultDir) {
 }
 
 export class Network {
-	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, core = {}, coreStore, coreEnv = {}, node = {}, fronts = {}, names = {}, relayer = true, parameters = 'default', keygen = false, computing = keygen || parameters === 'test', story, gasLimit } = {}) {
+	constructor({ dir = defaultDir, portBase = 8545, report = () => {}, connector = {}, automine = true, separate = false, connectorEnv = {}, hosts = 1, nodes = 1, wire = {}, core = {}, coreStore, coreEnv = {}, node = {}, fronts = {}, names = {}, relayer = true, parameters = 'default', keygen = false, computing = keygen || parameters === 'test', story, gasLimit } = {}) {
+		if (nodes !== 1 && !committees.includes(nodes)) throw new Error(`${nodes} KMS nodes: 1, or ${committees.join(', ')}`);
+		if (nodes !== 1 && (keygen || separate)) throw new Error('a committee gets its key dealt, and its connectors are one process each');
 		this.dir = dir;
+		this.programs = programs;
+		this.committee = nodes > 1; // whether the nodes decrypt together: each has a share of the key
+		this.thresholds = thresholdsOf(nodes);
+		// How the cores of a committee reach each other: address(party), and prefix(party), a command that starts another one.
+		this.wire = { address: () => '127.0.0.1', prefix: () => [], ...wire };
 		this.automine = automine;
 		this.gasLimit = gasLimit; // of a block, where it is not anvil's own
 		this.separate = separate; // three processes instead of kms-connector: needs a postgres:// database_url
@@ -75,15 +100,17 @@ export class Network {
 		this.keygen = keygen;
 		this.story = story ?? { section: () => {}, hop: (who, what) => report(`${who}: ${what}`) }; // who is told of that
 		this.computing = computing; // whether the coprocessor stand-in computes on ciphertexts alone, without the client key
-		this.ports = Object.fromEntries(
-			['gateway', 'host', 'objectStore', 'core', 'coreMonitoring', 'connectorMonitoring', ...(separate ? ['workerMonitoring', 'senderMonitoring'] : []), ...(relayer ? ['relayer'] : []), ...(keygen ? ['vault'] : []), ...this.hostNames.slice(1)].map((name, index) => [name, portBase + index]),
-		);
+		const [first, ...others] = Array.from({ length: nodes }, (_, index) => index + 1);
+		const ofNode = KmsNode.portNames(this);
+		const portNames = ['gateway', 'host', 'objectStore', ...ofNode, ...(relayer ? ['relayer'] : []), ...(keygen ? ['vault'] : []), ...this.hostNames.slice(1), ...others.flatMap((party) => ofNode.map((name) => `${name}${party}`))];
+		this.ports = Object.fromEntries(portNames.map((name, index) => [name, portBase + index]));
 		this.processes = [];
 		this.stopped = false;
-		this.accounts = accountsByRole();
+		this.accounts = Object.fromEntries(roles.map((role, index) => [role, accountAt(index)]));
+		this.nodes = [new KmsNode(this, first, this.accounts.connector), ...others.map((party) => new KmsNode(this, party, accountAt(accountsMin - 2 + party)))];
 	}
 
-	#seen(name) {
+	seen(name) {
 		return `http://${this.names[name] ?? '127.0.0.1'}:${this.fronts[name] ?? this.ports[name]}`;
 	}
 
@@ -95,15 +122,15 @@ export class Network {
 	async start() {
 		this.stopped = false;
 		rmSync(this.dir, { recursive: true, force: true });
-		for (const part of ['log', 'config', 'objects', 'node-1']) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
+		for (const part of ['log', 'config', 'objects', ...this.nodes.map(({ party }) => `node-${party}`)]) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
 		try {
 			await this.#freePorts();
 			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
 			await this.#deploy();
 			if (!this.automine) await this.#mineBySecond();
-			const node = this.#startCore().then(() => this.startConnector());
-			if (this.keygen) await node.then(() => this.#generateKeys());
-			await Promise.all([node, this.relayer && this.#startRelayer(), this.computing && this.startComputing(this.keys.keySet)]);
+			const nodes = this.#startNodes();
+			if (this.keygen) await nodes.then(() => this.#generateKeys());
+			await Promise.all([nodes, this.relayer && this.#startRelayer(), this.computing && this.startComputing(this.keys.keySet)]);
 			this.#write();
 			return this.devnet;
 		} catch (error) {
@@ -119,7 +146,7 @@ export class Network {
 		this.processes = [];
 	}
 
-	#start(name, program, args, options = {}) {
+	launch(name, program, args, options = {}) {
 		if (this.stopped) throw new Error(`${name}: the network has been stopped`);
 		const entry = start(name, program, args, { log: this.path('log', `${name}.log`), ...options });
 		this.processes.push(entry);
@@ -134,9 +161,9 @@ export class Network {
 	// Blocks at once for transactions and one every second besides, so that time passes on chain as well.
 	async #startChain(name) {
 		const port = this.ports[name];
-		const entry = this.#start(`chain-${name}`, npmProgram('anvil'), [
+		const entry = this.launch(`chain-${name}`, npmProgram('anvil'), [
 			'--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chains[name]),
-			'--mnemonic', mnemonic, '--accounts', '10', '--block-time', '1', '--mixed-mining', '--quiet',
+			'--mnemonic', mnemonic, '--accounts', String(accountsMin + this.nodes.length), '--block-time', '1', '--mixed-mining', '--quiet',
 			...(this.gasLimit ? ['--gas-limit', String(this.gasLimit)] : []),
 		]);
 		await waitFor(`${name} chain`, () => portOpen(port), { entry });
@@ -156,55 +183,68 @@ export class Network {
 
 	async #startObjectStore() {
 		const port = this.ports.objectStore;
-		const entry = this.#start('object-store', npmProgram('s3rver'), ['--address', '127.0.0.1', '--port', String(port), '--directory', this.path('objects'), '--configure-bucket', bucket, '--no-vhost-buckets', '--silent']);
+		const entry = this.launch('object-store', npmProgram('s3rver'), ['--address', '127.0.0.1', '--port', String(port), '--directory', this.path('objects'), '--configure-bucket', bucket, '--no-vhost-buckets', '--silent']);
 		await waitFor('object store', () => portOpen(port), { entry });
 		this.report(`object store on port ${port}, bucket ${bucket}`);
 	}
 
-	// Signing key by kms-gen-keys, FHE key on the chain later or by the dealer (the one thing here that no operator does).
+	// Signing keys, and the FHE key on the chain later or by the dealer (the one thing here that no operator does).
 	async #makeKeys() {
-		const vault = this.path('node-1', 'keys');
-		mkdirSync(vault, { mode: 0o700 });
-		const file = this.path('config', 'kms-gen-keys.toml');
-		writeFileSync(file, this.#vaults());
-		await run(join(programs, 'kms-gen-keys'), ['-f', file]);
-		const { stdout } = await run('find', [join(vault, 'PUB', 'VerfAddress'), '-type', 'f']);
-		this.kmsSigner = readFileSync(stdout.trim().split('\n')[0], 'utf8').trim();
-		const key = this.keygen ? 'no FHE key yet' : await this.#dealKey(vault);
-		this.report(`KMS signing key ${this.kmsSigner}; ${key}`);
+		await eachOf(this.nodes, (node) => node.makeKeys());
+		const key = this.keygen ? 'no FHE key yet' : await this.#dealKey();
+		const [{ signer }] = this.nodes;
+		this.report(`${this.committee ? `${this.nodes.length} KMS signing keys and certificates` : `KMS signing key ${signer}`}; ${key}`);
 	}
 
-	async #dealKey(vault) {
-		await run(join(programs, 'kms-dev-dealer'), ['keygen', '--key-id', keyId, '--out', vault, '--params', this.parameters, ...(this.computing ? ['--key-set'] : [])]);
-		this.keys = { keyId, epochId, crsId, publicKey: join(vault, 'public_key.bin'), ...(this.computing && { keySet: join(vault, 'key_set.bin') }), parameters: this.parameters };
-		return `FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with ${this.parameters === 'test' ? 'test' : 'production'} parameters`;
+	get kmsSigner() {
+		return this.nodes[0].signer;
+	}
+
+	// Where the dealer leaves what it made: beside a node that is alone, else in a place that no node has.
+	#dealt(...parts) {
+		return this.committee ? this.path('dealer', ...parts) : join(this.nodes[0].vault, ...parts);
+	}
+
+	async #dealKey() {
+		const dealer = join(programs, 'kms-dev-dealer');
+		mkdirSync(this.#dealt(), { recursive: true, mode: 0o700 });
+		await run(dealer, ['keygen', '--key-id', keyId, '--out', this.#dealt(), '--params', this.parameters, ...(this.computing ? ['--key-set'] : [])]);
+		this.keys = { keyId, epochId, crsId, publicKey: this.#dealt('public_key.bin'), ...(this.computing && { keySet: this.#dealt('key_set.bin') }), parameters: this.parameters };
+		const made = `FHE key ${keyId.slice(0, 4)}…${keyId.slice(-4)} with ${this.parameters === 'test' ? 'test' : 'production'} parameters`;
+		return this.committee ? `${made}, ${await this.#dealShares(dealer)}` : made;
+	}
+
+	// Each node gets its share, and nobody keeps the whole but the coprocessor stand-in.
+	async #dealShares(dealer) {
+		const { mpc } = this.thresholds;
+		await run(dealer, ['deal', '--client-key', this.#dealt('client_key.bin'), '--public-key', this.#dealt('public_key.bin'), '--parties', String(this.nodes.length), '--threshold', String(mpc), '--out', this.#dealt()]);
+		for (const { party, vault } of this.nodes)
+			for (const part of [storagePrefix, privatePrefix]) {
+				const dealt = this.#dealt(`${part}-p${party}`);
+				for (const type of readdirSync(dealt)) renameSync(join(dealt, type), join(vault, part, type));
+			}
+		return `in shares, of which any ${mpc + 1} are the whole again`;
 	}
 
 	// The first key and CRS of the network, and the object store from which everybody fetches them.
 	async #generateKeys() {
 		const { vault: port } = this.ports;
-		const entry = this.#startScript('vault', 'vault.mjs', { folder: this.path('node-1', 'keys', storagePrefix), port });
+		const entry = this.#startScript('vault', 'vault.mjs', { folder: join(this.nodes[0].vault, storagePrefix), port });
 		await waitFor('object store of the public vault', () => portOpen(port), { entry });
 		this.report(`object store of the KMS node's public vault on port ${port}; it has no key yet`);
 		const { parameters, story } = this;
 		this.keys = { epochId, parameters, ...(await generateKeys(this.devnet, { owner: this.accounts.owner, parameters, dir: this.path('keys'), story })) };
 	}
 
-	#vaults() {
-		const vault = this.path('node-1', 'keys');
-		return ['public_vault', 'private_vault']
-			.map((name) => `[${name}.storage.file]\npath = "${vault}"\nprefix = "${name === 'public_vault' ? storagePrefix : 'PRIV'}"\n`)
-			.join('\n');
-	}
-
 	// Where the chain says that the node's public objects are.
-	get #storage() {
+	get storage() {
 		return this.keygen ? { storage_url: `http://127.0.0.1:${this.ports.vault}`, storage_prefix: storagePrefix } : {};
 	}
 
 	// The file that ./dev deploy would take, and the same code. A further host chain is three lines of it.
 	#deployConfig() {
-		const { owner, coprocessor, connector } = this.accounts;
+		const { owner, coprocessor } = this.accounts;
+		const { publicDecryption, userDecryption, kmsGeneration, mpc } = this.thresholds;
 		const rpc = (name) => `http://127.0.0.1:${this.ports[name]}`;
 		const key = this.path('config', 'deployer.key');
 		writeFileSync(key, `${owner.privateKey}\n`, { mode: 0o600 });
@@ -212,10 +252,10 @@ export class Network {
 		const tables = {
 			// Many at once where blocks come once a second; one by one where anvil mines at once (see #startChain).
 			gateway: { rpc_url: rpc('gateway'), chain_id: chains.gateway, deployer_key_file: key, transactions_in_flight: this.automine ? 1 : 16 },
-			thresholds: { public_decryption: 1, user_decryption: 1, kms_generation: 1, mpc: 0, coprocessor: 1 },
+			thresholds: { public_decryption: publicDecryption, user_decryption: userDecryption, kms_generation: kmsGeneration, mpc, coprocessor: 1 },
 			fees: { token: 'local' },
-			kms_node: [{ tx_sender: connector.address, signer: this.kmsSigner, ...this.#storage, ...this.nodeOptions }],
-			coprocessor: [{ tx_sender: coprocessor.address, signer: coprocessor.address, s3_bucket_url: `${this.#seen('objectStore')}/${bucket}` }],
+			kms_node: this.nodes.map(({ deployed }) => deployed),
+			coprocessor: [{ tx_sender: coprocessor.address, signer: coprocessor.address, s3_bucket_url: `${this.seen('objectStore')}/${bucket}` }],
 			custodian: [{ tx_sender: owner.address, signer: owner.address }],
 			host_defaults: { fhevm_executor: coprocessor.address }, // the stand-in plays the executor as well
 			host: this.hostNames.map((name) => ({ rpc_url: rpc(name), chain_id: chains[name] })),
@@ -232,77 +272,15 @@ export class Network {
 		this.hosts = hosts.map((host, index) => known(config.hosts[index], host));
 	}
 
-	// A Unix socket, which no other user of the machine can ask; but the kernel limits the length of its path.
-	get coreUrl() {
-		const file = this.path('node-1', 'core.sock');
-		return Buffer.byteLength(file) < 108 ? `unix:${file}` : `http://127.0.0.1:${this.ports.core}`;
-	}
-
-	get #coreService() {
-		const tcp = { listen_address: '127.0.0.1', listen_port: this.ports.core };
-		if (this.coreOptions.listen_address) return { ...tcp, ...this.coreOptions };
-		return { ...(this.coreUrl.startsWith('unix:') ? { listen_address: this.coreUrl } : { ...tcp, plaintext_loopback: true }), ...this.coreOptions };
-	}
-
-	async #startCore() {
-		const { listen_address: address, listen_port: port } = this.#coreService;
-		const entry = this.startCoreProcess();
-		await waitFor('kms-server', () => portOpen(port ?? address.slice('unix:'.length)), { entry });
-		this.report(`kms-server (centralised) on ${port ? `port ${port}` : 'a Unix socket'}`);
-	}
-
-	connectorConfig() {
-		const { gateway, hosts } = this;
-		const [host] = hosts; // the one that knows the KMS contexts
-		const settings = {
-			database_url: `sqlite:${this.path('node-1', 'kms-connector.db')}`,
-			gateway_url: this.#seen('gateway'),
-			gateway_chain_id: gateway.chainId,
-			ethereum_url: this.#seen('host'),
-			ethereum_chain_id: host.chainId,
-			monitoring_endpoint: `127.0.0.1:${this.ports.connectorMonitoring}`,
-			kms_core_endpoints: [this.coreUrl],
-			...(this.connectorEnv.KMS_CONNECTOR_PRIVATE_KEY ? {} : { private_key: this.accounts.connector.privateKey }),
-			decryption_polling: '100ms',
-			decryption_from_block_number: 0,
-			acl_grace: '2s',
-			// The chain that holds KMSGeneration and ProtocolConfig: nothing is finalized here for a minute.
-			key_management_polling: this.keygen ? '100ms' : '1s',
-			kms_operation_from_block_number: 0,
-			ethereum_finality: 'latest',
-			ethereum_tx_required_confirmations: 1,
-			...this.connectorOptions,
-		};
-		const tables = {
-			decryption_contract: gateway.contracts.Decryption,
-			gateway_config_contract: gateway.contracts.GatewayConfig,
-			protocol_config_contract: host.contracts.ProtocolConfig,
-			kms_generation_contract: (settings.key_management_chain === 'gateway' ? gateway : host).contracts.KMSGeneration,
-		};
-		const lines = Object.entries(settings).filter(([, value]) => value !== undefined).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-		for (const [name, address] of Object.entries(tables)) lines.push('', `[${name}]`, `address = "${address}"`);
-		for (const [index, { chainId, contracts }] of hosts.entries()) lines.push('', '[[host_chains]]', `url = "${this.#seen(this.hostNames[index])}"`, `chain_id = ${chainId}`, `acl_address = "${contracts.ACL}"`);
-		lines.push('');
-		return lines.join('\n');
-	}
-
-	async startConnector() {
-		if (this.separate) {
-			for (const [name, port] of Object.entries(this.#services())) await this.#healthy(this.startConnectorProcess(name, port), port);
-			return;
-		}
-		const port = this.ports.connectorMonitoring;
-		await this.#healthy(this.startConnectorProcess(), port);
-		this.report(`kms-connector (listener, worker, sender; SQLite) monitored on port ${port}`);
-	}
-
-	async #healthy(entry, port) {
-		await waitFor(entry.name, async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { entry });
-	}
-
-	#services() {
-		const { connectorMonitoring, workerMonitoring, senderMonitoring } = this.ports;
-		return { 'gw-listener': connectorMonitoring, 'kms-worker': workerMonitoring, 'tx-sender': senderMonitoring };
+	// The cores of a committee need each other to begin, so they start at once; the connectors a few at a time.
+	async #startNodes() {
+		const { nodes } = this;
+		const [where] = await Promise.all(nodes.map((node) => node.startCore()));
+		this.report(this.committee ? `${nodes.length} kms-servers, of which ${this.thresholds.mpc} may be dead or lying, each on ${where}` : `kms-server (centralised) on ${where}`);
+		await eachOf(nodes, (node) => node.startConnector());
+		if (this.separate) return;
+		const ports = nodes.map((node) => node.port('connectorMonitoring'));
+		this.report(this.committee ? `${nodes.length} kms-connectors (listener, worker, sender; SQLite)` : `kms-connector (listener, worker, sender; SQLite) monitored on port ${ports[0]}`);
 	}
 
 	// ---- what the coprocessor stand-in computes with ----
@@ -315,7 +293,7 @@ export class Network {
 	// kms-dev-coprocessor with a CompressedXofKeySet: a process of its own, which keeps the keys in memory. With production
 	// parameters it takes seconds to load them.
 	async startComputing(keySet) {
-		const entry = this.#start('kms-dev-coprocessor', join(programs, 'kms-dev-coprocessor'), ['serve', '--key-set', keySet, '--socket', this.#computingSocket]);
+		const entry = this.launch('kms-dev-coprocessor', join(programs, 'kms-dev-coprocessor'), ['serve', '--key-set', keySet, '--socket', this.#computingSocket]);
 		await waitFor(entry.name, () => portOpen(this.#computingSocket), { entry, timeoutMs: 600000 });
 		this.report('kms-dev-coprocessor has the server keys: it computes on ciphertexts alone');
 		return entry;
@@ -325,7 +303,7 @@ export class Network {
 	get #coprocessor() {
 		const { privateKey } = this.accounts.coprocessor;
 		if (this.computing) return { privateKey, socket: this.#computingSocket };
-		return { privateKey, clientKey: this.path('node-1', 'keys', 'client_key.bin'), dealer: join(programs, 'kms-dev-dealer') };
+		return { privateKey, clientKey: this.#dealt('client_key.bin'), dealer: join(programs, 'kms-dev-dealer') };
 	}
 
 	// ---- the relayer and the coprocessor stand-in's service: relayer/, coprocessor/ ----
@@ -345,7 +323,7 @@ export class Network {
 	#startScript(name, script, config) {
 		const file = this.path('config', `${name}.json`);
 		writeFileSync(file, JSON.stringify(config, null, 2), { mode: 0o600 });
-		return this.#start(name, process.execPath, [fileURLToPath(new URL(script, import.meta.url)), file]);
+		return this.launch(name, process.execPath, [fileURLToPath(new URL(script, import.meta.url)), file]);
 	}
 
 	// What @zama-fhe/relayer-sdk's createInstance() takes, for one host chain.
@@ -363,42 +341,42 @@ export class Network {
 		};
 	}
 
-	// ---- for tests: kill and start again ----
+	// ---- for tests: kill and start again; without a node named it is the first ----
 
 	get connectorProgram() {
 		return join(programs, 'kms-connector');
 	}
 
-	startConnectorProcess(name = 'kms-connector', port = this.ports.connectorMonitoring) {
-		const file = this.path('config', 'kms-connector.toml');
-		writeFileSync(file, this.connectorConfig(), { mode: 0o600 });
-		const env = { KMS_CONNECTOR_MONITORING_ENDPOINT: `127.0.0.1:${port}`, ...this.connectorEnv };
-		return this.#start(name, join(programs, name), ['start', '-c', file], { cwd: this.path('node-1'), env });
+	connectorConfig() {
+		return this.nodes[0].connectorConfig();
 	}
 
-	async killConnector(entry = this.processes.findLast(({ name }) => name === 'kms-connector')) {
-		await this.#kill(entry, 'SIGKILL');
+	async startConnector() {
+		await this.nodes[0].startConnector();
+	}
+
+	startConnectorProcess(name, port) {
+		return this.nodes[0].startConnectorProcess(name, port);
+	}
+
+	async killConnector(entry = this.nodes[0].entry('kms-connector')) {
+		await this.kill(entry, 'SIGKILL');
 	}
 
 	startCoreProcess() {
-		const file = this.path('config', 'kms-server.toml');
-		const service = Object.entries(this.#coreService).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-		const telemetry = `metrics_bind_address = "127.0.0.1:${this.ports.coreMonitoring}"`;
-		writeFileSync(file, ['[service]', ...service, '', '[telemetry]', telemetry, '', ...(this.coreStore ? ['[request_store]', `path = "${this.coreStore}"`, ''] : []), this.#vaults()].join('\n'));
-		return this.#start('kms-server', join(programs, 'kms-server'), ['-c', file], { cwd: this.path('node-1'), env: this.coreEnv });
+		return this.nodes[0].startCoreProcess();
 	}
 
 	async stopCore(signal) {
-		await this.#kill(this.processes.findLast(({ name }) => name === 'kms-server'), signal);
+		await this.nodes[0].stopCore(signal);
 	}
 
 	async startCore() {
-		await this.#startCore();
+		await this.nodes[0].startCore();
 	}
 
-	// As if its disk had been exchanged for an empty one; the vault is another.
 	loseCoreStore() {
-		for (const end of ['', '-wal', '-shm']) rmSync(`${this.coreStore ?? this.path('node-1', 'kms-server.db')}${end}`, { force: true });
+		this.nodes[0].loseCoreStore();
 	}
 
 	async restartCore(signal) {
@@ -406,7 +384,7 @@ export class Network {
 		await this.startCore();
 	}
 
-	async #kill(entry, signal) {
+	async kill(entry, signal) {
 		if (!isRunning(entry)) throw new Error(`${entry.name} had ended by itself (${entry.ended}); log ${entry.log}`);
 		process.kill(entry.pid, signal);
 		// Not only its first thread: as long as another one ends, its files are open and locked.
@@ -416,23 +394,10 @@ export class Network {
 
 	get devnet() {
 		const { ports, accounts, gateway, hosts } = this;
-		const pid = (name) => this.processes.findLast((entry) => entry.name === name)?.pid;
 		return {
 			gateway,
 			hosts,
-			nodes: [
-				{
-					party: 1,
-					signer: this.kmsSigner,
-					txSender: accounts.connector.address,
-					core: this.connectorOptions.kms_core_endpoints?.[0] ?? this.coreUrl,
-					monitoring: `http://127.0.0.1:${ports.connectorMonitoring}`,
-					coreMonitoring: `http://127.0.0.1:${ports.coreMonitoring}`,
-					pid: { server: pid('kms-server'), connector: pid('kms-connector') },
-					data: this.path('node-1'),
-					config: { server: this.path('config', 'kms-server.toml'), connector: this.path('config', 'kms-connector.toml') },
-				},
-			],
+			nodes: this.nodes.map(({ facts }) => facts),
 			objectStore: { url: `http://127.0.0.1:${ports.objectStore}`, bucket },
 			...(this.relayer && {
 				relayer: `http://127.0.0.1:${ports.relayer}`,
@@ -442,7 +407,8 @@ export class Network {
 			keys: { ...this.keys },
 			coprocessor: this.#coprocessor,
 			accounts: [accounts.user, accounts.relayer],
-			threshold: 1,
+			threshold: this.thresholds.publicDecryption,
+			thresholds: this.thresholds,
 			logs: this.path('log'),
 			processes: this.processes.map(({ name, pid, started, log }) => ({ name, pid, started, log })),
 		};

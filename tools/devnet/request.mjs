@@ -100,6 +100,11 @@ export class Relayer {
 		return { reached: reached !== undefined, answers };
 	}
 
+	// Who sent an answer: the event does not say.
+	async senderOf({ transaction }) {
+		return (await this.provider.getTransaction(transaction)).from;
+	}
+
 	async userResponse(request, timeoutMs = 60000) {
 		for (const end = Date.now() + timeoutMs; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
 			const { reached, answers } = await this.userResponses(request);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 import { existsSync } from 'node:fs';
-import { interruptible, main, parseKeygen, parsePortBase } from './cli.mjs';
+import { interruptible, main, parseKeygen, parseNodes, parsePortBase } from './cli.mjs';
 import { Network, defaultDir, devnetFile, hostsMax } from './network.mjs';
 import { UsageError } from './types.mjs';
 
@@ -10,9 +10,9 @@ function parseHosts(text = '1') {
 	return hosts;
 }
 
-await main('up', { 'port-base': { type: 'string' }, hosts: { type: 'string' }, keygen: { type: 'boolean', default: false }, parameters: { type: 'string' } }, async (values) => {
+await main('up', { 'port-base': { type: 'string' }, hosts: { type: 'string' }, nodes: { type: 'string' }, keygen: { type: 'boolean', default: false }, parameters: { type: 'string' } }, async (values) => {
 	const [portBase, count] = [parsePortBase(values['port-base']), parseHosts(values.hosts)];
-	const generated = parseKeygen(values);
+	const generated = { nodes: parseNodes(values), ...parseKeygen(values) };
 	if (existsSync(devnetFile())) throw new Error('a local network is recorded as running: ./dev down first');
 	const network = new Network({ portBase, hosts: count, ...generated, report: (line) => console.log(`  ${line}`) });
 	const { gateway, hosts, relayer, logs } = await interruptible(() => network.start()).catch(async (error) => {

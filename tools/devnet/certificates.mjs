@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// X.509 certificates (RFC 5280) for tests, made where they are needed: P-256, ECDSA with SHA-256, dates to the second.
+// X.509 certificates (RFC 5280) for the local network and for tests, made where they are needed: P-256, ECDSA with SHA-256,
+// dates to the second.
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 // ---- DER ----
@@ -59,24 +60,37 @@ const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const hour = 3600 * 1000;
 const day = 24 * hour;
 
-// {cert, issue({names, beginMs, endMs}) -> {cert, key}}, all PEM texts.
-export function authority(common) {
+// {cert, issue({subject, names, beginMs, endMs}) -> {cert, key}}, all PEM texts. `names`: its own, where it has any.
+export function authority(common, names = []) {
 	const keys = newKeys();
 	const ca = extension('2.5.29.19', sequence(yes), true);
 	const usage = extension('2.5.29.15', tlv(0x03, Buffer.from([1, 0x06])), true); // keyCertSign, cRLSign
-	const cert = certificate({ subject: common, issuer: common, keys, issuerKeys: keys, extensions: [ca, usage], beginMs: Date.now() - hour, endMs: Date.now() + 100 * day });
+	const own = names.length > 0 ? [extension('2.5.29.17', sequence(...names.map(alternativeName)))] : [];
+	const cert = certificate({ subject: common, issuer: common, keys, issuerKeys: keys, extensions: [ca, usage, ...own], beginMs: Date.now() - hour, endMs: Date.now() + 100 * day });
 	return {
 		cert,
-		issue({ names, beginMs = Date.now() - hour, endMs = Date.now() + 90 * day }) {
+		issue({ subject = 'test', names, beginMs = Date.now() - hour, endMs = Date.now() + 90 * day }) {
 			const own = newKeys();
 			const extensions = [
 				extension('2.5.29.17', sequence(...names.map(alternativeName))),
 				extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.1'), oid('1.3.6.1.5.5.7.3.2'))), // server and client
 			];
 			return {
-				cert: certificate({ subject: 'test', issuer: common, keys: own, issuerKeys: keys, extensions, beginMs, endMs }),
+				cert: certificate({ subject, issuer: common, keys: own, issuerKeys: keys, extensions, beginMs, endMs }),
 				key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }),
 			};
 		},
 	};
+}
+
+// What a party of a committee has: an authority of its own by which the others know it, and a certificate from it for its
+// connections, followed by the authority's. {ca, cert, key, again({beginMs, endMs}) -> {cert, key}}
+export function partyCertificates(identity) {
+	const names = [`DNS:${identity}`];
+	const own = authority(identity, names);
+	const again = (dates) => {
+		const { cert, key } = own.issue({ subject: identity, names, ...dates });
+		return { cert: cert + own.cert, key };
+	};
+	return { ca: own.cert, ...again({}), again };
 }
