@@ -31,7 +31,7 @@ export class StandinNetwork extends Network {
 			connector: { kms_core_endpoints: [`unix:${join(dir, 'core.sock')}`], ciphertext_cache_size: 0, ...(postgres ? { database_url: postgres.url } : {}), ...connector },
 		});
 		this.#signer = Wallet.createRandom();
-		Object.defineProperty(this, 'kmsSigner', { get: () => this.#signer.address, set: () => {} });
+		Object.defineProperty(this.nodes[0], 'signer', { get: () => this.#signer.address, set: () => {} });
 		this.home = dir;
 		this.storePort = portBase + 20;
 	}

@@ -21,7 +21,7 @@ const test_params = 1;
 class ScriptedNetwork extends Network {
 	constructor(options, wallet) {
 		super(options);
-		Object.defineProperty(this, 'kmsSigner', { get: () => wallet.address, set: () => {} });
+		Object.defineProperty(this.nodes[0], 'signer', { get: () => wallet.address, set: () => {} });
 	}
 }
 
@@ -156,7 +156,7 @@ test('keys, CRSs, epochs and contexts of the host chain', { timeout: 300000 }, a
 		});
 
 		await t.test('a new context, and the old one destroyed', async () => {
-			const signer = network.kmsSigner;
+			const signer = network.nodes[0].signer;
 			const txSender = network.accounts.connector.address;
 			const node = [txSender, signer, '10.0.0.1', 'https://store.example', 1, 'node-1.example', '0x0102', 'PUB'];
 			await sent(config.defineNewKmsContextAndEpoch([node], [1, 1, 1, 1], 'v1.2.3', [['0x01', '0x02', '0x03']]));

@@ -196,10 +196,6 @@ export class Network {
 		this.report(`${this.committee ? `${this.nodes.length} KMS signing keys and certificates` : `KMS signing key ${signer}`}; ${key}`);
 	}
 
-	get kmsSigner() {
-		return this.nodes[0].signer;
-	}
-
 	// Where the dealer leaves what it made: beside a node that is alone, else in a place that no node has.
 	#dealt(...parts) {
 		return this.committee ? this.path('dealer', ...parts) : join(this.nodes[0].vault, ...parts);
