@@ -3,7 +3,8 @@
 // with t missing, with t lying, and @zama-fhe/relayer-sdk as published does so behind its userDecrypt.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -128,6 +129,39 @@ test('node-tkms, n=13: production parameters', () => {
 	assert.deepEqual(user.open(without(all, 13)), expected);
 });
 
+test('kms-dev-dealer deal: what every node gets, for its eyes alone, and never a second time', () => {
+	const out = mkdtempSync(join(dir, 'deal-'));
+	const key = '8'.padStart(64, '0');
+	const epoch = 'e'.padEnd(64, '1');
+	const dealer = (...args) => execFileSync(join(programs, 'kms-dev-dealer'), args, { encoding: 'utf8', stdio: 'pipe' });
+	dealer('keygen', '--key-id', key, '--out', out, '--params', 'test', '--epoch', epoch);
+	const whole = join(out, 'PRIV/FhePrivateKey', epoch, key);
+	const deal = (from, into) =>
+		dealer('deal', '--client-key', from, '--public-key', join(out, 'public_key.bin'), '--parties', '4', '--threshold', '1', '--epoch', epoch, '--out', into);
+	const publicKey = readFileSync(join(out, 'public_key.bin'));
+	const digest = createHash('shake256', { outputLength: 32 }).update('PDAT_KEY').update(publicKey).digest();
+	for (const [index, from] of [join(out, 'client_key.bin'), whole].entries()) {
+		const into = join(out, `nodes-${index}`);
+		mkdirSync(into);
+		deal(from, into);
+		const shares = [1, 2, 3, 4].map((party) => {
+			const file = join(into, `PRIV-p${party}/FheKeyShares`, epoch, key);
+			assert.equal(statSync(file).mode & 0o777, 0o600);
+			assert.equal(statSync(dirname(file)).mode & 0o777, 0o700);
+			assert.equal(Buffer.compare(readFileSync(join(into, `PUB-p${party}/PublicKey`, key)), publicKey), 0);
+			return readFileSync(file);
+		});
+		for (const [at, share] of shares.entries()) {
+			assert.equal(share.subarray(34, 56).toString(), 'claviger::FheKeyShares');
+			assert.deepEqual([...share.subarray(60, 63)], [4, 1, at + 1]);
+			assert.ok(share.includes(Buffer.from(key, 'hex')) && share.includes(digest));
+		}
+		assert.equal(new Set(shares.map((share) => share.toString('hex'))).size, 4);
+		assert.throws(() => deal(from, into), /cannot write/);
+	}
+	assert.throws(() => dealer('deal', '--client-key', whole, '--parties', '3', '--threshold', '1', '--out', join(out, 'none')), /3 t \+ 1/);
+});
+
 // ---- the whole client ----
 
 const contracts = { acl: addressOf('ACL'), kms: addressOf('KMSVerifier'), input: addressOf('InputVerifier'), dapp: addressOf('dapp'), verification: addressOf('InputVerification') };
@@ -159,7 +193,7 @@ class World {
 		for await (const chunk of request) chunks.push(chunk);
 		const body = chunks.length > 0 ? JSON.parse(Buffer.concat(chunks)) : null;
 		const [status, json] = request.url === '/' ? [200, this.#rpc(body)] : this.#relay(request.method, body);
-		response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+		response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '1' }).end(JSON.stringify(json));
 	}
 
 	#rpc(body) {
