@@ -133,6 +133,17 @@ static void run_one(const struct command *c, struct board *b, uint64_t seed)
 	failed(c, seed, out.failure);
 }
 
+/* The seed of each turn. With a plant from the one on that found it before, then those before that.
+ */
+static uint64_t seed_at(const struct command *c, uint64_t n)
+{
+	uint64_t seed = c->plant ? c->plant->seed : 0;
+
+	if (seed > c->first && seed - c->first < c->count)
+		n = (n + seed - c->first) % c->count;
+	return c->first + n;
+}
+
 static void child_main(const struct command *c, struct board *b, unsigned index)
 {
 	for (;;) {
@@ -140,8 +151,8 @@ static void child_main(const struct command *c, struct board *b, unsigned index)
 
 		if (n >= c->count || (c->plant && b->failures > 0))
 			return;
-		b->at[index] = c->first + n;
-		run_one(c, b, c->first + n);
+		b->at[index] = seed_at(c, n);
+		run_one(c, b, b->at[index]);
 	}
 }
 

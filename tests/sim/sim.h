@@ -406,6 +406,7 @@ void process_wake(struct process *p, const struct chain *c); /* it has a new blo
 
 struct plant {
 	const char *name, *what;
+	uint64_t seed; /* found there before: those from it on are tried first */
 	/* Each may be NULL. */
 	const char *find, *replace;                 /* in the text of SQL */
 	const char *restart_sql;                    /* run at a start, before the services */

@@ -165,5 +165,6 @@ forge_environment() {
 
 build_contracts() {
 	forge_environment
-	(cd "$root" && step "build contracts" forge build)
+	# Two suites may want them at once.
+	(cd "$root" && step "build contracts" flock "$build/contracts.lock" forge build)
 }
