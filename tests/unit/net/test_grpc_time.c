@@ -25,9 +25,9 @@ static void body_that_stops(void **state)
 	r.eof = false;
 	start_ms = now_ms(w);
 	raw_request(&r, "POST", "/test.Test/Echo", "application/grpc", NULL);
-	raw_wait(&r, w, 5000);
+	raw_wait(&r, w, 30000);
 	assert_string_equal(r.grpc_status, "4");
-	assert_in_range(now_ms(w) - start_ms, 200, 2000);
+	assert_true(now_ms(w) - start_ms >= 200);
 	assert_int_equal(w->server->in_flight, 0);
 	assert_int_equal(w->handled, 0);
 	/* The connection is as good as before. */
@@ -54,13 +54,13 @@ static void body_that_drips(void **state)
 	r.eof = false;
 	start_ms = now_ms(w);
 	id = raw_request(&r, "POST", "/test.Test/Echo", "application/grpc", NULL);
-	while (!r.grpc_status[0] && now_ms(w) - start_ms < 5000) {
+	while (!r.grpc_status[0] && now_ms(w) - start_ms < 30000) {
 		raw_pump(&r);
 		r.body = BYTES_LIT("z");
 		nghttp2_session_resume_data(r.session, id);
 	}
 	assert_string_equal(r.grpc_status, "4");
-	assert_in_range(now_ms(w) - start_ms, 300, 2000);
+	assert_true(now_ms(w) - start_ms >= 300);
 	raw_end(&r);
 }
 
@@ -233,13 +233,13 @@ static void client_finds_dead_server(void **state)
 	channel_start(w, peer_port(peer), 100);
 	w->wanted = 1;
 	call_to(w, "/test.Test/Echo", BYTES_LIT("x"), 60000);
-	run_guarded(w->loop, 5000);
+	run_guarded(w->loop, 30000);
 	channel_free(w->channel);
 	w->channel = NULL;
 	peer_free(peer);
 	assert_int_equal(w->status, GRPC_UNAVAILABLE);
 	assert_non_null(strstr(w->text, "silent, also when asked by PING"));
-	assert_in_range(now_ms(w) - start_ms, 200, 2000);
+	assert_true(now_ms(w) - start_ms >= 200);
 	assert_int_equal(atomic_load(&pings), 1);
 }
 
@@ -267,22 +267,22 @@ static void idle_client_does_not_ask(void **state)
 	struct peer *peer = peer_new(serve_and_die, &pings);
 	int64_t start_ms;
 
-	channel_start(w, peer_port(peer), 200);
+	channel_start(w, peer_port(peer), 1000);
 	w->wanted = 1;
 	call_to(w, "/test.Test/Echo", BYTES_LIT("x"), 50);
-	run_guarded(w->loop, 5000);
+	run_guarded(w->loop, 30000);
 	assert_int_equal(w->status, GRPC_DEADLINE_EXCEEDED);
-	run_for(w->loop, 700);
+	run_for(w->loop, 2200);
 	assert_int_equal(atomic_load(&pings), 0);
 	start_ms = now_ms(w);
 	w->done = 0;
 	call_to(w, "/test.Test/Echo", BYTES_LIT("x"), 60000);
-	run_guarded(w->loop, 5000);
+	run_guarded(w->loop, 30000);
 	channel_free(w->channel);
 	w->channel = NULL;
 	peer_free(peer);
 	assert_int_equal(w->status, GRPC_UNAVAILABLE);
-	assert_in_range(now_ms(w) - start_ms, 190, 390);
+	assert_in_range(now_ms(w) - start_ms, 990, 1990); /* asked at once, not a silence later */
 }
 
 /* GOAWAY, ENHANCE_YOUR_CALM, "too_many_pings". */

@@ -255,7 +255,8 @@ static void flood(struct world *w, struct bytes half)
 		request(w, "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 		if (!status_is(w, 200))
 			fail_msg("probe %d: \"%s\"", i, w->reply);
-		assert_in_range(clock_mono_ms(clock) - begin_ms, 0, 1000);
+		assert_in_range(clock_mono_ms(clock) - begin_ms, 0,
+				MONITORING_REQUEST_TIMEOUT_MS - 1);
 	}
 	run_for(w->loop, 50);
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
@@ -330,7 +331,7 @@ static void a_request_has_its_time(void **state)
 		run_for(w->loop, 100);
 	}
 	assert_in_range(clock_mono_ms(clock) - begin_ms, MONITORING_REQUEST_TIMEOUT_MS,
-			MONITORING_REQUEST_TIMEOUT_MS + 1500);
+			2 * MONITORING_REQUEST_TIMEOUT_MS - 1);
 	close(fd);
 }
 

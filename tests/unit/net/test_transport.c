@@ -453,7 +453,7 @@ static void stall_times_out(void **state)
 
 		script_and_wait(w, (struct script){replies[i], .stall = true}, &req);
 		assert_int_equal(w->err, ERR_TIMEOUT);
-		assert_in_range(clock_mono_ms(loop_clock(w->loop)) - start_ms, 100, 3000);
+		assert_in_range(clock_mono_ms(loop_clock(w->loop)) - start_ms, 100, 60000);
 	}
 }
 

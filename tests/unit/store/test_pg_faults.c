@@ -104,7 +104,7 @@ static void test_server_away_for_long(void **state)
 	begun = now_s();
 	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
 	assert_int_equal(f->last, ERR_UNAVAILABLE);
-	assert_true(now_s() - begun < 20);
+	assert_true(now_s() - begun < 60);
 	assert_int_equal(store_notify(f->store, "ready"), ERR_OK);
 	assert_true(pg_server_run(&server));
 	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
@@ -125,7 +125,7 @@ static void test_free_while_the_server_is_away(void **state)
 		assert_int_equal(store_submit(f->store, &b, on_done, f), ERR_OK);
 	}
 	fixture_close(f);
-	assert_true(now_s() - begun < 30);
+	assert_true(now_s() - begun < 90);
 	assert_int_equal(f->done_n, 0);
 	assert_true(pg_server_run(&server));
 }
@@ -155,9 +155,9 @@ static void test_hung_backend(void **state)
 
 		assert_int_equal(test_loop_post(&f->loop, count_turn, &turns), ERR_OK);
 		assert_true(test_loop_step(&f->loop));
-		assert_true(now_s() - turn < 1);
+		assert_true(now_s() - turn < 5); /* a store that blocks it does so for 12 s */
 		(void)usleep(10000);
-		assert_true(now_s() - begun < 30);
+		assert_true(now_s() - begun < 90);
 	}
 	/* A connection is found to be dead after 12 s; nothing was stored, so it was run again. */
 	assert_int_equal(f->last, ERR_OK);
@@ -180,7 +180,7 @@ static void test_hung_server(void **state)
 	pg_server_signal_all(&server, SIGCONT);
 	assert_int_equal(err_class(f->last), ERR_CLASS_TRANSIENT);
 	assert_int_not_equal(f->last, ERR_TRANSIENT); /* COMMIT was never sent */
-	assert_true(now_s() - begun < 40);
+	assert_true(now_s() - begun < 120);
 	RUN(f, STORE_ONE, "INSERT INTO op (id, state) VALUES (1, 'x')");
 	assert_int_equal(f->last, ERR_OK);
 }
