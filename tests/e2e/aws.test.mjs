@@ -246,7 +246,7 @@ test('a raw key counts first, with a warning; from the environment, a file, a cr
 
 // ---- a whole network ----
 
-test('a network whose transaction key is in AWS KMS', { timeout: 240000 }, async (t) => {
+test('a network whose transaction key is in AWS KMS', { timeout: 900000 }, async (t) => {
 	const machine = new Aws({ port: 29691, region: 'eu-central-1', lifetimeMs: 20000 });
 	await machine.start();
 	// Keys of 20 s: fetched again all the time. The account's key is known when the network is made.

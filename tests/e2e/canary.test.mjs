@@ -94,7 +94,7 @@ const forms = [
 ];
 
 for (const { what, portBase, separate } of forms)
-	test(`${what}: no secret outside of secret memory`, { timeout: 240000 }, async (t) => {
+	test(`${what}: no secret outside of secret memory`, { timeout: 900000 }, async (t) => {
 		const password = `canary/${random(12).toString('hex')}:${random(9).toString('base64')}`;
 		const postgres = await Postgres.start(portBase + 9, password);
 		const wallet = new Wallet('0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a'); // the network's account for the connector

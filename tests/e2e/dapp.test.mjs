@@ -12,7 +12,7 @@ import { withNetwork } from './harness.mjs';
 
 const value = 1844674407370955n;
 
-test('the example dapp', { timeout: 240000 }, async (t) => {
+test('the example dapp', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 28600 }, async ({ devnet, relayer, publish }) => {
 		const [host] = devnet.hosts;
 		const [user, oracleAccount] = devnet.accounts;

@@ -31,7 +31,7 @@ async function coreRequests(devnet) {
 	return Number(/^kms_operations_total\{operation="public_decrypt_request"\} (\d+)$/m.exec(text)[1]);
 }
 
-test('public decryption', { timeout: 240000 }, async (t) => {
+test('public decryption', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 31000 }, async ({ network, devnet, relayer, publish, coprocessor }) => {
 		const published = await publish(everyType);
 		const handles = published.map(({ handle }) => handle);

@@ -165,7 +165,7 @@ async function assertTaken(chain, contracts) {
 	}
 }
 
-test('a deployment', { timeout: 300000 }, async (t) => {
+test('a deployment', { timeout: 900000 }, async (t) => {
 	await t.test('a chain with another id is refused before anything is sent', async () => {
 		await withChains([54321, 999], async (gateway, host) => {
 			await assert.rejects(deploy(readConfig(at(gateway, host)), { out: join(dir, 'wrong.json') }), (error) => {

@@ -103,7 +103,7 @@ if (process.env[inside]) {
 	process.exit(0);
 }
 
-test('a full disk of 4 MiB loses nothing', { timeout: 240000 }, (t) =>
+test('a full disk of 4 MiB loses nothing', { timeout: 900000 }, (t) =>
 	inNamespaces(t, {
 		flags: ['-m'],
 		probe: 'mount -t tmpfs -o size=4m tmpfs /mnt && umount /mnt',

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { root } from '../../tools/devnet/network.mjs';
 
-const limitMs = 180000;
+const limitMs = 900000;
 
 // Blocks in order: { language, name, body }.
 const blocksOf = (text) => [...text.matchAll(/^```(\w+)(?: (\S+))?\n(.*?)^```$/gms)].map(([, language, name, body]) => ({ language, name, body }));

@@ -46,7 +46,7 @@ const rpcSays = {
 
 const storeSays = Object.fromEntries(HostileStore.faults.map((fault) => [fault, /A bucket did not give the right ciphertext|ciphertext of handle 0/]));
 
-test('hostile input', { timeout: 300000 }, async (t) => {
+test('hostile input', { timeout: 900000 }, async (t) => {
 	const random = seeded(t);
 	const gatewayFront = await HostileRpc.start(fronts.gateway, ports.gateway);
 	const hostFront = await HostileRpc.start(fronts.host, ports.host);

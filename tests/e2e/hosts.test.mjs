@@ -26,7 +26,7 @@ async function refusal(relayer, promise) {
 	return 'accepted';
 }
 
-test('two host chains', { timeout: 240000 }, async (t) => {
+test('two host chains', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 28400, hosts: 2 }, async ({ devnet, relayer }) => {
 		const user = Wallet.createRandom();
 		const coprocessors = devnet.hosts.map((host) => new Coprocessor(devnet, host));

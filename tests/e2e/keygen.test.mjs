@@ -64,7 +64,7 @@ const sent = async (promise) => (await promise).wait();
 const rowsOf = (devnet, kind) => query(devnet, 'SELECT state, reason, attempts, deferrals FROM operation WHERE kind = ? ORDER BY id', kind);
 const ended = (devnet, kind, state, n = 1) => waitFor(`${kind} ${state}`, () => rowsOf(devnet, kind).filter((row) => row.state === state).length >= n, { timeoutMs: 60000 });
 
-test('keys, CRSs, epochs and contexts of the host chain', { timeout: 300000 }, async (t) => {
+test('keys, CRSs, epochs and contexts of the host chain', { timeout: 900000 }, async (t) => {
 	await withScriptedCore(29400, {}, async ({ network, devnet, core, chains }) => {
 		const [generation, config] = [chains.host(), chains.config()];
 		const [context, epoch] = await config.getCurrentKmsContextAndEpoch();
@@ -192,7 +192,7 @@ test('keys, CRSs, epochs and contexts of the host chain', { timeout: 300000 }, a
 	});
 });
 
-test('keys of a gateway of v0.12', { timeout: 180000 }, async () => {
+test('keys of a gateway of v0.12', { timeout: 900000 }, async () => {
 	await withScriptedCore(29460, { key_management_chain: 'gateway' }, async ({ network, devnet, core, chains }) => {
 		const generation = chains.gateway();
 		await sent(generation.keygen(test_params));
@@ -218,7 +218,7 @@ test('keys of a gateway of v0.12', { timeout: 180000 }, async () => {
 	});
 });
 
-test('a core that serves no key generation', { timeout: 120000 }, async () => {
+test('a core that serves no key generation', { timeout: 900000 }, async () => {
 	await withScriptedCore(29520, {}, async ({ devnet, core, chains }) => {
 		core.refuse.KeyGenPreproc = 12; // UNIMPLEMENTED
 		await sent(chains.host().keygen(test_params));
@@ -270,7 +270,7 @@ function clientKeyOf(devnet, id) {
 	return Buffer.concat([header('high_level_api::ClientKey'), object.subarray(before, object.length - after)]);
 }
 
-test('keys from the real core', { timeout: 400000 }, async (t) => {
+test('keys from the real core', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 30600, connector: { key_management_polling: '100ms' } }, async ({ network, devnet, relayer, publish }) => {
 		const generation = chainsOf(network).host();
 		const partial = () => waitFor('a generation under way', () => objectsIn(devnet, 0n).partial > 0, { timeoutMs: 60000 });

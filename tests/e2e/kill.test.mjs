@@ -18,7 +18,7 @@ const victim = 'kms-connector';
 
 const outstanding = (devnet, requests) => requests - terminal.reduce((sum, state) => sum + (statesOf(devnet)[state] ?? 0), 0);
 
-test('20 kills with at least 50 operations outstanding', { timeout: 600000 }, async (t) => {
+test('20 kills with at least 50 operations outstanding', { timeout: 900000 }, async (t) => {
 	const random = seeded(t);
 	await withNetwork({ portBase: 31100 }, async ({ network, devnet, publish }) => {
 		const handles = (await publish([['uint64', '1'], ['uint8', '2'], ['bool', 'true']])).map(({ handle }) => handle);

@@ -178,7 +178,7 @@ test('the service manager hears of start, life, reload and stop', async () => {
 	assert.ok(existsSync(join(folder, 'c.db')) && readFileSync(join(folder, 'c.db')).length > 0);
 });
 
-test('the same on PostgreSQL: sealing, housekeeping and verification speak its SQL', { timeout: 120000 }, async () => {
+test('the same on PostgreSQL: sealing, housekeeping and verification speak its SQL', { timeout: 900000 }, async () => {
 	const postgres = await Postgres.start(port + 3, 'a password of the test');
 	let said = '';
 	const here = spawn(connector, ['start', '-c', join(folder, 'c.toml')], {

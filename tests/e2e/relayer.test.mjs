@@ -37,7 +37,7 @@ test('no kind of request keeps the others out', async () => {
 	assert.throws(() => jobs.start('inputProof', work), /of this kind/);
 });
 
-test('relayer', { timeout: 240000 }, (t) =>
+test('relayer', { timeout: 900000 }, (t) =>
 	withNetwork({ portBase: 28200, hosts: 2, relayer: { readinessMs: 1500 } }, async ({ network, devnet, publish, coprocessor }) => {
 		const wallet = new Wallet(devnet.accounts[0].privateKey, connect(devnet.hosts[0].rpc));
 		const user = wallet.address;

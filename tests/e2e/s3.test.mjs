@@ -55,7 +55,7 @@ test('the stand-in verifies what AWS published for S3, and nothing else', () => 
 
 // ---- a network whose bucket is private ----
 
-test('a private bucket', { timeout: 300000 }, async (t) => {
+test('a private bucket', { timeout: 900000 }, async (t) => {
 	const ports = { base: 23000, s3: 23020, aws: 23021 };
 	const machine = await new Aws({ port: ports.aws, region: 'eu-west-1', lifetimeMs: 20000 }).start();
 	const s3 = await new S3({ port: ports.s3, behind: `http://127.0.0.1:${ports.base + 2}`, keys: machine.credentials }).start();

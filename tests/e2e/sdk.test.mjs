@@ -55,7 +55,7 @@ function delegatedDecrypt(instance, handles, delegator, delegate, { privateKey, 
 	return instance.delegatedUserDecrypt(pairsOf(handles), privateKey, publicKey, signature, [contract], delegator, delegate, start, days);
 }
 
-test('relayer-sdk 0.4.3 on the local network', { timeout: 240000 }, (t) =>
+test('relayer-sdk 0.4.3 on the local network', { timeout: 900000 }, (t) =>
 	withNetwork({ portBase: 28100, relayer: true }, async ({ devnet, publish }) => {
 		const host = connect(devnet.hosts[0].rpc);
 		const { contracts } = devnet.hosts[0];

@@ -28,7 +28,7 @@ async function sentBy(provider, account) {
 	return sent;
 }
 
-test('two senders with one key, each paused in turn and let go on, one killed', { timeout: 400000 }, async (t) => {
+test('two senders with one key, each paused in turn and let go on, one killed', { timeout: 900000 }, async (t) => {
 	const random = seeded(t);
 	const postgres = await Postgres.start(29049, 'a password of the test');
 	try {

@@ -8,7 +8,7 @@ import { Requester } from './load.mjs';
 import { withNetwork } from './harness.mjs';
 import { Postgres } from './postgres.mjs';
 
-test('three services on PostgreSQL, each killed under load, a second worker beside the first', { timeout: 300000 }, async (t) => {
+test('three services on PostgreSQL, each killed under load, a second worker beside the first', { timeout: 900000 }, async (t) => {
 	const postgres = await Postgres.start(28049, 'a password of the test');
 	try {
 		await withNetwork({ portBase: 28040, separate: true, automine: false, connector: { database_url: postgres.url } }, async ({ network, devnet, publish }) => {

@@ -29,7 +29,7 @@ async function decryptsTo(devnet, relayer, published, items) {
 	assert.deepEqual((await verify(devnet, request.idHex)).values.map(({ type, value }) => [type, value]), items.map(shown));
 }
 
-test('a coprocessor without secrets, test parameters', { timeout: 120000 }, async (t) => {
+test('a coprocessor without secrets, test parameters', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 26000, parameters: 'test' }, async ({ network, devnet, relayer, publish }) => {
 		await t.test('it has no client key', () => {
 			assert.deepEqual(Object.keys(devnet.coprocessor), ['privateKey', 'socket']);
@@ -58,7 +58,7 @@ test('a coprocessor without secrets, test parameters', { timeout: 120000 }, asyn
 	});
 });
 
-test('a coprocessor without secrets, production parameters', { timeout: 300000 }, async () => {
+test('a coprocessor without secrets, production parameters', { timeout: 900000 }, async () => {
 	await withNetwork({ portBase: 26050, computing: true }, async ({ devnet, relayer, publish }) => {
 		const items = [['bool', 'true'], ['uint8', '167']];
 		const published = await publish(items);

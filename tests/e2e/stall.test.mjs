@@ -149,7 +149,7 @@ if (process.env[inside]) {
 	process.exit(0);
 }
 
-test('names take 5 s, and 30', { timeout: 400000 }, (t) =>
+test('names take 5 s, and 30', { timeout: 900000 }, (t) =>
 	inNamespaces(t, {
 		flags: ['-n', '-m'],
 		probe: 'ip link set lo up && mount --bind /etc/hosts /etc/hosts',
@@ -159,7 +159,7 @@ test('names take 5 s, and 30', { timeout: 400000 }, (t) =>
 		name: 'names',
 	}));
 
-test('a sync takes 2 s, under connector and core', { timeout: 300000 }, async (t) => {
+test('a sync takes 2 s, under connector and core', { timeout: 900000 }, async (t) => {
 	const dir = mkdtempSync(join(tmpdir(), 'claviger-stall-'));
 	const say = (text) => t.diagnostic(text);
 	try {
@@ -205,7 +205,7 @@ function processesOf(server) {
 	return [...children.map(Number), server.child.pid];
 }
 
-test('PostgreSQL hangs: its network says nothing, then its processes stand', { timeout: 400000 }, async (t) => {
+test('PostgreSQL hangs: its network says nothing, then its processes stand', { timeout: 900000 }, async (t) => {
 	const say = (text) => t.diagnostic(text);
 	const postgres = await Postgres.start(portBase + 30, 'a password of the test');
 	const proxy = await Chaos.start(portBase + 31, portBase + 30);

@@ -11,7 +11,7 @@ import { Postgres } from './postgres.mjs';
 
 const portBase = Number(process.env.STOP_PORT_BASE ?? 24000);
 
-test('each service is stopped in the middle of its work', { timeout: 300000 }, async (t) => {
+test('each service is stopped in the middle of its work', { timeout: 900000 }, async (t) => {
 	const postgres = await Postgres.start(portBase + 19, 'a password of the test');
 	try {
 		await withNetwork({ portBase, separate: true, connector: { database_url: postgres.url } }, async ({ network, devnet, publish }) => {

@@ -185,7 +185,7 @@ async function notAnswered(devnet, relayer, request) {
 	assert.ok(!['done', 'refused', 'failed', 'aborted', 'expired'].includes(await stateOf(devnet, request.idHex)));
 }
 
-test('mutual TLS between connector and core', { timeout: 600000 }, async (t) => {
+test('mutual TLS between connector and core', { timeout: 900000 }, async (t) => {
 	t.after(() => rmSync(dir, { recursive: true }));
 	await withNetwork({ portBase, core, connector }, async ({ network, devnet, relayer, publish }) => {
 		const [{ handle }] = await publish([['uint64', '1234567890']]);

@@ -63,7 +63,7 @@ function tap(path, core, seen) {
 	return new Promise((resolve) => server.listen(path, () => resolve(server)));
 }
 
-test('a decryption is one trace, also beyond the process', { timeout: 240000 }, async (t) => {
+test('a decryption is one trace, also beyond the process', { timeout: 900000 }, async (t) => {
 	const seen = [];
 	const tapPath = join(folder, 'tap.sock');
 	const { server, spans, resources, refuse } = await collector(portBase + 15);

@@ -41,7 +41,7 @@ async function deploy(wallet, code) {
 	return (await sent.wait()).contractAddress;
 }
 
-test('user decryption', { timeout: 240000 }, async (t) => {
+test('user decryption', { timeout: 900000 }, async (t) => {
 	await withNetwork({ portBase: 27000 }, async ({ network, devnet, relayer, publish }) => {
 		const host = connect(devnet.hosts[0].rpc);
 		const owner = new Wallet(devnet.accounts[0].privateKey, host);

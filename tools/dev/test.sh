@@ -128,7 +128,7 @@ suite_e2e() {
 	build_release
 	build_contracts
 	say "end to end: chains, object store, core, connector, client library …"
-	node_suite e2e 2
+	node_suite e2e "$(($(nproc) + 1))" # they wait for blocks, kills and time-outs
 }
 
 setup
