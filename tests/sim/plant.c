@@ -30,6 +30,7 @@ const struct plant plants[] = {
 	 .restart_sql = "DELETE FROM operation WHERE state = 'seen' AND deferrals = 0 AND NOT "
 			"EXISTS (SELECT 1 FROM tx WHERE tx.operation = operation.id)"},
 	{.name = "nonce-not-stored",
+	 .seed = 27,
 	 .what = "a transaction is broadcast before its nonce is stored",
 	 .restart_sql = "DELETE FROM tx WHERE state IN ('allocated','signed','broadcast')"},
 	{.name = "bytes-not-stored",
@@ -63,6 +64,7 @@ const struct plant plants[] = {
 	 .find = "operation.state = 'aborted' AND operation.error",
 	 .replace = "operation.state = 'no such' AND operation.error"},
 	{.name = "open-forgotten",
+	 .seed = 99,
 	 .what = "transactions that were broadcast are not loaded at a start",
 	 .restart_sql = "UPDATE tx SET state = 'mined' WHERE state = 'broadcast'"},
 	{.name = "seen-again",
@@ -70,6 +72,7 @@ const struct plant plants[] = {
 	 .find = "state = CASE WHEN operation.state = 'aborted' THEN 'seen'",
 	 .replace = "state = CASE WHEN operation.state <> 'done' THEN 'seen'"},
 	{.name = "lease-ignored",
+	 .seed = 473,
 	 .what = "of two senders, one that lost the lease goes on",
 	 .find = "AND token = $2 AND owner = $3",
 	 .replace = "AND (token = $2 OR owner = $3 OR 1 = 1)"},
