@@ -109,6 +109,11 @@
 	X(CORE_EPOCHS_MAX, 64, "epochs of all committees")                                         \
 	X(CORE_SESSIONS_MAX, 2048, "ciphertexts being opened with other nodes")                    \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
+	X(CORE_STATUS_IDS_MAX, 1000, "ids of one GetRequestStatuses")                              \
+	X(CORE_LIST_PAGE_MAX, 1000, "requests on one page of ListRequests")                        \
+	X(CORE_LOOKS_MAX, 16, "calls at once that look into the vaults, or ask the peers")         \
+	X(CORE_PROBE_TIMEOUT_MS, 5000, "asking a peer whether it is there")                        \
+	X(CORE_BENCH_TIMEOUT_MS, 60000, "one payload of a bandwidth benchmark")                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
 	X(PEER_CONTEXTS_MAX, 16, "MPC contexts that a node knows")                                 \
 	X(PEER_RUNS_MAX, 4096, "protocols that run with peers at once")                            \

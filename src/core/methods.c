@@ -6,6 +6,7 @@
 enum {
 	SMALL_REQUEST_MAX = 4 << 10,
 	KEY_REQUEST_MAX = 64 << 10,
+	STATUS_REQUEST_MAX = 128 << 10, /* CORE_STATUS_IDS_MAX ids */
 };
 
 static void public_decrypt_handle(void *ctx, struct grpc_call *call)
@@ -106,6 +107,21 @@ const struct grpc_method core_service_methods[] = {
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetKeyMaterialAvailability",
+	 .handler = material_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/BandwidthBenchmark",
+	 .handler = bandwidth_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" META_STORE_NAME "/GetRequestStatuses",
+	 .handler = meta_statuses_handle,
+	 .request_max = STATUS_REQUEST_MAX},
+	{.path = "/" META_STORE_NAME "/ListRequests",
+	 .handler = meta_list_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" META_STORE_NAME "/GetMetaStoreInfo",
+	 .handler = meta_info_handle,
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/grpc.health.v1.Health/Check",
 	 .handler = health_check_handle,

@@ -21,6 +21,10 @@ static const char *const operation_names[METRICS_OPERATIONS] = {
 	[METRICS_CRSGEN_RESULT] = "crs_gen_result",
 	[METRICS_CRSGEN_INNER] = "crs_gen_inner",
 	[METRICS_CRSGEN_ABORT] = "crs_gen_abort",
+	[METRICS_KEY_MATERIAL] = "key_material_availability",
+	[METRICS_HEALTH_STATUS] = "health_status",
+	[METRICS_META_STORE] = "meta_store_status",
+	[METRICS_BANDWIDTH] = "bandwidth_benchmark",
 };
 
 /* Statuses without a name of their own are "other". */

@@ -159,6 +159,8 @@ static enum err service_open(struct node *n, struct err_note *note)
 						     .capacity = (size_t)c->dec_capacity,
 						     .finished_min = (size_t)c->min_dec_cache,
 						     .rate = c->rate,
+						     .bandwidth = c->bandwidth,
+						     .peers = n->o.peers,
 						     .seed = seed,
 						     .broken = n->o.broken,
 						     .broken_ctx = n->o.broken_ctx,

@@ -21,6 +21,7 @@ struct node_options {
 	const struct core_config *config;
 	const struct log *log;
 	const char *version;
+	struct peers peers; /* none: a centralised node */
 	loop_fn *broken; /* the database turned out to be unreadable: the node will never serve */
 	void *broken_ctx;
 };

@@ -47,6 +47,8 @@ static const char *const migrations[] = {
 	" attempt INTEGER NOT NULL,"
 	" phase INTEGER NOT NULL CHECK (phase BETWEEN 0 AND 2)"
 	");",
+	/* Listing: of one kind, by state. */
+	"CREATE INDEX request_listed ON request (kind, state, seq);",
 };
 
 static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
@@ -98,8 +100,7 @@ enum err request_store_cell_params(uint32_t *ret_params, const struct store_valu
 	return ERR_OK;
 }
 
-/* The name of an error; none, or one that this build does not know: ERR_INTERNAL. */
-static enum err cell_cause(const struct store_value *v)
+enum err request_store_cell_cause(const struct store_value *v)
 {
 	char name[CAUSE_NAME_MAX];
 
@@ -138,7 +139,7 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 		f.message = store_cell(rows, 0, 1)->b;
 		f.answer = store_cell(rows, 0, 2)->b;
 		f.error = store_cell(rows, 0, 3)->b;
-		f.cause = cell_cause(store_cell(rows, 0, 4));
+		f.cause = request_store_cell_cause(store_cell(rows, 0, 4));
 	}
 	*ret = f;
 	return ERR_OK;
@@ -211,7 +212,7 @@ enum err request_store_survey(struct store *s, store_done_fn *done, void *ctx)
 	return request_store_submit(s, &b, survey_build(&b), done, ctx);
 }
 
-static enum err cell_kind(enum request_kind *ret_kind, const struct store_value *v)
+enum err request_store_cell_kind(enum request_kind *ret_kind, const struct store_value *v)
 {
 	if (v->type != STORE_INT || v->i < REQUEST_PUBLIC_DECRYPTION || v->i >= REQUEST_KINDS)
 		return ERR_CORRUPT;
@@ -236,7 +237,7 @@ enum err request_store_surveyed(size_t ret_finished[REQUEST_KINDS],
 	for (size_t i = 0; i < result->rows[0].rows_n; i++) {
 		enum request_kind kind;
 
-		TRY(cell_kind(&kind, store_cell(&result->rows[0], i, 0)));
+		TRY(request_store_cell_kind(&kind, store_cell(&result->rows[0], i, 0)));
 		TRY(cell_size(&finished[kind], store_cell(&result->rows[0], i, 1)));
 	}
 	memcpy(ret_finished, finished, sizeof(finished));
@@ -249,7 +250,7 @@ enum err request_store_pending(struct request_pending *ret, const struct store_r
 	const struct store_rows *rows = &result->rows[1];
 	struct request_pending p = {0};
 
-	TRY(cell_kind(&p.name.kind, store_cell(rows, at, 0)));
+	TRY(request_store_cell_kind(&p.name.kind, store_cell(rows, at, 0)));
 	TRY(request_store_cell_hash(&p.name.id, store_cell(rows, at, 1)));
 	TRY(cell_size(&p.message_n, store_cell(rows, at, 2)));
 	if (p.name.kind == REQUEST_KEYGEN) {
@@ -273,7 +274,7 @@ static enum err list_row(struct list *l, const struct store_value *cells)
 	enum request_state state;
 	struct request_name name;
 
-	TRY(cell_kind(&name.kind, &cells[0]));
+	TRY(request_store_cell_kind(&name.kind, &cells[0]));
 	TRY(request_store_cell_hash(&name.id, &cells[1]));
 	TRY(request_store_cell_state(&state, &cells[2]));
 	l->each(l->ctx, name, state);

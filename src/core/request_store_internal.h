@@ -24,4 +24,8 @@ enum err request_store_cell_state(enum request_state *ret_state,
 				  const struct store_value *v) MUST_USE;
 enum err request_store_cell_params(uint32_t *ret_params, const struct store_value *v) MUST_USE;
 
+enum err request_store_cell_kind(enum request_kind *ret_kind, const struct store_value *v) MUST_USE;
+/* The error that a name stands for; none, or one that this build does not know: ERR_INTERNAL. */
+enum err request_store_cell_cause(const struct store_value *v);
+
 #endif

@@ -8,8 +8,10 @@
 #define CORE_SERVICE_H
 
 #include "base/log.h"
+#include "core/bandwidth.h"
 #include "core/key_ring.h"
 #include "core/metrics.h"
+#include "core/peers.h"
 #include "core/rate_limit.h"
 #include "core/signing_key.h"
 #include "net/grpc_server.h"
@@ -17,6 +19,7 @@
 #include "store/store.h"
 
 #define CORE_SERVICE_NAME "kms_service.v1.CoreServiceEndpoint"
+#define META_STORE_NAME   "metastore_status.v1.MetaStoreStatusService"
 
 struct core_service;
 
@@ -33,8 +36,10 @@ struct core_service_options {
 	size_t capacity;         /* decryptions kept with their results, pending ones included */
 	size_t finished_min;     /* of these, ended ones that are never evicted for a new request */
 	struct rate_limit_config rate;
-	uint64_t seed;   /* of the table of requests */
-	loop_fn *broken; /* CORE_BROKEN was entered; may be NULL */
+	struct bandwidth_limits bandwidth;
+	struct peers peers; /* none: a centralised node */
+	uint64_t seed;      /* of the table of requests */
+	loop_fn *broken;    /* CORE_BROKEN was entered; may be NULL */
 	void *broken_ctx;
 };
 

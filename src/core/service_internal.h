@@ -21,9 +21,11 @@
 #include "core/key_publish.h"
 #include "core/request_store.h"
 #include "core/service.h"
+#include "net/protobuf.h"
 
 enum {
 	ENTRY_BUCKETS = 1024,
+	REPLY_MAX = 4 << 20,      /* of what looks after the node: a page of requests, all ids */
 	ENTRIES_RUNNING_MAX = 64, /* in the pool or being read for it; far below POOL_QUEUE_MAX */
 	SAVE_RETRY_MS = 1000,
 };
@@ -73,6 +75,12 @@ struct visit {
 
 	bool asks_result;  /* Get…Result */
 	struct buf answer; /* from the vaults */
+
+	/* Of the methods that look after the node. */
+	struct arena memory;
+	void *more; /* what the method keeps; in `memory`, or freed by free_more */
+	void (*free_more)(void *more);
+	bool looks; /* counts towards CORE_LOOKS_MAX */
 
 	bool abort;         /* waits for the end of what it withdrew */
 	bool reserved;      /* counts towards capacity until the store has answered */
@@ -136,6 +144,8 @@ struct core_service {
 
 	struct kind_count kinds[REQUEST_KINDS];
 	struct rate_limit rate;
+	size_t looks_n;      /* visits that look into the vaults or ask the peers */
+	size_t benchmarks_n; /* that run */
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
@@ -162,9 +172,11 @@ struct visit *visit_new(struct core_service *s, struct grpc_call *call, enum req
 			enum metrics_operation operation);
 void visit_drop(struct visit *v); /* without an answer */
 void visit_reply(struct visit *v, struct bytes message);
+void visit_reply_message(struct visit *v, const ProtobufCMessage *message);
 /* `note` is shown to the client only for errors that are the client's own. */
 void visit_fail(struct visit *v, enum err e, const struct err_note *note);
 void visit_fail_status(struct visit *v, enum grpc_status status, const char *text);
+void visit_fail_nomem(struct visit *v);
 /* Wait for the end of `e`, at most as long as the client does. */
 void visit_wait(struct visit *v, struct entry *e);
 
@@ -216,9 +228,34 @@ bool material_find(struct publish_name *name, const struct core_service_options 
 /* The end of a visit to an id that the table does not know, but maybe the vaults do. */
 void visit_recover(struct visit *v);
 
+/* ---- material.c ---- */
+
+/* What this node holds, as texts in the visit's memory: begun by material_look, which answers the
+ * visit itself if that fails. `found` is called with a `struct material` in v->more. */
+struct material {
+	struct material_ids {
+		char **v;
+		size_t n;
+	} keys, crss, preprocs;
+	char *storage;
+	void (*found)(struct visit *v);
+};
+void material_look(struct visit *v, void (*found)(struct visit *v));
+void material_handle(void *ctx, struct grpc_call *call);
+
 /* ---- health.c ---- */
 
 void health_check_handle(void *ctx, struct grpc_call *call);
 void health_status_handle(void *ctx, struct grpc_call *call);
+
+/* ---- meta_store.c ---- */
+
+void meta_statuses_handle(void *ctx, struct grpc_call *call);
+void meta_list_handle(void *ctx, struct grpc_call *call);
+void meta_info_handle(void *ctx, struct grpc_call *call);
+
+/* ---- bandwidth.c ---- */
+
+void bandwidth_handle(void *ctx, struct grpc_call *call);
 
 #endif

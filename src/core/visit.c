@@ -109,6 +109,11 @@ void visit_drop(struct visit *v)
 	list_remove(v);
 	rate_limit_give(&s->rate, &v->tokens);
 	buf_free(&v->answer);
+	if (v->looks)
+		s->looks_n--;
+	if (v->free_more)
+		v->free_more(v->more);
+	arena_free(&v->memory);
 	free(v);
 }
 
@@ -116,6 +121,21 @@ void visit_reply(struct visit *v, struct bytes message)
 {
 	grpc_call_reply(v->call, message);
 	visit_drop(v);
+}
+
+void visit_reply_message(struct visit *v, const ProtobufCMessage *message)
+{
+	CLEANUP(buf_free) struct buf out = buf_make(REPLY_MAX);
+
+	if (protobuf_pack(&out, message) == ERR_OK)
+		visit_reply(v, buf_view(&out));
+	else
+		visit_fail_nomem(v);
+}
+
+void visit_fail_nomem(struct visit *v)
+{
+	visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED, "the node is out of memory");
 }
 
 void visit_fail_status(struct visit *v, enum grpc_status status, const char *text)

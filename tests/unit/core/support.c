@@ -295,8 +295,11 @@ void fixture_remove(struct fixture *f)
 
 void node_up(struct fixture *f)
 {
-	const struct node_options options = {
-		.loop = f->loop, .config = &f->config, .log = &f->log, .version = "test"};
+	const struct node_options options = {.loop = f->loop,
+					     .config = &f->config,
+					     .log = &f->log,
+					     .version = "test",
+					     .peers = f->peers};
 	struct err_note note = {0};
 	char url[64];
 

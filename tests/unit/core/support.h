@@ -108,6 +108,7 @@ struct fixture {
 	struct loop *loop;
 	struct log log;
 	struct core_config config;
+	struct peers peers; /* that it is given */
 	struct node *node;
 	struct channel *channel;
 };
