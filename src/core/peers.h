@@ -16,7 +16,7 @@ struct peers_ops {
 	const struct mpc_context *(*context)(void *net, size_t i);
 	/* As peer_net_probe. */
 	enum err (*probe)(struct peer_probe **ret_probe, void *net,
-			  const struct peer_probe_options *options) MUST_USE;
+			  const struct peer_probe_options *options);
 };
 
 /* `ops` NULL: there are none, the node is a centralised one. */
