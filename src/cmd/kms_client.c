@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * kms-client: what the owner of a key does with it by hand. Exit code 0 done and well, 1 not well
- * or not possible (one line on stderr says what and where), 2 for bad usage.
+ * kms-client: what the owner of a key or of a node does by hand. Exit code 0 done and well, 1 not
+ * well or not possible (one line on stderr says what and where), 2 for bad usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,44 +16,30 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "base/secret.h"
+#include "cmd/kms_client.h"
 #include "codec/safe_serialize.h"
 #include "fhe/audit.h"
 #include "fhe/key_handles.h"
 #include "fhe/team.h"
 
-enum {
-	OK = 0,
-	FAILED = 1,
-	BAD_USAGE = 2,
-};
-
-static const char program[] = "kms-client";
-
-struct command {
-	const char *name;
-	const char *usage; /* after the program's name */
-	const char *help;
-	int (*run)(const struct command *self, int argc, char **argv);
-};
-
-static int misused(const struct command *c)
+int client_misused(const struct client_command *c)
 {
-	(void)fprintf(stderr, "usage: %s %s\nTry %s --help.\n", program,
-		      c ? c->usage : "COMMAND [OPTIONS]", program);
-	return BAD_USAGE;
+	(void)fprintf(stderr, "usage: %s %s\nTry %s --help.\n", client_program,
+		      c ? c->usage : "COMMAND [OPTIONS]", client_program);
+	return CLIENT_BAD_USAGE;
 }
 
-static int version(void)
+int client_version(void)
 {
-	(void)printf("%s %s\n", program, CLAVIGER_VERSION);
-	return OK;
+	(void)printf("%s %s\n", client_program, CLAVIGER_VERSION);
+	return CLIENT_OK;
 }
 
-static int failed(const char *what, enum err e, const struct err_note *note)
+int client_failed(const char *what, enum err e, const struct err_note *note)
 {
-	(void)fprintf(stderr, "%s: %s: %s\n", program, what,
+	(void)fprintf(stderr, "%s: %s: %s\n", client_program, what,
 		      note->text[0] ? note->text : err_name(e));
-	return FAILED;
+	return CLIENT_FAILED;
 }
 
 /* ---- files ---- */
@@ -285,17 +271,17 @@ static int audit_do(const struct audit_options *o)
 	enum err e = key_load(&key, o->key_file, &note);
 
 	if (e != ERR_OK)
-		return failed(o->key_file, e, &note);
+		return client_failed(o->key_file, e, &note);
 	e = audit_run(&r, o, &key, &note);
 	if (e != ERR_OK)
-		return failed(o->object_file, e, &note);
+		return client_failed(o->object_file, e, &note);
 	if (o->as_json)
 		e = report_json(&r, o);
 	else
 		report_print(&r, o);
 	if (e != ERR_OK || fflush(stdout) != 0)
-		return failed("standard output", e == ERR_OK ? ERR_IO : e, &note);
-	return r.verdict == ERR_OK ? OK : failed(o->object_file, r.verdict, &r.note);
+		return client_failed("standard output", e == ERR_OK ? ERR_IO : e, &note);
+	return r.verdict == ERR_OK ? CLIENT_OK : client_failed(o->object_file, r.verdict, &r.note);
 }
 
 /* "1" to "64". */
@@ -310,7 +296,7 @@ static bool threads_read(unsigned *ret_threads, const char *text)
 	return true;
 }
 
-static int audit(const struct command *self, int argc, char **argv)
+static int audit(const struct client_command *self, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"client-key", required_argument, NULL, 'k'},
@@ -331,21 +317,22 @@ static int audit(const struct command *self, int argc, char **argv)
 		else if (c == 'j')
 			o.as_json = true;
 		else if (c == 'V')
-			return version();
+			return client_version();
 		else if (c == 'h')
-			return printf("usage: %s %s\n\n%s", program, self->usage, self->help) < 0;
+			return printf("usage: %s %s\n\n%s", client_program, self->usage,
+				      self->help) < 0;
 		else if (c != 't' || !threads_read(&o.threads, optarg))
-			return misused(self);
+			return client_misused(self);
 	}
 	if (optind + 1 != argc || !o.key_file)
-		return misused(self);
+		return client_misused(self);
 	o.object_file = argv[optind];
 	return audit_do(&o);
 }
 
 /* ---- the commands ---- */
 
-static const struct command commands[] = {
+static const struct client_command commands[] = {
 	{"audit", "audit KEYFILE --client-key FILE [--fast] [--json] [--threads N]",
 	 "Does a set of public keys belong to a client key? The masks of KEYFILE are made again, "
 	 "its\n"
@@ -369,17 +356,21 @@ static const struct command commands[] = {
 	 "the\n"
 	 "answers: let nobody but the owner of the key see them.\n",
 	 audit},
+	{"status", "status --core URL [OPTIONS] [--store TYPE | ID...]", client_status_help,
+	 client_status},
+	{"materials", "materials --core URL [OPTIONS]", client_materials_help, client_materials},
+	{"health", "health --core URL [OPTIONS]", client_health_help, client_health},
 };
 
 static int help(void)
 {
-	(void)printf(
-		"usage: %s COMMAND [OPTIONS]\n\nWhat the owner of a key does with it by hand.\n\n",
-		program);
+	(void)printf("usage: %s COMMAND [OPTIONS]\n\nWhat the owner of a key or of a node does by "
+		     "hand.\n\n",
+		     client_program);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)printf("%s %s\n\n%s", program, commands[i].usage, commands[i].help);
+		(void)printf("%s %s\n\n%s", client_program, commands[i].usage, commands[i].help);
 	(void)printf("\n-h, --help; -V, --version\n");
-	return OK;
+	return CLIENT_OK;
 }
 
 int main(int argc, char **argv)
@@ -389,11 +380,14 @@ int main(int argc, char **argv)
 	if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0)
 		return help();
 	if (strcmp(name, "-V") == 0 || strcmp(name, "--version") == 0)
-		return version();
+		return client_version();
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(&commands[i], argc - 1, argv + 1);
 	if (name[0] && name[0] != '-')
-		(void)fprintf(stderr, "%s: \"%s\" is no command, expected audit\n", program, name);
-	return misused(NULL);
+		(void)fprintf(
+			stderr,
+			"%s: \"%s\" is no command, expected audit, status, materials or health\n",
+			client_program, name);
+	return client_misused(NULL);
 }
