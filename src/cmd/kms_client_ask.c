@@ -444,7 +444,7 @@ int client_status(const struct client_command *self, int argc, char **argv)
 
 /* For the two commands that want nothing but a node. */
 static int empty_ask(const struct client_command *self, int argc, char **argv,
-		     struct question *question)
+		     const struct question *question)
 {
 	struct ask a = {.self = self};
 	int done = arguments_read(&a, argc, argv);
@@ -454,14 +454,18 @@ static int empty_ask(const struct client_command *self, int argc, char **argv,
 		return done;
 	if (a.ids_n > 0 || a.store || a.state || a.limit || a.after)
 		return client_misused(self);
-	question->message = &empty.base;
-	return ask(&a, question);
+
+	struct question q = *question;
+
+	q.message = &empty.base;
+	return ask(&a, &q);
 }
 
 int client_materials(const struct client_command *self, int argc, char **argv)
 {
-	struct question q = {.path = "/" CORE_SERVICE_NAME "/GetKeyMaterialAvailability",
-			     .answer = &kms__v1__key_material_availability_response__descriptor};
+	const struct question q = {
+		.path = "/" CORE_SERVICE_NAME "/GetKeyMaterialAvailability",
+		.answer = &kms__v1__key_material_availability_response__descriptor};
 
 	return empty_ask(self, argc, argv, &q);
 }
@@ -479,9 +483,9 @@ static bool is_healthy(const ProtobufCMessage *message)
 
 int client_health(const struct client_command *self, int argc, char **argv)
 {
-	struct question q = {.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
-			     .answer = &kms__v1__health_status_response__descriptor,
-			     .well = is_healthy};
+	const struct question q = {.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
+				   .answer = &kms__v1__health_status_response__descriptor,
+				   .well = is_healthy};
 
 	return empty_ask(self, argc, argv, &q);
 }
