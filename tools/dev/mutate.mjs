@@ -31,7 +31,7 @@ const run = (program) => spawnSync('nice', [join(objects, programOf(program))], 
 function measured(program) {
 	const begun = performance.now();
 	const { stdout } = run(program);
-	limits.set(program, Math.min(mostMs, Math.max(leastMs, 10 * (performance.now() - begun))));
+	limits.set(program, Math.ceil(Math.min(mostMs, Math.max(leastMs, 10 * (performance.now() - begun)))));
 	return stdout;
 }
 const passed = (out, name) => new RegExp(`^ok \\d+ - ${name}$`, 'm').test(out);
