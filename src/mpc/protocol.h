@@ -40,6 +40,10 @@ struct mpc_inbox {
  * Whose words are waited for, and the most bytes that one of them may have: what is longer is
  * rubbish and is not to be kept. A synchronous round ends at a deadline, whoever is missing; an
  * asynchronous one ends when it has enough.
+ *
+ * Deadlines are of one timetable, counted from the beginning of the session: if they were counted
+ * from the beginning of each round at each party, whoever is kept waiting by a liar would be late
+ * itself in the next.
  */
 struct mpc_expectation {
 	mpc_set from;
