@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
-// The checks that stand between an event and the core, and between the core's answer and the chain: for each, how to take it
-// away, and the test that must then fail. The last part changes what is no check.
+// The checks that stand between an event and the core, and between the core's answer and the chain, and those of the threshold
+// protocols: for each, how to take it away, and the test that must then fail. The last part changes what is no check.
 
 /** Where ninja builds the program "folder/name", which is tests/unit/folder/test_name.c. */
 export const programOf = (program) => program.replace(/^(\w+)\/(\w+)$/, 'tests/unit/$1/test_$1_$2');
@@ -16,6 +16,7 @@ export function mutate(m, text) {
 }
 
 const worker = (file) => `src/connector/worker/${file}.c`;
+const mpc = (file) => `src/mpc/${file}.c`;
 
 // name, file, test, what is there once, what comes in its place. more: other places of the same check. stops: in that test the
 // process ends itself, by the broken invariant with these words.
@@ -196,6 +197,54 @@ const rows = [
 		'else if (live != (want == 1))', 'else if (false)'],
 	['epoch-current', worker('confirm'), 'connector/management test_the_current_epoch_is_not_destroyed',
 		'else if (u256_eq(epoch, j->op.key.request_id))', 'else if (false)'],
+
+	// ---- threshold protocols ----
+	['mpc-mask', mpc('decryption'), 'mpc/decryption test_among_liars',
+		'shares[j] = masks[blocks_n - 1 - j];', 'shares[j] = gr_sub(masks[j], masks[j]);'],
+	['mpc-mask-width', mpc('prss'), 'mpc/prss test_known_answers',
+		'return (number & (2 * bound - 1)) - bound;', 'return number & (bound - 1);'],
+	['mpc-mask-use', mpc('prss'), 'mpc/prss test_known_answers',
+		'own.b[0] ^= (uint8_t)use;', '(void)use;'],
+	['mpc-counter', mpc('prss'), 'mpc/prss test_sessions',
+		's->of[use].counter += (u128)n * uses[use].step;', '(void)n;'],
+	['mpc-dimension', mpc('decryption'), 'mpc/decryption test_refuses',
+		'if (blocks[j].runs_n > MPC_MASK_RUNS_MAX || dimension(&blocks[j]) != key->n)', 'if (blocks[j].runs_n > MPC_MASK_RUNS_MAX || dimension(&blocks[j]) == 0)'],
+	['mpc-padding', mpc('decryption'), 'mpc/decryption test_rounding',
+		'return nearest & (below_zero - 1);', 'return nearest | (below_zero & 0);'],
+	['mpc-radius', mpc('shamir'), 'mpc/shamir test_liars_who_agree',
+		'return sure < beyond / 2 ? sure : beyond / 2;', 'return sure > beyond / 2 ? sure : beyond / 2;'],
+	['mpc-radius-asked', mpc('shamir'), 'mpc/shamir test_liars_who_agree',
+		'|| radius > shamir_radius(b->n, b->degree, liars)', ''],
+	['mpc-degree', mpc('shamir'), 'mpc/open test_four',
+		'for (unsigned i = b->degree + 1; i < b->n; i++) {\n\t\tstruct gr *r', 'for (unsigned i = b->degree + 1; i + 1 < b->n; i++) {\n\t\tstruct gr *r'],
+	['mpc-lowest-bit', mpc('shamir'), 'mpc/open test_four',
+		'y[i] = gr_bits(&residual[i], plane);', 'y[i] = gr_bits(&residual[i], plane & 0);'],
+	['mpc-silence', mpc('open'), 'mpc/open test_thirteen',
+		'liars = !o->task.synchronous ? g->t : silent < g->t ? g->t - silent : 0;', 'liars = silent < g->t ? g->t - silent : 0;'],
+	['mpc-echoes', mpc('broadcast'), 'mpc/broadcast test_equivocation',
+		'mpc_set_size(c->echoes) >= quorum(b)', 'mpc_set_size(c->echoes) + 1 >= quorum(b)'],
+	['mpc-votes', mpc('broadcast'), 'mpc/broadcast test_equivocation',
+		'c && mpc_set_size(c->votes) >= quorum(b)', 'c && mpc_set_size(c->votes) + 1 >= quorum(b)'],
+	['mpc-agreement', mpc('broadcast'), 'mpc/broadcast test_four',
+		'b->sender[sender - 1].agree.bit == AGREE_1', 'mpc_set_size(c->votes) >= quorum(b)'],
+	['mpc-king', mpc('agree'), 'mpc/broadcast test_four',
+		'if (!a->strong)', 'if (!a->strong && n[0] > 16)'],
+	['mpc-crossings', mpc('vss'), 'mpc/vss test_four',
+		'if (i != j && !agree(v, dealer, i, j)) {', 'if (i > n_all(v) && !agree(v, dealer, i, j)) {', { more: [['static bool find_conflicts(', 'static unsigned n_all(const struct mpc_vss *v)\n{\n\treturn v->n;\n}\n\nstatic bool find_conflicts(']] }],
+	['mpc-complaint', mpc('vss'), 'mpc/vss test_four',
+		'if (memcmp(&of[v->m], of, size) != 0)', 'if (size > 0)'],
+	['mpc-answer-votes', mpc('vss'), 'mpc/vss test_four',
+		'return votes > 2 * v->t;', 'return votes > 0;'],
+	['mpc-answer-asked', mpc('vss'), 'mpc/vss test_four',
+		'if (!mpc_set_has(v->unhappy[dealer - 1], v->me) || h->value', 'if (h->value'],
+	['mpc-set-only', mpc('prss_init'), 'mpc/prss_init test_four',
+		'if (mpc_set_has(sets[k], i + 1))', 'if (mpc_set_has(sets[(k + 1) % sets_n], i + 1))'],
+	['mpc-first-word', mpc('session'), 'mpc/open test_session_limits',
+		'if (m->round == round) {', 'if (m->round > UINT32_MAX) {'],
+	['mpc-rounds-ahead', mpc('session'), 'mpc/open test_session_limits',
+		'if (round - s->round > SESSION_ROUNDS_AHEAD) {', 'if (round - s->round > UINT64_MAX - 1) {'],
+	['mpc-groups', mpc('group'), 'mpc/gr test_groups',
+		'|| 3 * g->t + 1 > g->n)', '|| 2 * g->t + 1 > g->n)'],
 
 	// ---- what is no check: lines of tests/connector-behaviours.md ----
 	['poll-timer', worker('worker'), 'connector/lines test_a_row_without_a_signal_is_found',
