@@ -291,6 +291,23 @@ const rows = [
 		'if (!address_eq(msg->from, nobody)) {', 'if (address_eq(msg->from, nobody)) {'],
 	['cursor-compared', 'src/connector/listener/rows.c', 'connector/operation test_cursor_is_compared_before_it_is_set',
 		'" WHERE chain = $1 AND block = $5 AND block_hash = $6";', '" WHERE chain = $1 AND $5 >= 0 AND length($6) > 0";'],
+	// ---- shares ----
+	['keyshare-owner', 'src/core/threshold_key.c', 'core/threshold_key test_refuses',
+		'memcmp(&share.p[HEAD_SIZE + GR_SIZE], tail, TAIL_SIZE) == 0)', 'tail[0] == 0)'],
+	['keyshare-count', 'src/core/threshold_key.c', 'core/threshold_key test_refuses',
+		'if (r->err == ERR_OK && n != want)', 'if (r->err == ERR_OK && n != want && !want)'],
+	['keyshare-key-id', 'src/core/threshold_key.c', 'core/threshold_key test_vault',
+		'if (!hash32_eq(k->metadata.key_id, key_id))', 'if (!k)'],
+	['keyshare-wrap', 'src/core/threshold_share.c', 'core/threshold_decryption test_every_message',
+		'.negated = true,', '.negated = false,'],
+	['keyshare-type', 'src/core/threshold_share.c', 'core/threshold_decryption test_refuses',
+		'if (item.kind == want.kind && item.blocks == want.blocks)', 'if (item.kind == want.kind)'],
+	['keyshare-number', 'src/core/threshold_share.c', 'core/threshold_decryption test_refuses',
+		'return rest == 0 ? ERR_OK : ERR_CORRUPT;', 'return ERR_OK;'],
+	['keyshare-mask', 'src/mpc/decryption.c', 'mpc/decryption test_nothing_unmasked',
+		'shares[j] = masks[blocks_n - 1 - j];', 'shares[j] = gr_scalar(0);'],
+	['keyshare-mask-order', 'src/mpc/decryption.c', 'core/threshold_decryption test_mask_order',
+		'shares[j] = masks[blocks_n - 1 - j];', 'shares[j] = masks[j];'],
 ];
 
 export const mutations = rows.map(([name, file, where, from, to, { more, stops } = {}]) => {

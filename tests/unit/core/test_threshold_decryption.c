@@ -283,6 +283,48 @@ static void test_masks(void **state)
 	check_masks(13, 4, number_of("RUNS", 100) / 5);
 }
 
+/* A committee can be mixed: masks are taken from the end, as the other implementation does. */
+static void test_mask_order(void **state)
+{
+	const struct mpc_session_id id = {{0}};
+	const struct fhe_plaintext value = {.n = 4};
+	static struct committee_shares shares;
+	struct rng_seeded seeded;
+	struct rng *rng = test_rng(&seeded);
+	struct gr masks[8], opened[MPC_BLOCKS_MAX], at[MPC_PARTIES_MAX];
+	struct committee_shares mask_shares;
+	struct fhe_plaintext found;
+	struct committee c;
+	struct buf ct;
+
+	(void)state;
+	committee_make(&c, committee_key(&fhe_params_test, rng), 4, 1, rng);
+	ct = test_encrypt(c.clear, FORM_EXPANDED, FHE_UINT32, &value, 0, rng);
+	OK(committee_decrypt(&shares, &c, 0, FHE_UINT32, FHE_BIG_EXPANDED, buf_view(&ct)));
+	OK(committee_open(&found, NULL, opened, &c, &shares, 0xf, FHE_UINT32));
+	mask_shares.n = shares.n;
+	for (unsigned p = 0; p < 4; p++) {
+		struct prss_session *s;
+
+		OK(prss_session_new(&s, c.prss[p], &id));
+		OK(prss_mask(s, mask_shares.of[p], shares.n));
+		prss_session_free(s);
+	}
+	for (size_t j = 0; j < shares.n; j++) {
+		struct shamir_basis b;
+
+		for (unsigned p = 0; p < 4; p++)
+			at[p] = mask_shares.of[p][j];
+		OK(shamir_basis_init(&b, 0xf, 1));
+		OK(shamir_open_var(&b, &masks[j], NULL, at, 0, 0));
+	}
+	/* The message and the noise are 0: what is opened is the mask. */
+	for (size_t j = 0; j < shares.n; j++)
+		assert_true(gr_eq_var(&opened[j], &masks[shares.n - 1 - j]));
+	buf_free(&ct);
+	committee_free(&c);
+}
+
 /* ---- what is refused ---- */
 
 static void refused(const struct committee *c, enum fhe_type type, enum fhe_format format,
@@ -363,7 +405,8 @@ int main(void)
 		cmocka_unit_test(test_four),          cmocka_unit_test(test_thirteen),
 		cmocka_unit_test(test_four_default),  cmocka_unit_test(test_thirteen_default),
 		cmocka_unit_test(test_every_message), cmocka_unit_test(test_published),
-		cmocka_unit_test(test_masks),         cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_masks),         cmocka_unit_test(test_mask_order),
+		cmocka_unit_test(test_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
