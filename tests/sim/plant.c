@@ -79,7 +79,7 @@ const struct plant plants[] = {
 	{.name = "chains-mixed",
 	 .what = "the sender of one chain takes the answers of the other",
 	 .find = "WHERE chain = $5 AND state = 'answered' AND due_ms <= $3",
-	 .replace = "WHERE $5 = $5 AND state = 'answered' AND due_ms <= $3"},
+	 .replace = "WHERE chain <> $5 AND state = 'answered' AND due_ms <= $3"},
 };
 const size_t plants_n = ARRAY_LEN(plants);
 
