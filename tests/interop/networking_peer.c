@@ -136,7 +136,8 @@ static void context_set(struct node *n, const struct certs *c, char **ports)
 
 		(void)snprintf(p->identity, sizeof(p->identity), "p%u.test", i);
 		(void)snprintf(p->host, sizeof(p->host), "127.0.0.1");
-		p->port = i == 1 ? peer_net_port(n->net) : (unsigned)atoi(ports[i - 2]);
+		p->port =
+			i == 1 ? peer_net_port(n->net) : (unsigned)strtoul(ports[i - 2], NULL, 10);
 		(void)snprintf(name, sizeof(name), "p%u.ca.pem", i);
 		p->ca_pem = file_read(certs_path(c, path, name));
 	}
