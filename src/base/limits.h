@@ -105,7 +105,6 @@
 	X(CORE_PENDING_BYTES_MAX, 1 << 30, "request bytes accepted and not answered yet")          \
 	X(CORE_KEY_REQUESTS_MAX, 4096,                                                             \
 	  "key generations, and preprocessings, that a node remembers")                            \
-	X(CORE_CONTEXTS_MAX, 32, "committees that a node knows")                                   \
 	X(CORE_EPOCHS_MAX, 64, "epochs of all committees")                                         \
 	X(CORE_SESSIONS_MAX, 2048, "ciphertexts being opened with other nodes")                    \
 	X(CORE_WAITERS_MAX, 4096, "calls waiting for a result")                                    \
@@ -115,6 +114,7 @@
 	X(CORE_PROBE_TIMEOUT_MS, 5000, "asking a peer whether it is there")                        \
 	X(CORE_BENCH_TIMEOUT_MS, 60000, "one payload of a bandwidth benchmark")                    \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
+	X(PEER_ANSWER_MAX, 256, "what a peer is answered when it asks something")                  \
 	X(PEER_CONTEXTS_MAX, 16, "MPC contexts that a node knows")                                 \
 	X(PEER_RUNS_MAX, 4096, "protocols that run with peers at once")                            \
 	X(PEER_MESSAGE_MAX, 64 << 20, "one message of a peer")                                     \

@@ -11,7 +11,7 @@ enum err committees_new(struct committees **ret)
 
 	if (!c)
 		return ERR_NOMEM;
-	c->contexts = calloc(CORE_CONTEXTS_MAX, sizeof(*c->contexts));
+	c->contexts = calloc(PEER_CONTEXTS_MAX, sizeof(*c->contexts));
 	c->epochs = calloc(CORE_EPOCHS_MAX, sizeof(*c->epochs));
 	if (!c->contexts || !c->epochs) {
 		committees_free(c);
@@ -50,7 +50,7 @@ enum err committees_add_context(struct committees *c, const struct mpc_context *
 
 	if (committees_context(c, x->id))
 		return ERR_ALREADY_DONE;
-	if (n == CORE_CONTEXTS_MAX)
+	if (n == PEER_CONTEXTS_MAX)
 		return ERR_TOO_BIG;
 	TRY(mpc_context_copy(&c->contexts[n], x));
 	atomic_store_explicit(&c->contexts_n, n + 1, memory_order_release);

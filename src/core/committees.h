@@ -19,7 +19,7 @@ struct committee_epoch {
 };
 
 struct committees {
-	struct mpc_context *contexts;   /* room for CORE_CONTEXTS_MAX */
+	struct mpc_context *contexts;   /* room for PEER_CONTEXTS_MAX */
 	struct committee_epoch *epochs; /* room for CORE_EPOCHS_MAX */
 	atomic_size_t contexts_n, epochs_n;
 };

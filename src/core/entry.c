@@ -57,9 +57,24 @@ static void queue_push(struct core_service *s, struct entry *e)
 	s->queue_tail = e;
 }
 
+void entry_requeue(struct entry *e, bool first)
+{
+	struct core_service *s = e->core;
+
+	if (!first || !s->queue_head) {
+		queue_push(s, e);
+		return;
+	}
+	e->stage = ENTRY_QUEUED;
+	e->queue_next = s->queue_head;
+	s->queue_head = e;
+}
+
 /* May it run beside what runs? */
 static bool entry_may_run(const struct entry *e)
 {
+	if (!entry_may_open(e))
+		return false;
 	return !works[e->name.kind].alone || e->core->kinds[e->name.kind].running_n == 0;
 }
 
@@ -144,6 +159,7 @@ static void entry_free(struct entry *e)
 		visit_drop(e->waiters);
 	buf_free(&e->message);
 	buf_wipe(&e->answer);
+	opening_free(e->opening);
 	fhe_client_key_free(e->key);
 	free(e);
 }
@@ -269,8 +285,6 @@ static void entry_end(struct entry *e)
 	entries_evict(count);
 }
 
-static void entry_save(struct entry *e);
-
 static void saves_retry(void *ctx)
 {
 	struct core_service *s = ctx;
@@ -282,7 +296,7 @@ static void saves_retry(void *ctx)
 	entries_run(s);
 }
 
-static void retry_later(struct core_service *s)
+void entries_retry_later(struct core_service *s)
 {
 	if (!s->retry.armed)
 		clock_timer_set(loop_clock(s->o.loop), &s->retry, SAVE_RETRY_MS, saves_retry, s);
@@ -293,7 +307,7 @@ static void entry_unsaved(struct entry *e, enum err err, const char *detail)
 	e->stage = ENTRY_UNSAVED;
 	LOG_ERROR(e->core->o.log, "A result could not be stored; trying again", log_e(err),
 		  log_s("detail", detail));
-	retry_later(e->core);
+	entries_retry_later(e->core);
 }
 
 static void entry_saved(void *ctx, const struct store_result *result)
@@ -315,7 +329,7 @@ static void entry_saved(void *ctx, const struct store_result *result)
 	entries_stop_check(s);
 }
 
-static void entry_save(struct entry *e)
+void entry_save(struct entry *e)
 {
 	struct core_service *s = e->core;
 	enum err err;
@@ -364,7 +378,15 @@ static void entry_computed(void *job)
 	struct core_service *s = e->core;
 
 	run_end(e);
+	if (e->err == ERR_OK && e->opening && !e->opening->over) {
+		entry_open(e);
+		entries_run(s);
+		entries_stop_check(s);
+		return;
+	}
 	buf_free(&e->message);
+	opening_free(e->opening);
+	e->opening = NULL;
 	if (e->err == ERR_CANCELLED && !e->aborted)
 		queue_push(s, e); /* we stop: it is done after the next start */
 	else
@@ -383,7 +405,7 @@ static void entry_start(struct entry *e)
 		return;
 	run_end(e);
 	queue_push(s, e);
-	retry_later(s);
+	entries_retry_later(s);
 }
 
 static void entry_loaded(void *ctx, const struct store_result *result)
@@ -407,7 +429,7 @@ static void entry_loaded(void *ctx, const struct store_result *result)
 	if (err != ERR_OK) {
 		LOG_ERROR(s->o.log, "A pending request could not be read; trying again", log_e(err),
 			  log_s("detail", result->note.text));
-		retry_later(s);
+		entries_retry_later(s);
 	}
 	entries_stop_check(s);
 }
@@ -431,7 +453,7 @@ void entries_run(struct core_service *s)
 		if (request_store_find(s->o.store, e->name, entry_loaded, e) != ERR_OK) {
 			run_end(e);
 			queue_push(s, e);
-			retry_later(s);
+			entries_retry_later(s);
 		}
 	}
 }

@@ -93,7 +93,7 @@ static void vault_look(void *job)
 {
 	struct visit *v = job;
 	const struct core_service_options *o = &v->core->o;
-	const char *keys = o->peers.ops ? "FheKeyInfo" : KEY_RING_TYPE;
+	const char *keys = o->peers.ops ? THRESHOLD_KEY_TYPE : KEY_RING_TYPE;
 	struct material *m = v->more;
 
 	v->err = type_list(&m->keys, &o->vaults.private, keys, &v->memory, &v->note);

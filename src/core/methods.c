@@ -7,6 +7,7 @@ enum {
 	SMALL_REQUEST_MAX = 4 << 10,
 	KEY_REQUEST_MAX = 64 << 10,
 	STATUS_REQUEST_MAX = 128 << 10, /* CORE_STATUS_IDS_MAX ids */
+	CONTEXT_REQUEST_MAX = 1 << 20,
 };
 
 static void public_decrypt_handle(void *ctx, struct grpc_call *call)
@@ -104,6 +105,21 @@ const struct grpc_method core_service_methods[] = {
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/AbortCrsGen",
 	 .handler = crsgen_abort_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/NewMpcContext",
+	 .handler = context_new_handle,
+	 .request_max = CONTEXT_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/DestroyMpcContext",
+	 .handler = context_destroy_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/NewMpcEpoch",
+	 .handler = epoch_new_handle,
+	 .request_max = CONTEXT_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/GetEpochResult",
+	 .handler = epoch_result_handle,
+	 .request_max = SMALL_REQUEST_MAX},
+	{.path = "/" CORE_SERVICE_NAME "/DestroyMpcEpoch",
+	 .handler = epoch_destroy_handle,
 	 .request_max = SMALL_REQUEST_MAX},
 	{.path = "/" CORE_SERVICE_NAME "/GetHealthStatus",
 	 .handler = health_status_handle,

@@ -25,6 +25,11 @@ static const char *const operation_names[METRICS_OPERATIONS] = {
 	[METRICS_HEALTH_STATUS] = "health_status",
 	[METRICS_META_STORE] = "meta_store_status",
 	[METRICS_BANDWIDTH] = "bandwidth_benchmark",
+	[METRICS_NEW_MPC_CONTEXT] = "new_mpc_context",
+	[METRICS_DESTROY_MPC_CONTEXT] = "destroy_mpc_context",
+	[METRICS_NEW_MPC_EPOCH] = "new_mpc_epoch",
+	[METRICS_EPOCH_RESULT] = "get_mpc_epoch_result",
+	[METRICS_DESTROY_MPC_EPOCH] = "destroy_mpc_epoch",
 };
 
 /* Statuses without a name of their own are "other". */
@@ -106,6 +111,11 @@ enum err metrics_text(struct buf *out, const struct metrics *m, const struct met
 		     "# TYPE kms_connections_refused_total counter\n"
 		     "kms_connections_refused_total %llu\n",
 		     (unsigned long long)g->connections_refused));
+	if (g->committee)
+		TRY(buf_addf(out,
+			     "# TYPE kms_active_sessions gauge\nkms_active_sessions %zu\n"
+			     "# TYPE kms_epochs_pending gauge\nkms_epochs_pending %zu\n",
+			     g->sessions, g->epochs_pending));
 	if (g->tls_not_after_s != 0)
 		TRY(buf_addf(out,
 			     "# TYPE kms_tls_not_after_seconds gauge\n"

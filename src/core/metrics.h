@@ -30,6 +30,11 @@ enum metrics_operation {
 	METRICS_HEALTH_STATUS,
 	METRICS_META_STORE,
 	METRICS_BANDWIDTH,
+	METRICS_NEW_MPC_CONTEXT,
+	METRICS_DESTROY_MPC_CONTEXT,
+	METRICS_NEW_MPC_EPOCH,
+	METRICS_EPOCH_RESULT,
+	METRICS_DESTROY_MPC_EPOCH,
 	METRICS_OPERATIONS,
 };
 
@@ -57,6 +62,9 @@ struct metrics_gauges {
 	uint64_t connections_refused;
 	int64_t tls_not_after_s; /* 0: no TLS */
 	bool serving;
+	bool committee;        /* then: */
+	size_t sessions;       /* ciphertexts being opened with the other nodes */
+	size_t epochs_pending; /* being set up */
 };
 
 /* Prometheus text format 0.0.4, appended. */

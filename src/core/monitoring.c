@@ -28,6 +28,8 @@ static void metrics_handle(void *ctx, struct http_exchange *x)
 
 	enum err e = metrics_text(&body, core_service_metrics(m->service), &gauges, m->version);
 
+	if (e == ERR_OK && core_service_peers(m->service))
+		e = peer_net_metrics_print(&body, core_service_peers(m->service), "kms_");
 	if (e == ERR_OK)
 		e = loop_metrics_print(&body, m->loop, "kms");
 	reply_text(x, e, 200, "text/plain; version=0.0.4", &body);

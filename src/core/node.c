@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "core/client_port.h"
 #include "core/monitoring.h"
+#include "core/node_committee.h"
 #include "core/publish.h"
 #include "core/request_store.h"
 #include "eth/text.h"
@@ -24,6 +25,7 @@ struct node {
 	int vault_fd; /* its lock; -1 */
 	struct ecdsa *ecdsa;
 	struct signing_key signer;
+	struct node_committee committee;
 	struct key_ring keys;
 	struct store *store;
 	struct pool *pool;
@@ -69,7 +71,10 @@ static enum err keys_open(struct node *n, struct err_note *note)
 {
 	const struct vault private_vault = core_config_vault(&n->o.config->private_vault, true);
 
-	TRY(key_ring_load(&n->keys, &private_vault, note));
+	if (n->committee.committees)
+		TRY(key_ring_load_shares(&n->keys, n->committee.committees, &private_vault, note));
+	else
+		TRY(key_ring_load(&n->keys, &private_vault, note));
 	LOG_INFO(n->o.log, "FHE keys loaded", log_i("keys", (int64_t)n->keys.n));
 	if (secret_lock_failed() > 0)
 		LOG_WARN(n->o.log,
@@ -146,25 +151,31 @@ static enum err service_open(struct node *n, struct err_note *note)
 	TRY(request_store_open(&n->store, n->o.loop, c->request_store_path, note));
 	TRY(vaults_open(n, note));
 	TRY(pool_new(&n->pool, n->o.loop, (unsigned)c->compute_threads));
-	return core_service_new(&n->service, &(struct core_service_options){
-						     .loop = n->o.loop,
-						     .pool = n->pool,
-						     .store = n->store,
-						     .log = n->o.log,
-						     .keys = &n->keys,
-						     .signer = &n->signer,
-						     .vaults = core_config_vaults(c),
-						     .keygen_threads = keygen_threads(c),
-						     .rng = rng_system(),
-						     .capacity = (size_t)c->dec_capacity,
-						     .finished_min = (size_t)c->min_dec_cache,
-						     .rate = c->rate,
-						     .bandwidth = c->bandwidth,
-						     .peers = n->o.peers,
-						     .seed = seed,
-						     .broken = n->o.broken,
-						     .broken_ctx = n->o.broken_ctx,
-					     });
+	TRY(node_committee_start(&n->committee, c, n->o.loop, n->pool, n->store, note));
+	return core_service_new(
+		&n->service, &(struct core_service_options){
+				     .loop = n->o.loop,
+				     .pool = n->pool,
+				     .store = n->store,
+				     .log = n->o.log,
+				     .keys = &n->keys,
+				     .signer = &n->signer,
+				     .vaults = core_config_vaults(c),
+				     .keygen_threads = keygen_threads(c),
+				     .rng = rng_system(),
+				     .capacity = (size_t)c->dec_capacity,
+				     .finished_min = (size_t)c->min_dec_cache,
+				     .rate = c->rate,
+				     .bandwidth = c->bandwidth,
+				     .peers = node_committee_peers(&n->committee, &n->o.peers),
+				     .committees = n->committee.committees,
+				     .net = n->committee.peers,
+				     .epochs = n->committee.epochs,
+				     .idle_timeout_ms = (int64_t)c->threshold.idle_timeout_s * 1000,
+				     .seed = seed,
+				     .broken = n->o.broken,
+				     .broken_ctx = n->o.broken_ctx,
+			     });
 }
 
 static enum err ports_open(struct node *n, struct err_note *note)
@@ -196,6 +207,9 @@ enum err node_start(struct node **ret_node, const struct node_options *options,
 	if (e == ERR_OK)
 		e = signer_open(n, note);
 	if (e == ERR_OK)
+		e = node_committee_load(&n->committee, options->config, &n->signer, options->log,
+					note);
+	if (e == ERR_OK)
 		e = keys_open(n, note);
 	if (e == ERR_OK)
 		e = service_open(n, note);
@@ -225,6 +239,7 @@ void node_stop(struct node *n, loop_fn *stopped, void *ctx)
 	n->stopped_ctx = ctx;
 	n->stopping_n = 2;
 	LOG_INFO(n->o.log, "Stopping");
+	node_committee_stop(&n->committee);
 	core_service_stop(n->service, part_stopped, n);
 	client_port_drain(n->port, NODE_STOP_GRACE_MS, part_stopped, n);
 }
@@ -232,6 +247,7 @@ void node_stop(struct node *n, loop_fn *stopped, void *ctx)
 void node_reload(struct node *n)
 {
 	client_port_reload(n->port);
+	node_committee_reload(&n->committee);
 }
 
 void node_free(struct node *n)
@@ -245,6 +261,7 @@ void node_free(struct node *n)
 		monitoring_free(&n->monitoring);
 	client_port_free(n->port);
 	core_service_free(n->service);
+	node_committee_free(&n->committee);
 	key_ring_free(&n->keys);
 	signing_key_free(&n->signer);
 	ecdsa_free(n->ecdsa);
@@ -256,6 +273,11 @@ void node_free(struct node *n)
 unsigned node_port(const struct node *n)
 {
 	return client_port_number(n->port);
+}
+
+unsigned node_peer_port(const struct node *n)
+{
+	return n->committee.peers ? peer_net_port(n->committee.peers) : 0;
 }
 
 unsigned node_monitoring_port(const struct node *n)

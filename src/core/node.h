@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
- * A whole centralised node: keys, database, pool, service, ports. What kms-server runs; tests run
- * several in turn.
+ * A whole node, centralised or of a committee: keys, database, pool, service, ports. What
+ * kms-server runs; tests run several in turn.
  *
  *   - node_start: reads the vault, opens everything; serves once the loop runs
  *   - node_stop: asks for the end: finishes running work, then `stopped`
@@ -36,12 +36,13 @@ enum {
 };
 void node_stop(struct node *n, loop_fn *stopped, void *ctx);
 
-/* Read the certificates of the client port anew: see client_port_reload. */
+/* Read the certificates of both ports anew: see client_port_reload, peer_net_reload. */
 void node_reload(struct node *n);
 
 void node_free(struct node *n);
 
-unsigned node_port(const struct node *n); /* of the client service; 0 for a Unix socket */
+unsigned node_port(const struct node *n);      /* of the client service; 0 for a Unix socket */
+unsigned node_peer_port(const struct node *n); /* for other nodes; 0 on a centralised one */
 unsigned node_monitoring_port(const struct node *n);
 const struct core_service *node_service(const struct node *n);
 

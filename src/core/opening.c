@@ -94,6 +94,8 @@ static enum err item_start(struct opening_item *item, struct peer_net *net, int6
 		.ctx = item,
 	};
 
+	/* It may be over here: then the request failed, and comes again with the same content. */
+	peer_net_forget(net, &item->session);
 	return peer_net_run(&item->run, net, &run);
 }
 

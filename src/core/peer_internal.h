@@ -170,6 +170,7 @@ enum err peer_unpark(struct peer_net *net, const struct mpc_session_id *id, peer
 		     void *ctx) MUST_USE;
 void peer_parked_forget(struct peer_net *net, const struct peer *from); /* NULL: all */
 void peer_completed_add(struct peer_net *net, const struct mpc_session_id *id);
+void peer_completed_remove(struct peer_net *net, const struct mpc_session_id *id);
 bool peer_is_completed(struct peer_net *net, const struct mpc_session_id *id);
 void peer_completed_free(struct peer_net *net);
 

@@ -32,6 +32,9 @@ struct peer_net;
 /* Something that an operator should read; one line. `peer`: an identity or an address. */
 typedef void peer_note_fn(void *ctx, const char *peer, const char *what);
 
+/* A peer, which is who it says, asks; the answer is appended. Nothing: no answer to this. */
+typedef void peer_answer_fn(void *ctx, struct bytes question, struct buf *answer);
+
 struct peer_net_options {
 	struct loop *loop;
 	struct rng *rng;    /* for jitter and payloads; NULL: rng_system() */
@@ -52,6 +55,8 @@ struct peer_net_options {
 
 	peer_note_fn *note; /* may be NULL */
 	void *note_ctx;
+	peer_answer_fn *answer; /* may be NULL */
+	void *answer_ctx;
 };
 
 /* Listens when it returns. ERR_CONFIG_* with a note. */
@@ -116,6 +121,12 @@ struct peer_run_options {
 enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 		      const struct peer_run_options *options) MUST_USE;
 
+/*
+ * A session that is over here may begin anew: its user will say the same again, or nothing was
+ * said. Who has finished it sends what it said as long as it lingers there.
+ */
+void peer_net_forget(struct peer_net *net, const struct mpc_session_id *session);
+
 /* No `done`. The session's id counts as over. */
 void peer_run_cancel(struct peer_run *run);
 
@@ -128,10 +139,11 @@ mpc_set peer_run_silent(const struct peer_run *run);
 struct peer_probe;
 
 struct peer_probe_result {
-	unsigned party; /* in the context */
-	enum err err;   /* ERR_OK: it answered. ERR_TIMEOUT, ERR_UNAVAILABLE, ERR_REMOTE */
-	char text[96];  /* then why; "" */
-	int64_t us;     /* from the call to its answer or failure */
+	unsigned party;      /* in the context */
+	enum err err;        /* ERR_OK: it answered. ERR_TIMEOUT, ERR_UNAVAILABLE, ERR_REMOTE */
+	char text[96];       /* then why; "" */
+	struct bytes answer; /* to the question; valid in the call; none: it has no answers */
+	int64_t us;          /* from the call to its answer or failure */
 };
 typedef void peer_probe_fn(void *ctx, const struct peer_probe_result *result);
 
@@ -144,6 +156,7 @@ struct peer_probe_options {
 	struct hash32 context_id;
 	unsigned party;
 	size_t payload_size;
+	struct bytes question; /* instead of random bytes, if not empty; copied */
 	int64_t timeout_ms;
 	peer_probe_fn *done; /* once, later, unless cancelled */
 	void *ctx;

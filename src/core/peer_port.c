@@ -87,12 +87,23 @@ static void on_send_value(void *ctx, struct grpc_call *call)
 static void on_health(void *ctx, struct grpc_call *call)
 {
 	struct peer_net *net = ctx;
+	CLEANUP(buf_free) struct buf answer = buf_make(PEER_ANSWER_MAX);
+	CLEANUP(buf_free) struct buf reply = buf_make(PEER_ANSWER_MAX + PEER_WIRE_EXTRA);
+	struct bytes question;
 	char sender[MPC_NAME_SIZE];
 
-	if (peer_wire_read_health(sender, grpc_call_request(call)) != ERR_OK)
+	if (peer_wire_read_health(sender, &question, grpc_call_request(call)) != ERR_OK) {
 		malformed(net, call);
-	else if (peer_of(net, call, sender))
-		grpc_call_reply(call, BYTES_NONE);
+		return;
+	}
+	if (!peer_of(net, call, sender))
+		return;
+	if (net->opt.answer)
+		net->opt.answer(net->opt.answer_ctx, question, &answer);
+	if (peer_wire_write_answer(&reply, buf_view(&answer)) == ERR_OK)
+		grpc_call_reply(call, buf_view(&reply));
+	else
+		grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "out of memory");
 }
 
 static void on_refused(void *ctx, const char *peer, const char *why)

@@ -39,9 +39,9 @@ static void probe_free(struct peer_probe *p)
 	free(p);
 }
 
-static void probe_end(struct peer_probe *p, enum err e, const char *text)
+static void probe_end(struct peer_probe *p, enum err e, const char *text, struct bytes answer)
 {
-	struct peer_probe_result result = {.party = p->party, .err = e};
+	struct peer_probe_result result = {.party = p->party, .err = e, .answer = answer};
 	peer_probe_fn *done = p->done;
 	void *ctx = p->ctx;
 
@@ -62,18 +62,25 @@ static void on_answer(void *ctx, const struct rpc_reply *reply)
 			   : reply->text[0] ? reply->text
 					    : grpc_status_name(reply->status);
 
+	struct bytes answer = BYTES_NONE;
+
 	if (e == ERR_OK)
 		peer_out_heard(p->peer);
-	probe_end(p, e, text);
+	if (e == ERR_OK && peer_wire_read_answer(&answer, reply->message) != ERR_OK)
+		e = ERR_REMOTE;
+	probe_end(p, e, text, answer);
 }
 
 static enum err request_write(struct buf *out, struct peer_net *net, const char *sender,
-			      size_t payload_size)
+			      const struct peer_probe_options *o)
 {
+	size_t payload_size = o->question.n > 0 ? o->question.n : o->payload_size;
 	CLEANUP(buf_free) struct buf payload = buf_make(payload_size);
 	uint8_t *place;
 
 	*out = buf_make(payload_size + PEER_WIRE_EXTRA);
+	if (o->question.n > 0)
+		return peer_wire_write_health(out, sender, o->question);
 	if (payload_size > 0) {
 		TRY(buf_add_space(&payload, payload_size, &place));
 		rng_fill(net->rng, place, payload_size);
@@ -81,14 +88,14 @@ static enum err request_write(struct buf *out, struct peer_net *net, const char 
 	return peer_wire_write_health(out, sender, buf_view(&payload));
 }
 
-static enum err probe_call(struct peer_probe *p, const char *sender, size_t payload_size,
-			   int64_t timeout_ms)
+static enum err probe_call(struct peer_probe *p, const char *sender,
+			   const struct peer_probe_options *o)
 {
 	CLEANUP(buf_free) struct buf message = {0};
 	struct rpc_call call = {
-		.path = PEER_PATH_HEALTH, .timeout_ms = timeout_ms, .reply_max = REPLY_MAX};
+		.path = PEER_PATH_HEALTH, .timeout_ms = o->timeout_ms, .reply_max = REPLY_MAX};
 
-	TRY(request_write(&message, p->net, sender, payload_size));
+	TRY(request_write(&message, p->net, sender, o));
 	call.message = buf_view(&message);
 	p->begun_us = now_us();
 	return channel_call(p->peer->channel, &p->ticket, &call, on_answer, p);
@@ -103,7 +110,8 @@ enum err peer_net_probe(struct peer_probe **ret_probe, struct peer_net *net,
 
 	if (!c || o->party < 1 || o->party > c->n || o->party == c->me || c->me == 0)
 		return ERR_NOT_FOUND;
-	if (o->payload_size > PEER_MESSAGE_MAX || o->timeout_ms < 1)
+	if (o->payload_size > PEER_MESSAGE_MAX || o->question.n > PEER_MESSAGE_MAX ||
+	    o->timeout_ms < 1)
 		return ERR_RANGE;
 	p = calloc(1, sizeof(*p));
 	if (!p)
@@ -113,7 +121,7 @@ enum err peer_net_probe(struct peer_probe **ret_probe, struct peer_net *net,
 	p->party = o->party;
 	p->done = o->done;
 	p->ctx = o->ctx;
-	e = probe_call(p, peer_own_identity(c), o->payload_size, o->timeout_ms);
+	e = probe_call(p, peer_own_identity(c), o);
 	if (e != ERR_OK) {
 		free(p);
 		return e;
@@ -135,7 +143,8 @@ void peer_probe_cancel(struct peer_probe *p)
 
 static void on_gone(void *ctx)
 {
-	probe_end(ctx, ERR_UNAVAILABLE, "the peer's place changed, or its context was dropped");
+	probe_end(ctx, ERR_UNAVAILABLE, "the peer's place changed, or its context was dropped",
+		  BYTES_NONE);
 }
 
 void peer_probes_cancel(struct peer_net *net, const struct peer *peer)

@@ -286,6 +286,18 @@ void peer_run_cancel(struct peer_run *run)
 	run_settle(run);
 }
 
+void peer_net_forget(struct peer_net *net, const struct mpc_session_id *session)
+{
+	struct peer_node *node = peer_table_find(&net->runs, session);
+	struct peer_run *run = node ? CONTAINER_OF(node, struct peer_run, node) : NULL;
+
+	if (run && (run->session || run->done))
+		return; /* it runs */
+	if (run)
+		run_free(run);
+	peer_completed_remove(net, session);
+}
+
 uint64_t peer_run_round(const struct peer_run *run)
 {
 	return run->session ? mpc_session_round(run->session) : 0;

@@ -246,6 +246,22 @@ void peer_completed_add(struct peer_net *net, const struct mpc_session_id *id)
 	net->completed_last = c;
 }
 
+void peer_completed_remove(struct peer_net *net, const struct mpc_session_id *id)
+{
+	struct completed *before = NULL;
+
+	for (struct completed *c = net->completed_first; c; before = c, c = c->next) {
+		if (memcmp(c->node.id.le, id->le, sizeof(id->le)) != 0)
+			continue;
+		*(before ? &before->next : &net->completed_first) = c->next;
+		if (net->completed_last == c)
+			net->completed_last = before;
+		peer_table_remove(&net->completed, &c->node);
+		free(c);
+		return;
+	}
+}
+
 bool peer_is_completed(struct peer_net *net, const struct mpc_session_id *id)
 {
 	struct peer_node *node = peer_table_find(&net->completed, id);

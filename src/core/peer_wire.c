@@ -8,6 +8,7 @@ enum {
 	FIELD_TAG = 1,   /* of both requests */
 	FIELD_VALUE = 2, /* or payload */
 	FIELD_STATUS = 1,
+	FIELD_ANSWER = 1,
 	TAG_SIZE_MAX = MPC_SESSION_ID_SIZE + 8 + MPC_NAME_SIZE + 8
 };
 
@@ -78,7 +79,8 @@ enum err peer_wire_write(struct buf *out, const struct peer_message *m)
 	return protobuf_put_bytes(out, FIELD_VALUE, m->value);
 }
 
-enum err peer_wire_read_health(char ret_sender[MPC_NAME_SIZE], struct bytes in)
+enum err peer_wire_read_health(char ret_sender[MPC_NAME_SIZE], struct bytes *ret_payload,
+			       struct bytes in)
 {
 	char sender[MPC_NAME_SIZE] = "";
 	struct bytes tag, payload;
@@ -89,6 +91,26 @@ enum err peer_wire_read_health(char ret_sender[MPC_NAME_SIZE], struct bytes in)
 	sender_read(&r, sender);
 	TRY(reader_end(&r));
 	memcpy(ret_sender, sender, sizeof(sender));
+	*ret_payload = payload;
+	return ERR_OK;
+}
+
+enum err peer_wire_write_answer(struct buf *out, struct bytes answer)
+{
+	return answer.n > 0 ? protobuf_put_bytes(out, FIELD_ANSWER, answer) : ERR_OK;
+}
+
+enum err peer_wire_read_answer(struct bytes *ret_answer, struct bytes in)
+{
+	struct bytes answer = BYTES_NONE;
+	struct reader r = reader_of(in);
+	struct protobuf_field f;
+
+	while (protobuf_next(&r, &f))
+		if (f.number == FIELD_ANSWER && f.is_bytes)
+			answer = f.bytes;
+	TRY(r.err);
+	*ret_answer = answer;
 	return ERR_OK;
 }
 

@@ -35,8 +35,12 @@ enum {
 	PEER_WIRE_EXTRA = MPC_SESSION_ID_SIZE + 8 + MPC_NAME_SIZE + 8 + 32
 };
 
-/* HealthCheckRequest; its payload is not looked at. */
-enum err peer_wire_read_health(char ret_sender[MPC_NAME_SIZE], struct bytes in) MUST_USE;
+/* HealthCheckRequest; its payload may be a question. */
+enum err peer_wire_read_health(char ret_sender[MPC_NAME_SIZE], struct bytes *ret_payload,
+			       struct bytes in) MUST_USE;
+/* HealthCheckResponse; the published implementation's is always empty. */
+enum err peer_wire_write_answer(struct buf *out, struct bytes answer) MUST_USE;
+enum err peer_wire_read_answer(struct bytes *ret_answer, struct bytes in) MUST_USE;
 enum err peer_wire_write_health(struct buf *out, const char *sender, struct bytes payload) MUST_USE;
 
 /* SendValueResponse. ERR_UNSUPPORTED: a status that nobody knows. */

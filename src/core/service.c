@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "core/epoch_setup.h"
 #include "core/request_id.h"
 #include "core/service_internal.h"
 #include "kms.v1.pb-c.h"
@@ -154,6 +155,9 @@ static void visit_admitted(void *ctx, const struct store_result *result)
 		visit_fail(v, e, &note);
 	else if (a.inserted || a.restarted)
 		visit_accepted(v, &a);
+	else if (a.session_used && !hash32_eq(a.session_use, v->session_use))
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
+				  "request_id was used before with other ciphertexts");
 	else if (!a.known && v->taken)
 		visit_recover(v);
 	else if (!a.known && v->kind == REQUEST_KEYGEN &&
@@ -210,6 +214,8 @@ static void visit_checked(void *job)
 			       !entries_room(s, v->kind, message.n),
 		.params = v->params,
 		.preproc_id = v->preproc_id,
+		.sessions = s->o.net && !works[v->kind].key,
+		.session_use = v->session_use,
 	};
 	enum err e = request_store_admit(s->o.store, &offer, visit_admitted, v);
 
@@ -229,7 +235,10 @@ void service_request_handle(struct core_service *s, struct grpc_call *call, enum
 	if (!v)
 		return;
 	v->sync = sync;
-	if (s->phase != CORE_SERVING) {
+	if (s->o.committees && works[kind].key)
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
+				  "not built yet: generation of keys and CRSs by a committee");
+	else if (s->phase != CORE_SERVING) {
 		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
 	} else if (grpc_call_request(call).n <= PROTOBUF_INLINE_MAX) {
 		visit_check(v);
@@ -332,6 +341,8 @@ void core_service_stop(struct core_service *s, loop_fn *stopped, void *ctx)
 
 			if (interrupt)
 				atomic_store(&e->stop, true);
+			if (e->stage == ENTRY_OPENING)
+				entry_open_cancel(e);
 
 			while (!ends && e->waiters)
 				visit_fail_status(e->waiters, GRPC_UNAVAILABLE,
@@ -352,6 +363,11 @@ void core_service_free(struct core_service *s)
 	free(s);
 }
 
+const struct peer_net *core_service_peers(const struct core_service *s)
+{
+	return s->o.net;
+}
+
 const struct metrics *core_service_metrics(const struct core_service *s)
 {
 	return &s->metrics;
@@ -364,6 +380,9 @@ struct metrics_gauges core_service_gauges(const struct core_service *s)
 		.fhe_keys = s->o.keys->n,
 		.rate_tokens_used = s->rate.used,
 		.serving = s->phase == CORE_SERVING,
+		.committee = s->o.committees != NULL,
+		.sessions = s->sessions_n,
+		.epochs_pending = s->o.epochs ? epoch_setup_pending(s->o.epochs) : 0,
 	};
 
 	FOR_EACH_REQUEST_KIND(k)

@@ -18,6 +18,8 @@
 #include "net/pool.h"
 #include "store/store.h"
 
+struct epoch_setup;
+
 #define CORE_SERVICE_NAME "kms_service.v1.CoreServiceEndpoint"
 #define META_STORE_NAME   "metastore_status.v1.MetaStoreStatusService"
 
@@ -38,8 +40,13 @@ struct core_service_options {
 	struct rate_limit_config rate;
 	struct bandwidth_limits bandwidth;
 	struct peers peers; /* none: a centralised node */
-	uint64_t seed;      /* of the table of requests */
-	loop_fn *broken;    /* CORE_BROKEN was entered; may be NULL */
+	/* Of a node of a committee; all three NULL: a centralised one. */
+	struct committees *committees;
+	struct peer_net *net;
+	struct epoch_setup *epochs;
+	int64_t idle_timeout_ms; /* of an opening of which no other node is heard */
+	uint64_t seed;           /* of the table of requests */
+	loop_fn *broken;         /* CORE_BROKEN was entered; may be NULL */
 	void *broken_ctx;
 };
 
@@ -72,6 +79,8 @@ void core_service_free(struct core_service *s);
 extern const struct grpc_method core_service_methods[];
 extern const size_t core_service_methods_n;
 
+/* NULL on a centralised node. */
+const struct peer_net *core_service_peers(const struct core_service *s);
 const struct metrics *core_service_metrics(const struct core_service *s);
 struct metrics_gauges core_service_gauges(const struct core_service *s);
 

@@ -19,6 +19,7 @@
 #include "core/crs_publish.h"
 #include "core/decryption.h"
 #include "core/key_publish.h"
+#include "core/opening.h"
 #include "core/request_store.h"
 #include "core/service.h"
 #include "net/protobuf.h"
@@ -72,6 +73,7 @@ struct visit {
 	bool preproc_used; /* by another key that is in the vault */
 	uint32_t params;
 	struct hash32 preproc_id, epoch_id;
+	struct hash32 session_use;
 
 	bool asks_result;  /* Get…Result */
 	struct buf answer; /* from the vaults */
@@ -82,11 +84,12 @@ struct visit {
 	void (*free_more)(void *more);
 	bool looks; /* counts towards CORE_LOOKS_MAX */
 
-	bool abort;         /* waits for the end of what it withdrew */
-	bool reserved;      /* counts towards capacity until the store has answered */
-	bool limited;       /* there were not enough tokens for it */
-	uint64_t tokens;    /* that it holds, until its entry does */
-	struct timer timer; /* while waiting */
+	bool abort;                  /* waits for the end of what it withdrew */
+	bool reserved;               /* counts towards capacity until the store has answered */
+	bool limited;                /* there were not enough tokens for it */
+	uint64_t tokens;             /* that it holds, until its entry does */
+	struct timer timer;          /* while waiting */
+	struct mpc_context *context; /* of NewMpcContext; owned */
 	struct visit **list, *next, *prev;
 };
 
@@ -94,6 +97,7 @@ enum entry_stage {
 	ENTRY_QUEUED,
 	ENTRY_LOADING,   /* its message is being read back from the store */
 	ENTRY_COMPUTING, /* in the pool */
+	ENTRY_OPENING,   /* its shares are being opened with the other nodes */
 	ENTRY_SAVING,    /* its end is on the way to the store */
 	ENTRY_UNSAVED,   /* the store refused it; tried again after SAVE_RETRY_MS */
 };
@@ -112,6 +116,11 @@ struct entry {
 	uint32_t preproc_params;
 	atomic_bool stop; /* read by the computation */
 	bool aborted;     /* somebody withdrew it: it ends with ERR_CANCELLED */
+
+	/* Of a public decryption by a committee: the computation's output, then the input of
+	 * another one. */
+	struct opening *opening;
+	bool message_held; /* its message stays in memory meanwhile */
 
 	/* Output of the computation. */
 	enum err err;
@@ -149,7 +158,9 @@ struct core_service {
 	size_t waiters_n;
 	size_t pending_bytes; /* messages of all entries */
 	size_t running_n, running_bytes, saving_n;
-	bool recovering;       /* one visit is looking into the vaults */
+	size_t sessions_n, sessions_bytes; /* being opened; and the messages that are held for it */
+	bool context_busy;                 /* one visit writes a context */
+	bool recovering;                   /* one visit is looking into the vaults */
 	struct vault_ids crss; /* in the vault; room for VAULT_ENTRIES_MAX. Loop thread */
 
 	struct timer retry;
@@ -180,7 +191,8 @@ void visit_fail_nomem(struct visit *v);
 /* Wait for the end of `e`, at most as long as the client does. */
 void visit_wait(struct visit *v, struct entry *e);
 
-/* The status of an accepted request that ended with `cause`: ABORTED if somebody withdrew it. */
+/* The status of an accepted request that ended with `cause`: ABORTED if somebody withdrew it,
+ * NOT_FOUND if it waited too long for other nodes and may be asked for again. */
 enum grpc_status failure_status(enum err cause);
 
 /* The id of a message that is a kms.v1.RequestId. */
@@ -206,8 +218,21 @@ void entries_run(struct core_service *s);
 bool entries_room(const struct core_service *s, enum request_kind kind, size_t message_n);
 void entries_evict(struct kind_count *k);
 void entries_free(struct core_service *s);
+void entry_save(struct entry *e); /* its end */
+/* Again into the queue: before all others, or behind them. */
+void entry_requeue(struct entry *e, bool first);
+void entries_retry_later(struct core_service *s);
 /* While stopping: is everything at rest? Then says so, once. */
 void entries_stop_check(struct core_service *s);
+
+/* ---- entry_open.c ---- */
+
+/* Is there room for its sessions? */
+bool entry_may_open(const struct entry *e);
+/* Its shares are computed: open them; then it is computed again, with what came out. */
+void entry_open(struct entry *e);
+/* Not to its end: it is done from the beginning, after the next start. */
+void entry_open_cancel(struct entry *e);
 
 /* ---- keys.c ---- */
 
@@ -220,6 +245,14 @@ void crsgen_abort_handle(void *ctx, struct grpc_call *call);
  * told of. */
 enum err crss_load(struct core_service *s) MUST_USE;
 void crss_add(struct core_service *s, struct hash32 id);
+
+/* ---- committee_rpc.c ---- */
+
+void context_new_handle(void *ctx, struct grpc_call *call);
+void context_destroy_handle(void *ctx, struct grpc_call *call);
+void epoch_new_handle(void *ctx, struct grpc_call *call);
+void epoch_result_handle(void *ctx, struct grpc_call *call);
+void epoch_destroy_handle(void *ctx, struct grpc_call *call);
 
 /* ---- recover.c ---- */
 

@@ -40,6 +40,9 @@ enum grpc_status visit_status(enum err e)
 
 enum grpc_status failure_status(enum err cause)
 {
+	if (cause ==
+	    ERR_TIMEOUT) /* too few nodes for too long: whoever still wants it asks again */
+		return GRPC_NOT_FOUND;
 	return cause == ERR_CANCELLED ? GRPC_ABORTED : GRPC_INTERNAL;
 }
 
@@ -114,6 +117,9 @@ void visit_drop(struct visit *v)
 	if (v->free_more)
 		v->free_more(v->more);
 	arena_free(&v->memory);
+	if (v->context)
+		mpc_context_clear(v->context);
+	free(v->context);
 	free(v);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* The rows of the kinds of requests, and how each is checked and computed. */
 #include "core/service_internal.h"
+#include "core/threshold_decryption.h"
 
 /* ---- decryptions ---- */
 
@@ -13,16 +14,24 @@ static enum err decryption_check(struct visit *v, struct bytes message, struct a
 	v->digest = r.digest;
 	v->items_n = r.items_n;
 	v->extra_data_differs = r.extra_data_differs;
+	v->session_use = r.session_use;
 	return ERR_OK;
 }
 
+/* By a committee publicly: twice, before and after its nodes have opened the shares. */
 static enum err decryption_compute(struct entry *e, struct bytes message, struct arena *memory)
 {
 	const struct core_service_options *o = &e->core->o;
 	struct decryption_request r;
 
 	TRY(decryption_request_read(&r, e->name.kind, o->keys, message, memory, &e->note));
-	return decryption_answer(&e->answer, &r, o->signer, o->rng, &e->note);
+	if (!r.share)
+		return decryption_answer(&e->answer, &r, o->signer, o->rng, &e->note);
+	if (e->name.kind == REQUEST_USER_DECRYPTION)
+		return threshold_user_answer(&e->answer, &r, o->signer, o->rng, &e->note);
+	if (e->opening)
+		return threshold_public_answer(&e->answer, &r, e->opening, o->signer, &e->note);
+	return threshold_opening_make(&e->opening, &r, &e->note);
 }
 
 /* ---- keys ---- */

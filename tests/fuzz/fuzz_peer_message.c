@@ -87,9 +87,10 @@ static void health(struct bytes in)
 {
 	CLEANUP(arena_free) struct arena memory = protobuf_arena(in);
 	struct peer_message m = {0};
+	struct bytes payload, payload_again;
 	char again[MPC_NAME_SIZE];
 	ProtobufCMessage *other;
-	enum err e = peer_wire_read_health(m.sender, in);
+	enum err e = peer_wire_read_health(m.sender, &payload, in);
 	enum err e_other = protobuf_unpack(
 		&other, &ddec_networking__health_check_request__descriptor, in, &memory);
 	struct buf out = buf_make(in.n + PEER_WIRE_EXTRA);
@@ -103,9 +104,24 @@ static void health(struct bytes in)
 	CHECK(request || e_other == ERR_TOO_BIG);
 	CHECK(!request || tag_is(protobuf_view(request->tag), false, &m));
 	FUZZ_OK(peer_wire_write_health(&out, m.sender, in));
-	FUZZ_OK(peer_wire_read_health(again, buf_view(&out)));
-	CHECK(strcmp(again, m.sender) == 0);
+	FUZZ_OK(peer_wire_read_health(again, &payload_again, buf_view(&out)));
+	CHECK(strcmp(again, m.sender) == 0 && bytes_eq_var(payload_again, in));
 	buf_free(&out);
+}
+
+static void answer(struct bytes in)
+{
+	CLEANUP(arena_free) struct arena memory = protobuf_arena(in);
+	ProtobufCMessage *other;
+	struct bytes found;
+
+	if (peer_wire_read_answer(&found, in) == ERR_OK &&
+	    protobuf_unpack(&other, &ddec_networking__health_check_response__descriptor, in,
+			    &memory) == ERR_OK)
+		CHECK(bytes_eq_var(
+			found,
+			protobuf_view(
+				((const DdecNetworking__HealthCheckResponse *)other)->answer)));
 }
 
 static void status(struct bytes in)
