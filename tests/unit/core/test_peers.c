@@ -172,8 +172,9 @@ static void test_health(void **state)
 {
 	struct state *s = *state;
 	const struct vault vault = core_config_vault(&s->f.config.private_vault, true);
-	const struct vault_name name = {
-		.type = THRESHOLD_KEY_TYPE, .epoch = &request_id_default_epoch, .id = request_number(9)};
+	const struct vault_name name = {.type = THRESHOLD_KEY_TYPE,
+					.epoch = &request_id_default_epoch,
+					.id = request_number(9)};
 	struct err_note note = {0};
 	struct answer a;
 
