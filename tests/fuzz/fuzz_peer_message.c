@@ -154,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		health(exact);
 	else
 		status(exact);
+		answer(exact);
 	fuzz_free(exact);
 	return 0;
 }
