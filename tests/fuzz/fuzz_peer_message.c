@@ -142,6 +142,12 @@ static void status(struct bytes in)
 	CHECK(again == s);
 }
 
+static void reply(struct bytes in)
+{
+	status(in);
+	answer(in);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct bytes in = bytes_from(p, n < 4096 ? n : 4096);
@@ -153,8 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	else if (what % 3 == 1)
 		health(exact);
 	else
-		status(exact);
-		answer(exact);
+		reply(exact);
 	fuzz_free(exact);
 	return 0;
 }
