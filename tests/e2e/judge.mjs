@@ -74,6 +74,46 @@ async function keys(provider, address) {
 const missing = ({ requested, answered }) => [...requested.keys()].filter((id) => !answered.has(id));
 const several = (counts) => [...counts].filter(([, n]) => n > 1).map(([id]) => id);
 
+// Who of these accounts sent what that was mined: Map("account request" -> times), and what was reverted of it.
+async function callsBy(provider, accounts) {
+	const calls = new Map();
+	const reverted = [];
+	for (let number = await provider.getBlockNumber(); number > 0; number--) {
+		const { transactions } = await provider.send('eth_getBlockByNumber', [`0x${number.toString(16)}`, true]);
+		for (const { hash, from, input } of transactions) {
+			if (!accounts.has(getAddress(from)) || input === '0x') continue;
+			count(calls, `${getAddress(from)} 0x${input.slice(10, 74)}`);
+			const { status } = await provider.send('eth_getTransactionReceipt', [hash]);
+			if (status !== '0x1') reverted.push(hash);
+		}
+	}
+	return { calls, reverted };
+}
+
+// Of a committee, the gateway alone: each request has one decision, and of each node one answer at most. `absent`: answers that
+// a node owes.
+export async function judgeCommittee(devnet) {
+	const accounts = new Set(devnet.nodes.map(({ txSender }) => txSender));
+	const provider = new JsonRpcProvider(devnet.gateway.rpc, undefined, { cacheTimeout: -1, batchMaxCount: 1 });
+	try {
+		const { requested, answered, closed } = await decryptions(provider, devnet.gateway.contracts.Decryption);
+		const { calls, reverted } = await callsBy(provider, accounts);
+		const ids = [...requested.keys()];
+		return {
+			requests: ids.length,
+			decisions: closed.size,
+			answers: [...answered.values()].reduce((sum, n) => sum + n, 0),
+			undecided: ids.filter((id) => !closed.has(id)),
+			decidedTwice: several(closed),
+			answeredTwice: several(calls),
+			absent: ids.flatMap((id) => [...accounts].filter((account) => !calls.has(`${account} ${id}`)).map((account) => `${account} ${id}`)),
+			reverted,
+		};
+	} finally {
+		provider.destroy();
+	}
+}
+
 // Both chains. `lost`: requests without this node's answer; `doubled`: answered twice, or two mined transactions for one.
 export async function judge(devnet) {
 	const account = devnet.nodes[0].txSender;

@@ -15,6 +15,7 @@ import { randomFrom, withNetwork } from './harness.mjs';
 import { judge } from './judge.mjs';
 import { Requester } from './load.mjs';
 import { Postgres } from './postgres.mjs';
+import { soakCommittee } from './soak_committee.mjs';
 import { Hits, PostgresReader, SqliteReader, operationStates, transactionStates } from './states.mjs';
 
 const burstPublic = 30;
@@ -325,21 +326,30 @@ const { values: args } = parseArgs({
 	options: {
 		minutes: { type: 'string', default: '10' },
 		database: { type: 'string', default: 'sqlite' },
+		nodes: { type: 'string', default: '1' },
+		decryptions: { type: 'string', default: '200' },
 		seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
 		'port-base': { type: 'string', default: '22000' },
 	},
 });
-const settings = { minutes: Number(args.minutes), database: args.database, seed: Number(args.seed) >>> 0, portBase: Number(args['port-base']) };
-console.log(`soak: ${settings.database}, ${settings.minutes} min; the same moments again: --seed ${settings.seed}`);
-const server = settings.database === 'postgres' ? await Postgres.start(settings.portBase + 20, 'a password of the soak') : null;
-let bad = ['no end was reached'];
-try {
-	const verdict = await soak({ ...settings, postgres: server, report: (text) => console.log(`  ${text}`) });
-	print(verdict, settings);
-	bad = faults(verdict);
-} finally {
-	await server?.stop();
+const settings = {
+	minutes: Number(args.minutes), database: args.database, nodes: Number(args.nodes), decryptions: Number(args.decryptions),
+	seed: Number(args.seed) >>> 0, portBase: Number(args['port-base']),
+};
+
+async function soakOne() {
+	console.log(`soak: ${settings.database}, ${settings.minutes} min; the same moments again: --seed ${settings.seed}`);
+	const server = settings.database === 'postgres' ? await Postgres.start(settings.portBase + 20, 'a password of the soak') : null;
+	try {
+		const verdict = await soak({ ...settings, postgres: server, report: (text) => console.log(`  ${text}`) });
+		print(verdict, settings);
+		return faults(verdict);
+	} finally {
+		await server?.stop();
+	}
 }
+
+const bad = settings.nodes > 1 ? await soakCommittee(settings) : await soakOne();
 for (const line of bad) console.log(`FAILED: ${line}`);
 console.log(bad.length === 0 ? '\nsoak passed: lost 0, doubled 0' : '\nsoak failed');
 process.exitCode = bad.length === 0 ? 0 : 1;
