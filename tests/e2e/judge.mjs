@@ -74,17 +74,17 @@ async function keys(provider, address) {
 const missing = ({ requested, answered }) => [...requested.keys()].filter((id) => !answered.has(id));
 const several = (counts) => [...counts].filter(([, n]) => n > 1).map(([id]) => id);
 
-// Who of these accounts sent what that was mined: Map("account request" -> times), and what was reverted of it.
+// Who of these accounts answered what: Map("account request" -> times); and how many such transactions were reverted.
 async function callsBy(provider, accounts) {
 	const calls = new Map();
-	const reverted = [];
+	let reverted = 0;
 	for (let number = await provider.getBlockNumber(); number > 0; number--) {
 		const { transactions } = await provider.send('eth_getBlockByNumber', [`0x${number.toString(16)}`, true]);
 		for (const { hash, from, input } of transactions) {
 			if (!accounts.has(getAddress(from)) || input === '0x') continue;
-			count(calls, `${getAddress(from)} 0x${input.slice(10, 74)}`);
 			const { status } = await provider.send('eth_getTransactionReceipt', [hash]);
-			if (status !== '0x1') reverted.push(hash);
+			if (status === '0x1') count(calls, `${getAddress(from)} 0x${input.slice(10, 74)}`);
+			else reverted += 1;
 		}
 	}
 	return { calls, reverted };

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { createInstance } from '@zama-fhe/relayer-sdk/node';
 import { AbiCoder, Wallet } from 'ethers';
 import { partyCertificates } from '../../tools/devnet/certificates.mjs';
 import { root } from '../../tools/devnet/network.mjs';
@@ -83,22 +84,40 @@ class Committee {
 		return request;
 	}
 
-	async quiet(request) {
+	// A value for everybody is opened together; for a user each node seals its share alone, and the user needs enough of them.
+	async undecided({ open, closed }, aloneMost) {
 		await sleep(quietMs);
-		assert.deepEqual(await this.counts(request), [0, 0]);
+		const [opened, sealed] = await this.counts({ open, closed });
+		assert.equal(opened, 0);
+		assert.ok(sealed <= aloneMost, `${sealed} shares from ${aloneMost} nodes`);
 	}
 }
 
 // ---- somebody at the port for peers ----
 
-// What a connection comes to: 'closed', or the error's code.
-const ending = (socket, bytes) =>
+// Waits for the end of a connection on which these bytes are said.
+const ended = (socket, bytes) =>
 	new Promise((resolve) => {
-		socket.once('error', ({ code }) => resolve(code));
-		socket.once('close', () => resolve('closed'));
+		socket.on('error', () => {});
+		socket.once('close', resolve);
 		socket.resume();
-		if (bytes) socket.end(bytes);
+		socket.end(bytes);
 	});
+
+// What a server says to a client with this certificate before it hangs up, or before the client does: {heard: bytes}.
+async function greeted(options) {
+	const socket = connectTls(options);
+	let heard = 0;
+	const over = new Promise((resolve) => socket.once('close', resolve));
+	socket.on('error', () => {});
+	socket.on('data', (bytes) => {
+		heard += bytes.length;
+		socket.destroy();
+	});
+	socket.once('secureConnect', () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'));
+	await over;
+	return { heard };
+}
 
 function peerClient(host, port, { ca, cert, key }, name) {
 	const require = createRequire(import.meta.url);
@@ -117,7 +136,7 @@ async function withCommittee(t, body) {
 	const wires = await Wires.lay(parties);
 	try {
 		const wire = { address: (party) => wires.address(party), prefix: (party) => wires.prefix(party) };
-		await withNetwork({ portBase, nodes: parties, wire }, async (parts) => {
+		await withNetwork({ portBase, nodes: parties, wire, relayer: true }, async (parts) => {
 			const committee = new Committee(parts);
 			await committee.prepare();
 			await body(t, committee, wires);
@@ -153,17 +172,34 @@ async function all(t, committee, wires) {
 		const first = await committee.asked(3);
 		wires.pull(2);
 		const second = await committee.ask();
-		await committee.quiet(second);
+		await committee.undecided(second, 4);
 		wires.plug(3);
 		await committee.decided(second);
 		wires.plug(2);
 		for (const request of [first, second]) await committee.answeredBy(4, request);
 	});
 
+	await t.test('a dapp reads by relayer-sdk while one is dead', async () => {
+		await committee.node(4).kill();
+		const instance = await createInstance(devnet.sdk);
+		const [handle] = committee.handles;
+		const { clearValues } = await instance.publicDecrypt([handle]);
+		assert.equal(clearValues[handle], values[0][2]);
+		const { publicKey, privateKey } = instance.generateKeypair();
+		const [start, days, user] = [Math.floor(Date.now() / 1000) - 10, 1, committee.wallet];
+		const { domain, types: { EIP712Domain: _domain, ...types }, message } = instance.createEIP712(publicKey, [exampleContract], start, days);
+		const signature = await user.signTypedData(domain, types, message);
+		const opened = await instance.userDecrypt([{ handle, contractAddress: exampleContract }], privateKey, publicKey, signature, [exampleContract], user.address, start, days);
+		assert.equal(opened[handle], values[0][2]);
+		instance.config.ethersProvider.destroy();
+		await committee.node(4).start();
+	});
+
 	await t.test('two are dead: nothing is decrypted until one comes back', async () => {
 		await Promise.all([committee.node(1).kill(), committee.node(4).kill()]);
 		const request = await committee.ask();
-		await committee.quiet(request);
+		await committee.undecided(request, 2);
+		assert.equal((await committee.relayer.userResponses(request.closed)).reached, false);
 		await committee.node(1).start();
 		await committee.decided(request);
 		await committee.node(4).start();
@@ -172,45 +208,44 @@ async function all(t, committee, wires) {
 
 	await t.test('expired and foreign certificates are refused', async () => {
 		const node = committee.node(4);
-		const good = node.certificates;
+		const [host, port, { ca }, servername] = [wires.address(1), committee.node(1).port('peer'), committee.node(1).certificates, committee.node(1).identity];
 		const hour = 3600 * 1000;
-		const expired = { ...good, ...good.again({ beginMs: Date.now() - 2 * hour, endMs: Date.now() - hour }) };
+		const expired = node.certificates.again({ beginMs: Date.now() - 2 * hour, endMs: Date.now() - hour });
 		const foreign = partyCertificates(node.identity);
-		const requests = [];
-		for (const certificates of [expired, foreign]) {
-			await node.kill();
-			node.installCertificates(certificates, { own: true });
-			await node.start();
-			requests.push(await committee.asked(3));
-		}
-		for (const request of requests) assert.ok((await committee.counts(request)).every((n) => n === 3), 'the one with the wrong certificate has not answered');
-		await node.kill();
-		node.installCertificates(good);
-		await node.start();
-		for (const request of requests) await committee.answeredBy(4, request);
+		const heard = async ({ cert, key }) => (await greeted({ host, port, ca, servername, ALPNProtocols: ['h2'], cert, key })).heard;
+		assert.ok(await heard(node.certificates), 'the right one is let in');
+		for (const [what, identity] of Object.entries({ expired, foreign, stranger: partyCertificates('kms-5.local'), none: {} })) assert.equal(await heard(identity), 0, what);
+
+		// Who has a wrong one itself.
+		const restarted = async (certificates, options) => {
+			node.installCertificates({ ...node.certificates, ...certificates }, options);
+			await node.startCore();
+		};
+		await node.stopCore('SIGKILL');
+		await assert.rejects(restarted(expired, { own: true }), /expired/);
+		await restarted(foreign, { own: true });
+		const request = await committee.asked(3);
+		assert.equal((await committee.counts(request))[0], 3, 'nobody opens anything with a node that shows a foreign certificate');
+		await node.stopCore('SIGKILL');
+		await restarted({}, {});
+		await committee.answeredBy(4, request);
 	});
 
 	await t.test('what is no message is turned away at the port for peers', async () => {
 		const [host, port] = [wires.address(1), committee.node(1).port('peer')];
-		await ending(connectTcp(port, host), randomBytes(4096));
-		const { ca } = committee.node(1).certificates;
-		const unknown = partyCertificates('kms-5.local');
-		for (const identity of [{}, unknown]) {
-			const socket = connectTls({ host, port, ca, servername: committee.node(1).identity, ALPNProtocols: ['h2'], ...identity });
-			assert.notEqual(await ending(socket, Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')), 'OK');
-		}
-		const peer = peerClient(host, port, { ...committee.node(4).certificates, ca }, committee.node(1).identity);
-		assert.equal(await peer.call('SendValue', { tag: randomBytes(40), value: randomBytes(1000) }), 'INVALID_ARGUMENT');
-		assert.equal(await peer.call('SendValue', { tag: randomBytes(40), value: Buffer.alloc(64 << 20) }), 'RESOURCE_EXHAUSTED');
+		await ended(connectTcp(port, host), randomBytes(4096));
+		const peer = peerClient(host, port, { ...committee.node(4).certificates, ca: committee.node(1).certificates.ca }, committee.node(1).identity);
+		assert.equal(await peer.call('SendValue', { tag: randomBytes(40), value: randomBytes(1000) }), 'ABORTED');
+		assert.equal(await peer.call('SendValue', { tag: randomBytes(40), value: Buffer.alloc(65 << 20) }), 'RESOURCE_EXHAUSTED');
 		peer.close();
 		await committee.asked(4);
 	});
 
 	await t.test('one decision for each request, one answer of each node', async () => {
 		const verdict = await judgeCommittee(devnet);
-		t.diagnostic(`${verdict.requests} requests, ${verdict.decisions} decisions, ${verdict.answers} answers`);
-		const { undecided, decidedTwice, answeredTwice, absent, reverted } = verdict;
-		assert.deepEqual({ undecided, decidedTwice, answeredTwice, absent, reverted }, { undecided: [], decidedTwice: [], answeredTwice: [], absent: [], reverted: [] });
+		t.diagnostic(`${verdict.requests} requests, ${verdict.decisions} decisions, ${verdict.answers} answers, ${verdict.reverted} transactions reverted`);
+		const { undecided, decidedTwice, answeredTwice, absent } = verdict;
+		assert.deepEqual({ undecided, decidedTwice, answeredTwice, absent }, { undecided: [], decidedTwice: [], answeredTwice: [], absent: [] });
 	});
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause-Clear
 // X.509 certificates (RFC 5280) for the local network and for tests, made where they are needed: P-256, ECDSA with SHA-256,
 // dates to the second.
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
 // ---- DER ----
 
@@ -45,13 +45,18 @@ function alternativeName(text) {
 	return tlv(kind === 'DNS' ? 0x82 : 0x86, Buffer.from(value));
 }
 
+// An authority and what it issues may have the same name: the key identifiers tell them apart.
+const spki = ({ publicKey }) => publicKey.export({ type: 'spki', format: 'der' });
+const keyId = (keys) => createHash('sha256').update(spki(keys)).digest().subarray(0, 20);
+const identifiers = (keys, issuerKeys) => [extension('2.5.29.14', octets(keyId(keys))), extension('2.5.29.35', sequence(tlv(0x80, keyId(issuerKeys))))];
+
 function certificate({ subject, issuer, keys, issuerKeys, extensions, beginMs, endMs }) {
 	const serial = randomBytes(8);
 	serial[0] = (serial[0] & 0x7f) | 0x40; // positive and of full length
 	const validity = sequence(time(beginMs), time(endMs));
 	const tbs = sequence(
 		tagged(0, tlv(0x02, Buffer.from([2]))), tlv(0x02, serial), ecdsaSha256, name(issuer), validity, name(subject),
-		keys.publicKey.export({ type: 'spki', format: 'der' }), tagged(3, sequence(...extensions)),
+		spki(keys), tagged(3, sequence(...identifiers(keys, issuerKeys), ...extensions)),
 	);
 	return pem('CERTIFICATE', sequence(tbs, ecdsaSha256, bits(sign('sha256', tbs, issuerKeys.privateKey))));
 }

@@ -63,15 +63,11 @@ async function tellRequest(t, devnet, nodes, idHex) {
 	return account;
 }
 
-// How the answers came: of one node its transaction, of several one line for each block.
+// How the answers came to the chain.
 function tellAnswers(t, what, answers, account) {
-	if (answers.length === 1) return t.hop('connector', `sent ${what} with nonce ${account['tx nonce'][0]}`, answers[0]);
-	for (const block of new Set(answers.map((answer) => answer.block))) {
-		const nodes = answers.filter((answer) => answer.block === block).map(({ node }) => node);
-		const [who, text] = nodes.length === 1 ? [`connector ${nodes[0].party}`, ''] : ['connectors', `of ${namesOf(nodes)} `];
-		t.hop(who, `${text}sent ${what}`, { block });
-	}
-	return undefined;
+	if (answers.length === 1) return t.hop('connector', `sent ${what} with nonce ${account['tx nonce'][0]}`, { block: answers[0].block, transaction: answers[0].transaction });
+	const [first, last] = [answers[0].block, answers.at(-1).block];
+	return t.hop('connectors', `of ${namesOf(answers.map(({ node }) => node))} sent ${what}, one each, in block${first === last ? ` ${first}` : `s ${first} to ${last}`}`);
 }
 
 // nodes: those that are to answer.

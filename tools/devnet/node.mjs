@@ -178,6 +178,8 @@ export class KmsNode {
 			kms_operation_from_block_number: 0,
 			ethereum_finality: 'latest',
 			ethereum_tx_required_confirmations: 1,
+			// The answer that completes a quorum costs more than the estimate that was made before the others' were in a block.
+			...(this.network.committee && { gas_multiplier_percent: 200 }),
 			...connectorOptions,
 		};
 		const tables = {
