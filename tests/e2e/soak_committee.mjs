@@ -14,6 +14,7 @@ const atOnce = 12; // requests without a decision
 const pauseMs = { min: 200, spread: 1500 }; // between kills
 const deadMs = { min: 300, spread: 5000 }; // from a kill to the start
 const settleMs = 240000;
+const tellMs = 20000;
 const values = [['uint64', '18446744073709551557', 18446744073709551557n], ['uint8', '251', 251n], ['bool', 'true', 1n]];
 
 const percentile = (numbers, p) => [...numbers].sort((a, b) => a - b)[Math.min(numbers.length - 1, Math.floor((numbers.length * p) / 100))];
@@ -78,6 +79,7 @@ class Killer {
 
 class Load {
 	latencies = { public: [], user: [] };
+	done = 0;
 
 	constructor({ devnet, relayer }) {
 		Object.assign(this, { devnet, relayer });
@@ -91,9 +93,18 @@ class Load {
 		this.entries = this.handles.map((handle) => ({ handle, contract: exampleContract }));
 	}
 
+	// Answered by every node: what they agree on before their first decryption, they agree on together.
+	async first() {
+		const request = await this.relayer.request(this.handles);
+		await waitFor('every node to have answered the first request', async () => (await this.relayer.responseCalls(request)).length === this.devnet.nodes.length, { timeoutMs: settleMs, intervalMs: 500 });
+	}
+
 	// One after the other, the two kinds in turn.
 	async some(n, first) {
-		for (let index = 0; index < n; index++) await ((first + index) % 2 === 0 ? this.#public() : this.#user());
+		for (let index = 0; index < n; index++) {
+			await ((first + index) % 2 === 0 ? this.#public() : this.#user());
+			this.done += 1;
+		}
 	}
 
 	async #public() {
@@ -125,7 +136,7 @@ class Load {
 // What went wrong, as lines; none is what is wanted.
 function faults(verdict, { decryptions, mpc, killer }) {
 	return [
-		verdict.requests !== decryptions && `the chain has ${verdict.requests} requests, ${decryptions} were sent`,
+		verdict.requests !== decryptions + 1 && `the chain has ${verdict.requests} requests, ${decryptions + 1} were sent`,
 		...['undecided', 'decidedTwice', 'answeredTwice', 'absent'].map((what) => verdict[what].length > 0 && `${what}: ${verdict[what].length}, ${verdict[what].slice(0, 3).join('; ')}`),
 		killer.deadAtOnce < mpc && `never more than ${killer.deadAtOnce} nodes were dead at once: ${mpc} were to be`,
 	].filter(Boolean);
@@ -141,10 +152,12 @@ export async function soakCommittee({ nodes, decryptions, seed, portBase }) {
 		const { mpc } = devnet.thresholds;
 		const killer = new Killer(network, random, mpc);
 		await load.prepare(publish);
+		await load.first();
 		const begun = performance.now();
 		killer.start();
+		const telling = setInterval(() => console.log(`  ${((performance.now() - begun) / 1000).toFixed(0)} s: ${load.done} decryptions, ${killer.total} kills, load ${loadavg()[0].toFixed(1)}`), tellMs);
 		const lanes = Array.from({ length: atOnce }, (_, lane) => load.some(Math.floor((decryptions + lane) / atOnce), lane));
-		await Promise.all(lanes).finally(() => killer.stop());
+		await Promise.all(lanes).finally(() => (clearInterval(telling), killer.stop()));
 		const seconds = (performance.now() - begun) / 1000;
 		for (const node of network.nodes) for (const name of ['kms-server', 'kms-connector']) if (!isRunning(node.entry(name))) throw new Error(`${node.named(name)} has ended`);
 
