@@ -79,13 +79,13 @@ async function callsBy(provider, accounts) {
 	const calls = new Map();
 	let reverted = 0;
 	for (let number = await provider.getBlockNumber(); number > 0; number--) {
-		const { transactions } = await provider.send('eth_getBlockByNumber', [`0x${number.toString(16)}`, true]);
-		for (const { hash, from, input } of transactions) {
-			if (!accounts.has(getAddress(from)) || input === '0x') continue;
-			const { status } = await provider.send('eth_getTransactionReceipt', [hash]);
-			if (status === '0x1') count(calls, `${getAddress(from)} 0x${input.slice(10, 74)}`);
+		const at = `0x${number.toString(16)}`;
+		const [{ transactions }, receipts] = await Promise.all([provider.send('eth_getBlockByNumber', [at, true]), provider.send('eth_getBlockReceipts', [at])]);
+		transactions.forEach(({ from, input }, index) => {
+			if (!accounts.has(getAddress(from)) || input === '0x') return;
+			if (receipts[index].status === '0x1') count(calls, `${getAddress(from)} 0x${input.slice(10, 74)}`);
 			else reverted += 1;
-		}
+		});
 	}
 	return { calls, reverted };
 }

@@ -31,7 +31,7 @@ export async function committeeStory(t, network, { devnet, relayer, items, handl
 	const dead = [1, ...nodes.slice(1 - mpc || nodes.length).map(({ party }) => party)];
 	const alive = (gone) => nodes.filter(({ party }) => !gone.includes(party));
 
-	t.section(`${mpc} of ${nodes.length} nodes are dead`);
+	t.section(`${mpc} of ${nodes.length} nodes ${mpc === 1 ? 'is' : 'are'} dead`);
 	await killed(t, network, dead);
 	const without = await decryptOne(t, devnet, relayer, handles, alive(dead));
 	await valuesOf(t, devnet, without, items);

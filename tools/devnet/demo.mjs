@@ -104,7 +104,7 @@ async function encryptAll(t, devnet, coprocessor, relayer, items, keygen) {
 
 async function demo(t, network, items, { dapp, keygen }) {
 	const { committee, nodes, thresholds } = network;
-	const kms = committee ? `${nodes.length} KMS nodes, each a core and a connector; no ${thresholds.mpc} of them know the key` : 'KMS core, connector';
+	const kms = committee ? `${nodes.length} KMS nodes, each a core and a connector; the key is known to ${thresholds.mpc === 1 ? 'none' : `no ${thresholds.mpc}`} of them` : 'KMS core, connector';
 	t.section(`A local network${keygen ? ' that has no FHE key' : ''}: two chains, contracts, object store, ${kms}`);
 	network.report = (line) => t.hop('network', line);
 	const devnet = await network.start();

@@ -36,6 +36,7 @@ const bucket = 'copro-1';
 // Of 3t + 1 nodes t may be dead or lying. One alone is no committee: it has the key itself.
 export const committees = [4, 7, 10, 13];
 const startsAtOnce = 4;
+const epochMs = 300_000; // seconds, where nothing else runs
 
 // As a real network sets them: t + 1 signatures have an honest one among them, 2t + 1 shares are enough beside t wrong ones.
 function thresholdsOf(nodes) {
@@ -273,10 +274,18 @@ export class Network {
 		const { nodes } = this;
 		const [where] = await Promise.all(nodes.map((node) => node.startCore()));
 		this.report(this.committee ? `${nodes.length} kms-servers, of which ${this.thresholds.mpc} may be dead or lying, each on ${where}` : `kms-server (centralised) on ${where}`);
-		await eachOf(nodes, (node) => node.startConnector());
+		const begun = performance.now();
+		await Promise.all([this.committee && this.#epochSetUp(begun), eachOf(nodes, (node) => node.startConnector())]);
 		if (this.separate) return;
 		const ports = nodes.map((node) => node.port('connectorMonitoring'));
 		this.report(this.committee ? `${nodes.length} kms-connectors (listener, worker, sender; SQLite)` : `kms-connector (listener, worker, sender; SQLite) monitored on port ${ports[0]}`);
+	}
+
+	// All of them are needed for that, once.
+	async #epochSetUp(begun) {
+		for (const node of this.nodes)
+			await waitFor(`the first epoch at node ${node.party}`, async () => (await node.epochIsSetUp()) !== false, { entry: node.entry('kms-server'), timeoutMs: epochMs, intervalMs: 200 });
+		this.report(`the nodes have agreed on what their decryptions need, in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 	}
 
 	// ---- what the coprocessor stand-in computes with ----

@@ -146,6 +146,13 @@ export class KmsNode {
 		return port ? `port ${port}` : 'a Unix socket';
 	}
 
+	// Whether it has agreed with the others on what their decryptions need. Undefined where its metrics cannot be asked for.
+	async epochIsSetUp() {
+		if (this.network.wire.prefix(this.party).length > 0) return undefined;
+		const text = await (await fetch(`http://127.0.0.1:${this.port('coreMonitoring')}/metrics`)).text();
+		return /^kms_epochs_pending 0$/m.test(text);
+	}
+
 	async stopCore(signal) {
 		await this.network.kill(this.entry('kms-server'), signal);
 	}
