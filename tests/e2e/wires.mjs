@@ -31,7 +31,7 @@ export class Wires {
 	}
 
 	async #add(party) {
-		const holder = spawn('unshare', ['-n', 'sleep', 'infinity'], { stdio: 'ignore' });
+		const holder = spawn('unshare', ['-n', 'sleep', '900'], { stdio: 'ignore' });
 		this.#holders.set(party, holder);
 		const own = `/proc/${holder.pid}/ns/net`;
 		for (let tries = 0; ; tries++) {
