@@ -175,7 +175,10 @@ int main(void)
 	print("masked shares of 16 blocks, masks included", shares, "");
 	print("opening 16 blocks from 9 shares", open, "");
 	print("opening from 13 shares, 4 of them wrong", correct, "");
-	print("all of it, nobody lying", sum, "aim: 400 us");
+	print("all of it, nobody lying", sum, "");
+	printf("figure: one core of 13 nodes, a FheUint64: masks, dot products, opening; "
+	       "target <= 0.40 ms; measured %.2f ms\n",
+	       sum[ROUNDS / 2] / 1e3);
 	node_free(&node);
 	return 0;
 }

@@ -4,7 +4,7 @@
 # shellcheck source=tools/dev/common.sh
 . "$CLAVIGER_ROOT/tools/dev/common.sh"
 
-names=(audit crypto fhe crs listener mpc net store connector build)
+names=(audit crypto fhe crs listener mpc net store connector core build)
 minutes=1
 given=()
 while [ $# -gt 0 ]; do
@@ -50,6 +50,10 @@ if wanted connector; then
 	build_contracts
 	printf '\n== connector\n'
 	node "$root/tests/bench/connector.mjs" --minutes "$minutes"
+fi
+if wanted core; then
+	printf '\n== core\n'
+	node "$root/tests/bench/core.mjs"
 fi
 if wanted build; then
 	printf '\n== build\n'

@@ -122,11 +122,9 @@ export class Network {
 	// Starts everything; on failure stops what it had started. Returns what devnet.json says.
 	async start() {
 		this.stopped = false;
-		rmSync(this.dir, { recursive: true, force: true });
-		for (const part of ['log', 'config', 'objects', ...this.nodes.map(({ party }) => `node-${party}`)]) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
 		try {
-			await this.#freePorts();
-			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.#makeKeys()]);
+			await this.makeFolders();
+			await Promise.all([...['gateway', ...this.hostNames].map((name) => this.#startChain(name)), this.#startObjectStore(), this.makeKeys()]);
 			await this.#deploy();
 			if (!this.automine) await this.#mineBySecond();
 			const nodes = this.#startNodes();
@@ -152,6 +150,13 @@ export class Network {
 		const entry = start(name, program, args, { log: this.path('log', `${name}.log`), ...options });
 		this.processes.push(entry);
 		return entry;
+	}
+
+	// Empty ones, after a look whether the ports are free.
+	async makeFolders() {
+		rmSync(this.dir, { recursive: true, force: true });
+		for (const part of ['log', 'config', 'objects', ...this.nodes.map(({ party }) => `node-${party}`)]) mkdirSync(this.path(part), { recursive: true, mode: 0o700 });
+		await this.#freePorts();
 	}
 
 	async #freePorts() {
@@ -190,7 +195,7 @@ export class Network {
 	}
 
 	// Signing keys, and the FHE key on the chain later or by the dealer (the one thing here that no operator does).
-	async #makeKeys() {
+	async makeKeys() {
 		await eachOf(this.nodes, (node) => node.makeKeys());
 		const key = this.keygen ? 'no FHE key yet' : await this.#dealKey();
 		const [{ signer }] = this.nodes;
