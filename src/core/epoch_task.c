@@ -101,8 +101,6 @@ static void on_done(struct epoch_task *t, enum err e)
 	t->stage = EPOCH_WORD_DONE;
 	committees_epoch_ready(t->setup->o.committee, t->record.id, t->prss);
 	t->prss = NULL;
-	/* Hundreds of megabytes went through the heap; they must not set the size of the node. */
-	(void)malloc_trim(0);
 	say(t, "An epoch is set up", ERR_OK, "");
 }
 
@@ -160,6 +158,9 @@ static void attempt_over(void *ctx, enum err e)
 	if (e == ERR_OK)
 		e = mpc_prss_init_result(t->init, &t->prss);
 	attempt_drop(t);
+	/* Hundreds of megabytes went through the heap; they must not set the size of the node, even
+	 * if the attempt failed and the next one waits for who is missing. */
+	(void)malloc_trim(0);
 	if (e == ERR_OK) {
 		keep_begin(t, false);
 		return;
