@@ -3,6 +3,7 @@
  * Sessions that run: the protocol gets what comes in, and the time. After its end a run stays as
  * long as somebody may still need what it said.
  */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "core/peer_internal.h"
@@ -83,7 +84,12 @@ static void over_tidy(struct peer_net *net)
 
 static void on_linger(void *ctx)
 {
-	over_tidy(ctx);
+	struct peer_net *net = ctx;
+
+	over_tidy(net);
+	/* What was said in a burst is gone, and must not set the size of the idle node. */
+	if (!net->over.first)
+		(void)malloc_trim(0);
 }
 
 /* Nobody is told any more: it lingers if it has something to say. */
