@@ -23,7 +23,7 @@ struct parked_session {
 
 struct completed {
 	struct peer_node node;
-	struct completed *next; /* by age */
+	struct completed *next, *prev; /* by age */
 	int64_t until_ms;
 };
 
@@ -211,13 +211,10 @@ void peer_parked_forget(struct peer_net *net, const struct peer *from)
 
 /* ---- after ---- */
 
-static void completed_drop_first(struct peer_net *net)
+static void completed_drop(struct peer_net *net, struct completed *c)
 {
-	struct completed *c = net->completed_first;
-
-	net->completed_first = c->next;
-	if (!c->next)
-		net->completed_last = NULL;
+	*(c->prev ? &c->prev->next : &net->completed_first) = c->next;
+	*(c->next ? &c->next->prev : &net->completed_last) = c->prev;
 	peer_table_remove(&net->completed, &c->node);
 	free(c);
 }
@@ -230,7 +227,7 @@ void peer_completed_add(struct peer_net *net, const struct mpc_session_id *id)
 
 	while (net->completed_first &&
 	       (net->completed_first->until_ms <= now || net->completed.n >= PEER_COMPLETED_MAX))
-		completed_drop_first(net);
+		completed_drop(net, net->completed_first);
 	if (peer_table_find(&net->completed, id))
 		return;
 	c = calloc(1, sizeof(*c));
@@ -242,24 +239,17 @@ void peer_completed_add(struct peer_net *net, const struct mpc_session_id *id)
 		free(c);
 		return;
 	}
-	*(net->completed_last ? &net->completed_last->next : &net->completed_first) = c;
+	c->prev = net->completed_last;
+	*(c->prev ? &c->prev->next : &net->completed_first) = c;
 	net->completed_last = c;
 }
 
 void peer_completed_remove(struct peer_net *net, const struct mpc_session_id *id)
 {
-	struct completed *before = NULL;
+	struct peer_node *node = peer_table_find(&net->completed, id);
 
-	for (struct completed *c = net->completed_first; c; before = c, c = c->next) {
-		if (memcmp(c->node.id.le, id->le, sizeof(id->le)) != 0)
-			continue;
-		*(before ? &before->next : &net->completed_first) = c->next;
-		if (net->completed_last == c)
-			net->completed_last = before;
-		peer_table_remove(&net->completed, &c->node);
-		free(c);
-		return;
-	}
+	if (node)
+		completed_drop(net, CONTAINER_OF(node, struct completed, node));
 }
 
 bool peer_is_completed(struct peer_net *net, const struct mpc_session_id *id)
@@ -272,6 +262,6 @@ bool peer_is_completed(struct peer_net *net, const struct mpc_session_id *id)
 void peer_completed_free(struct peer_net *net)
 {
 	while (net->completed_first)
-		completed_drop_first(net);
+		completed_drop(net, net->completed_first);
 	peer_table_free(&net->completed);
 }
