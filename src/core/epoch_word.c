@@ -5,8 +5,18 @@
 
 enum {
 	/* Of a number that a peer says: it is added to. */
-	ATTEMPTS_MAX = 1 << 30
+	ATTEMPTS_MAX = 1 << 30,
+	/* How far we go at once for what others say. Numbers that nodes came to honestly lie close
+	 * together; a single lie must not take us to where no further number can be said. */
+	ATTEMPTS_STEP = 16
 };
+
+static uint64_t step_towards(const struct epoch_word *mine, uint64_t attempt)
+{
+	uint64_t most = mine->attempt + ATTEMPTS_STEP;
+
+	return attempt < most ? attempt : most;
+}
 
 /* Will it never be PREPARED `attempt`, or no more? Then the first that it could be. */
 static bool is_past(const struct epoch_word *w, uint64_t attempt, uint64_t *first)
@@ -57,7 +67,7 @@ static enum epoch_action decide_trying(const struct epoch_word *mine,
 		if (others[i].stage == EPOCH_WORD_DONE)
 			return EPOCH_STRANDED;
 	if (k > mine->attempt) {
-		*ret_attempt = k;
+		*ret_attempt = step_towards(mine, k);
 		return EPOCH_RAISE;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -106,6 +116,7 @@ enum epoch_action epoch_decide(const struct epoch_word *mine, const struct epoch
 	*ret_attempt = mine->attempt + 1;
 	for (size_t i = 0; i < n; i++)
 		past |= is_past(&others[i], mine->attempt, ret_attempt);
+	*ret_attempt = step_towards(mine, *ret_attempt);
 	return past ? EPOCH_LEAVE : EPOCH_WAIT;
 }
 

@@ -21,7 +21,8 @@
  * Why it ends: while all nodes are there, all come to the highest number that one of them says,
  * and begin it within the time between two questions. All n must be there, as who is absent has no
  * part of the epoch. A node that lies can prevent the end, or keep others from a part; it is named
- * in the log, and learns nothing.
+ * in the log, and learns nothing. When it lies no more it ends: a high number that it said is
+ * followed in small steps, so that numbers are not used up.
  */
 #ifndef CORE_EPOCH_WORD_H
 #define CORE_EPOCH_WORD_H

@@ -180,6 +180,38 @@ static void test_agreement(void **state)
 	}
 }
 
+/* One lie must not use the numbers up: what comes after them could not be said any more. */
+static void test_liar_with_high_numbers(void **state)
+{
+	(void)state;
+	static const enum epoch_stage LIES[] = {EPOCH_WORD_TRYING, EPOCH_WORD_RUNNING,
+						EPOCH_WORD_PREPARED};
+
+	for (size_t lie = 0; lie < ARRAY_LEN(LIES); lie++) {
+		struct epoch_word mine = {EPOCH_WORD_TRYING, 0};
+		struct epoch_word others[3] = {{EPOCH_WORD_TRYING, 0},
+					       {EPOCH_WORD_TRYING, 0},
+					       {LIES[lie], UINT64_C(1) << 30}};
+		uint8_t text[EPOCH_ANSWER_SIZE];
+
+		/* An hour of questions; every other one finds us in an attempt. */
+		for (int i = 0; i < 3600; i++) {
+			uint64_t attempt = 0;
+			enum epoch_action action;
+
+			mine.stage = i % 2 ? EPOCH_WORD_RUNNING : EPOCH_WORD_TRYING;
+			action = epoch_decide(&mine, others, 3, &attempt);
+			assert_true(action == EPOCH_RAISE || action == EPOCH_LEAVE);
+			assert_true(attempt > mine.attempt);
+			mine = (struct epoch_word){EPOCH_WORD_TRYING, attempt};
+			others[0] = others[1] = mine;
+		}
+		mine.attempt += 1000000;
+		epoch_answer_write(text, &mine);
+		assert_int_equal(epoch_answer_read(BYTES_OF(text)).stage, EPOCH_WORD_TRYING);
+	}
+}
+
 static void test_wire(void **state)
 {
 	(void)state;
@@ -216,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_agreement),
+		cmocka_unit_test(test_liar_with_high_numbers),
 		cmocka_unit_test(test_wire),
 	};
 
