@@ -124,7 +124,8 @@
 	X(PEER_PARKED_MS, 900000, "how long they are kept for a session that does not begin")      \
 	X(PEER_COMPLETED_MAX, 65536, "sessions that are known to be over")                         \
 	X(PEER_COMPLETED_MS, 86400000, "how long they are")                                        \
-	X(PEER_LINGER_MS, 60000, "how long a message is sent after its session's end")             \
+	X(PEER_LINGER_MS, 3600000, "how long words are kept after their session's end")            \
+	X(PEER_SYNC_LINGER_MS, 60000, "and where each round had its time")                         \
 	X(PEER_QUEUE_BYTES_MAX, 128 << 20, "bytes that wait for a peer")                           \
 	X(PEER_SPARE_BYTES_MAX, 8 << 20, "of messages that it has, or of sessions that are over")  \
 	X(PEER_FLYING_MAX, 64, "messages on their way to a peer at once")                          \

@@ -129,11 +129,11 @@
 	{.path = "threshold.core_to_core_net.linger_secs",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, threshold.linger_s),
-	 .def = "120",
+	 .def = "3600",
 	 .min = 1,
-	 .max = 3600,
-	 .doc = "How many seconds after the end of a session its words are kept for who is late or "
-		"was restarted."},
+	 .max = 86400,
+	 .doc = "How many seconds after the end of a decryption its words are kept for who is late "
+		"or was restarted; the oldest go first when they are many."},
 	{.path = "threshold.core_to_core_net.max_opened_inactive_sessions_per_party",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, threshold.parked_sessions),

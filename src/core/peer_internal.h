@@ -65,6 +65,7 @@ struct peer {
 	int64_t retry_ms;  /* no try before */
 	struct timer timer;
 	bool reached;
+	bool lost;        /* words of it were thrown away before their session began here */
 	int64_t heard_ms; /* -1: never */
 
 	size_t parked_sessions; /* not begun here, with messages of this peer */
@@ -86,6 +87,7 @@ struct peer_run {
 	peer_done_fn *done;
 	void *ctx;
 	enum err err;
+	bool synchronous; /* over: its last round was */
 	int64_t start_ms, heard_ms, over_ms;
 	struct timer timer; /* of the round; then for `done` */
 	size_t parked[MPC_PARTIES_MAX];

@@ -9,10 +9,12 @@
  * message must be that name.
  *
  *  - A message is sent until its receiver has it, with back-off, over as many connections as that
- *    takes, while the session may need it: until `linger_ms` after its end. Sending twice is
- *    harmless. A peer that begins a session anew (it was restarted) gets ours again.
+ *    takes, while the session may need it: until `linger_ms` after its end, or
+ *    PEER_SYNC_LINGER_MS if its last round was a synchronous one. Sending twice is harmless. A
+ *    peer that begins a session anew (it was restarted) gets ours again.
  *  - A message for a session that has not begun here is kept: so many sessions and bytes of a peer,
- *    for `parked_ms`. One for a session that is over is answered so, for `completed_ms`.
+ *    for `parked_ms` since the last of the peers joined. One for a session that is over is answered
+ *    so, for `completed_ms`.
  *  - What waits for a peer is bounded, and what a peer makes us keep; nobody else's share is used.
  *  - Deadlines are on the loop's monotonic clock.
  *
@@ -47,7 +49,7 @@ struct peer_net_options {
 
 	/* 0 = the value of base/limits.h (PEER_...) */
 	int64_t first_retry_ms, retry_cap_ms; /* between two tries to reach a peer */
-	int64_t linger_ms;                    /* after a session's end, for who is late */
+	int64_t linger_ms;                    /* after a session's end, for who was away */
 	int64_t parked_ms;                    /* a session that does not begin here */
 	int64_t completed_ms;                 /* how long its id is known to be over */
 	int64_t call_ms;                      /* one try of one message */

@@ -10,6 +10,7 @@
 
 static void on_time(void *ctx);
 static void on_linger(void *ctx);
+static void on_short_linger(void *ctx);
 
 /* ---- lists ---- */
 
@@ -100,6 +101,17 @@ static void run_settle(struct peer_run *run)
 	run->done = NULL;
 	if (run->outs_n == 0)
 		run_free(run);
+	else if (run->synchronous) /* its rounds are past: only who is a little late needs it */
+		clock_timer_set(net->clock, &run->timer, PEER_SYNC_LINGER_MS, on_short_linger, run);
+	over_tidy(net);
+}
+
+static void on_short_linger(void *ctx)
+{
+	struct peer_run *run = ctx;
+	struct peer_net *net = run->net;
+
+	run_free(run);
 	over_tidy(net);
 }
 
@@ -120,6 +132,7 @@ static void run_end(struct peer_run *run, enum err e)
 	struct peer_net *net = run->net;
 
 	list_remove(&net->active, run);
+	run->synchronous = mpc_session_synchronous(run->session);
 	mpc_session_free(run->session);
 	run->session = NULL;
 	list_append(&net->over, run);
@@ -209,6 +222,22 @@ static enum err run_check(struct peer_net *net, const struct peer_run_options *o
 	return net->active.n < PEER_RUNS_MAX ? ERR_OK : ERR_BUSY;
 }
 
+/*
+ * What a peer had said of this session may have come too early and be gone. A new connection tells
+ * it so, as if we had been restarted: it sends the words of the session once more.
+ */
+static void lost_ask(struct peer_run *run)
+{
+	for (unsigned i = 0; i < run->group.n; i++) {
+		struct peer *p = run->party[i];
+
+		if (p && p->lost) {
+			p->lost = false;
+			channel_grpc_renew(p->channel);
+		}
+	}
+}
+
 enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 		      const struct peer_run_options *o)
 {
@@ -241,6 +270,7 @@ enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 		return e;
 	}
 	list_append(&net->active, run);
+	lost_ask(run);
 	e = peer_unpark(net, &o->session, on_parked, run);
 	if (e == ERR_OK)
 		e = mpc_session_start(run->session);
@@ -255,6 +285,18 @@ enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 }
 
 /* ---- what comes ---- */
+
+/* Only what the round waited for is a reason to wait on: a peer can always say something. */
+static enum err receive(struct peer_run *run, unsigned party, const struct peer_message *m)
+{
+	uint64_t round = mpc_session_round(run->session);
+	mpc_set silent = mpc_session_silent(run->session);
+	enum err e = mpc_session_receive(run->session, party, m->round, m->value);
+
+	if (mpc_session_round(run->session) != round || mpc_session_silent(run->session) != silent)
+		run->heard_ms = peer_now_ms(run->net);
+	return e;
+}
 
 enum err peer_run_receive(enum peer_status *ret, struct peer_run *run, struct peer *from,
 			  const struct peer_message *m, int64_t since_ms)
@@ -273,8 +315,7 @@ enum err peer_run_receive(enum peer_status *ret, struct peer_run *run, struct pe
 	if (m->round > mpc_session_round(run->session) &&
 	    from->parked_bytes + m->value.n > PEER_PARKED_BYTES_MAX)
 		return ERR_BUSY;
-	run->heard_ms = peer_now_ms(run->net);
-	e = mpc_session_receive(run->session, party, m->round, m->value);
+	e = receive(run, party, m);
 	parked_count_all(run);
 	peer_out_again(run, party, since_ms);
 	run_on(run, e);

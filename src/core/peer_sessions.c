@@ -47,10 +47,24 @@ static void message_free(struct peer_net *net, struct parked_message *m)
 	free(m);
 }
 
-static void session_free(struct peer_net *net, struct parked_session *s)
+static void session_append(struct peer_net *net, struct parked_session *s)
+{
+	s->until_ms = peer_now_ms(net) + net->opt.parked_ms;
+	s->next = NULL;
+	s->prev = net->parked_last;
+	*(s->prev ? &s->prev->next : &net->parked_first) = s;
+	net->parked_last = s;
+}
+
+static void session_unlink(struct peer_net *net, struct parked_session *s)
 {
 	*(s->prev ? &s->prev->next : &net->parked_first) = s->next;
 	*(s->next ? &s->next->prev : &net->parked_last) = s->prev;
+}
+
+static void session_free(struct peer_net *net, struct parked_session *s)
+{
+	session_unlink(net, s);
 	peer_table_remove(&net->parked, &s->node);
 	while (s->first) {
 		struct parked_message *m = s->first;
@@ -84,6 +98,8 @@ static void on_parked_time(void *ctx)
 
 	while (net->parked_first && net->parked_first->until_ms <= now) {
 		net->counts.parked_expired++;
+		for (const struct parked_message *m = net->parked_first->first; m; m = m->next)
+			m->from->lost = true;
 		session_free(net, net->parked_first);
 	}
 	timer_arm(net);
@@ -100,10 +116,7 @@ static struct parked_session *session_new(struct peer_net *net, const struct mpc
 		free(s);
 		return NULL;
 	}
-	s->until_ms = peer_now_ms(net) + net->opt.parked_ms;
-	s->prev = net->parked_last;
-	*(s->prev ? &s->prev->next : &net->parked_first) = s;
-	net->parked_last = s;
+	session_append(net, s);
 	if (net->parked_first == s)
 		timer_arm(net);
 	return s;
@@ -149,8 +162,14 @@ enum err peer_park(struct peer_net *net, struct peer *from, const struct peer_me
 	if ((!known && from->parked_sessions >= net->opt.parked_sessions) ||
 	    from->parked_bytes + m->value.n > PEER_PARKED_BYTES_MAX)
 		return ERR_BUSY;
-	if (!s)
+	if (!s) {
 		s = session_new(net, &m->session);
+	} else if (!known) {
+		/* Its time begins with the last who joins: who spoke first, long before the others,
+		 * must not have their words thrown away with its own. */
+		session_unlink(net, s);
+		session_append(net, s);
+	}
 	if (!s)
 		return ERR_NOMEM;
 	e = message_add(net, s, from, m);

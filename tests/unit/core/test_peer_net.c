@@ -186,6 +186,67 @@ static void test_parked_expires(void **state)
 	w->node[0].run = NULL;
 }
 
+/*
+ * A liar speaks of a session long before it is one: its word must not take the others' along when
+ * its time is up.
+ */
+static void test_parked_by_a_liar_first(void **state)
+{
+	struct world *w = *state;
+	struct world_client liar;
+	int64_t begin_ms;
+
+	world_node_stop(w, 3);
+	world_node_stop(w, 4);
+	w->options.parked_ms = 3000;
+	world_node_start(w, 3);
+	world_client_make(&liar, w, "p4.test", 3);
+	world_client_say(&liar, "p4.test", world_session(11), 1, BYTES_LIT("early"));
+	world_client_wait(&liar);
+	begin_ms = clock_mono_ms(loop_clock(w->loop));
+	run_for(w->loop, 2000);
+	world_open(w, 1, world_session(11), false);
+	world_open(w, 2, world_session(11), false);
+	while (clock_mono_ms(loop_clock(w->loop)) < begin_ms + 3200)
+		run_for(w->loop, 20);
+	assert_int_equal(counts(w, 3).parked_sessions, 1);
+	assert_int_equal(counts(w, 3).parked_expired, 0);
+	world_open(w, 3, world_session(11), false);
+	world_wait(w, 20000);
+	for (unsigned p = 1; p <= 3; p++)
+		assert_true(world_opened(w, p));
+	world_client_free(&liar);
+}
+
+/* What was thrown away because it came too early is had again. */
+static void test_parked_expires_and_begins(void **state)
+{
+	struct world *w = *state;
+	uint64_t parked;
+
+	world_node_stop(w, 3);
+	world_node_stop(w, 4);
+	w->options.parked_ms = 50;
+	world_node_start(w, 3);
+	/* Its connections to the others are older than what follows. */
+	for (unsigned p = 1; p <= 3; p++)
+		world_open(w, p, world_session(13), false);
+	world_wait(w, 20000);
+	parked = counts(w, 3).parked;
+	world_open(w, 1, world_session(12), false);
+	world_open(w, 2, world_session(12), false);
+	for (int i = 0; i < 2000 && counts(w, 3).parked < parked + 2; i++)
+		run_for(w->loop, 5);
+	for (int i = 0; i < 2000 && counts(w, 3).parked_sessions > 0; i++)
+		run_for(w->loop, 5);
+	assert_true(counts(w, 3).parked_expired > 0);
+	world_open(w, 3, world_session(12), false);
+	world_wait(w, 20000);
+	for (unsigned p = 1; p <= 3; p++)
+		assert_true(world_opened(w, p));
+	assert_true(counts(w, 1).resent + counts(w, 2).resent >= 2);
+}
+
 /* One is not there at all: the others do not notice; when it comes it gets everything. */
 static void test_absent_one_catches_up(void **state)
 {
@@ -317,6 +378,8 @@ static void test_metrics(void **state)
 	for (unsigned p = 1; p <= 4; p++)
 		world_open(w, p, world_session(11), true);
 	world_wait(w, 20000);
+	for (int i = 0; i < 2000 && counts(w, 1).sent < 3; i++) /* it may hear before it is told */
+		run_for(w->loop, 5);
 	assert_int_equal(peer_net_metrics_print(&out, w->node[0].net, "kms_"), ERR_OK);
 	assert_int_equal(buf_cstr(&out, &text), ERR_OK);
 	assert_non_null(strstr(text, "\nkms_peer_received_total 3\n"));
@@ -339,6 +402,8 @@ int main(void)
 		WORLD_TEST(test_plain_text_is_local),
 		WORLD_TEST(test_parked),
 		WORLD_TEST(test_parked_expires),
+		WORLD_TEST(test_parked_by_a_liar_first),
+		WORLD_TEST(test_parked_expires_and_begins),
 		WORLD_TEST(test_absent_one_catches_up),
 		WORLD_TEST(test_deadline),
 		WORLD_TEST(test_idle_and_drop),
