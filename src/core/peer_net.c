@@ -35,6 +35,7 @@ static struct peer_net_options options_fill(const struct peer_net_options *from)
 	return o;
 }
 
+/* Without TLS: on the loopback only. */
 static enum err way_check(const char *host_and_port, struct err_note *note)
 {
 	enum channel_grpc_way way;
@@ -133,11 +134,23 @@ struct peer *peer_find(struct peer_net *net, const char *identity)
 	return p;
 }
 
+enum {
+	URL_SIZE = MPC_NAME_SIZE + 32
+};
+
+static void url_make(char url[URL_SIZE], const struct peer_net *net,
+		     const struct mpc_context_party *party)
+{
+	bool v6 = strchr(party->host, ':') != NULL;
+
+	(void)snprintf(url, URL_SIZE, "%s://%s%s%s:%u", net->tls ? "https" : "http", v6 ? "[" : "",
+		       party->host, v6 ? "]" : "", party->port);
+}
+
 static enum err channel_make(struct channel **ret, struct peer_net *net,
 			     const struct mpc_context_party *party, struct err_note *note)
 {
-	bool v6 = strchr(party->host, ':') != NULL;
-	char url[MPC_NAME_SIZE + 32];
+	char url[URL_SIZE];
 	const struct channel_grpc_options options = {
 		.url = url,
 		.tls = net->tls,
@@ -146,8 +159,7 @@ static enum err channel_make(struct channel **ret, struct peer_net *net,
 		.keepalive_timeout_ms = PEER_KEEPALIVE_MS,
 	};
 
-	(void)snprintf(url, sizeof(url), "%s://%s%s%s:%u", net->tls ? "https" : "http",
-		       v6 ? "[" : "", party->host, v6 ? "]" : "", party->port);
+	url_make(url, net, party);
 	return channel_grpc_open(ret, net->loop, &options, note);
 }
 
@@ -318,7 +330,8 @@ static enum err party_check(const struct peer_net *net, const struct mpc_context
 			    struct err_note *note)
 {
 	const struct mpc_context_party *party = &c->party[i - 1];
-	char place[MPC_NAME_SIZE + 16];
+	enum channel_grpc_way way;
+	char url[URL_SIZE];
 
 	if (!tls_identity_is_sound(party->identity) || !party->host[0] || party->port < 1 ||
 	    party->port > 65535)
@@ -331,10 +344,13 @@ static enum err party_check(const struct peer_net *net, const struct mpc_context
 		return err_say(note, ERR_CONFIG_VALUE,
 			       "party %u is we, \"%.80s\", and our certificate says \"%.80s\"", i,
 			       party->identity, tls_common_name(net->tls));
-	if (net->tls)
-		return ERR_OK;
-	(void)snprintf(place, sizeof(place), "%s:%u", party->host, party->port);
-	return way_check(place, note);
+	url_make(url, net, party);
+	TRY(channel_grpc_url_way(&way, url, note));
+	return net->tls || way == CHANNEL_GRPC_LOOPBACK
+		       ? ERR_OK
+		       : err_say(note, ERR_CONFIG_VALUE,
+				 "party %u, %.80s: without TLS peers are on the loopback only", i,
+				 url);
 }
 
 static enum err context_check(const struct peer_net *net, const struct mpc_context *c,
