@@ -29,6 +29,14 @@ enum out_state {
 	OUT_STATES
 };
 
+/* A gRPC message, of one word to all: kept once, however many peers it goes to. */
+struct peer_body {
+	unsigned users;
+	uint64_t round;
+	size_t value_n; /* stands at the end of it */
+	struct buf b;
+};
+
 struct peer_out {
 	struct peer_out *next, *prev;
 	struct peer_out *next_of_run; /* of the same run to the same peer */
@@ -36,11 +44,12 @@ struct peer_out {
 	struct peer_run *run;
 	unsigned party;
 	enum out_state state;
-	bool keep;        /* after delivery: who begins an asynchronous round anew may need it */
-	struct buf body;  /* the gRPC message */
+	bool keep; /* after delivery: who begins an asynchronous round anew may need it */
+	struct peer_body *body;
 	int64_t attempts; /* that the peer answered with an error */
 	int64_t due_ms;   /* OUT_DELAYED */
-	int64_t delivered_ms; /* OUT_KEPT */
+	int64_t sent_ms;  /* the last time; the peer had it later, if at all */
+	bool again;       /* OUT_FLYING: once more after that */
 	struct rpc_ticket ticket;
 };
 

@@ -26,7 +26,7 @@ static void list_remove(struct peer_out *o)
 	*(o->prev ? &o->prev->next : &l->first) = o->next;
 	*(o->next ? &o->next->prev : &l->last) = o->prev;
 	l->n--;
-	l->bytes -= o->body.n;
+	l->bytes -= o->body->b.n;
 }
 
 static void list_append(struct peer_out *o, enum out_state state)
@@ -39,13 +39,64 @@ static void list_append(struct peer_out *o, enum out_state state)
 	*(l->last ? &l->last->next : &l->first) = o;
 	l->last = o;
 	l->n++;
-	l->bytes += o->body.n;
+	l->bytes += o->body->b.n;
 }
 
 static void list_move(struct peer_out *o, enum out_state state)
 {
 	list_remove(o);
 	list_append(o, state);
+}
+
+/* ---- bodies ---- */
+
+static void body_release(struct peer_body *body)
+{
+	if (--body->users > 0)
+		return;
+	buf_wipe(&body->b);
+	free(body);
+}
+
+/* What another peer was just told in this round, if it is the same: masked words, on their way out.
+ */
+static struct peer_body *body_find(const struct peer_run *run, uint64_t round, struct bytes value)
+{
+	for (unsigned i = 0; i < run->group.n; i++) {
+		struct peer_body *body = run->out[i] ? run->out[i]->body : NULL;
+		struct bytes said;
+
+		if (!body || body->round != round || body->value_n != value.n)
+			continue;
+		said = bytes_sub(buf_view(&body->b), body->b.n - value.n, value.n);
+		if (!bytes_eq_var(said, value))
+			return NULL;
+		body->users++;
+		return body;
+	}
+	return NULL;
+}
+
+static enum err body_new(struct peer_body **ret, const struct peer_message *m)
+{
+	struct peer_body *body = calloc(1, sizeof(*body));
+	enum err e;
+
+	if (!body)
+		return ERR_NOMEM;
+	body->users = 1;
+	body->round = m->round;
+	body->value_n = m->value.n;
+	body->b = buf_make(m->value.n + PEER_WIRE_EXTRA);
+	e = buf_reserve(&body->b, body->b.size_max); /* in one piece: no copies of shares */
+	if (e == ERR_OK)
+		e = peer_wire_write(&body->b, m);
+	if (e != ERR_OK) {
+		body_release(body);
+		return e;
+	}
+	*ret = body;
+	return ERR_OK;
 }
 
 static enum out_state state_to_send(const struct peer_out *o)
@@ -65,7 +116,7 @@ static void out_free(struct peer_out *o)
 	list_remove(o);
 	if (o->state == OUT_FLYING)
 		channel_cancel(o->peer->channel, o->ticket);
-	buf_wipe(&o->body);
+	body_release(o->body);
 	free(o);
 }
 
@@ -128,13 +179,13 @@ static void out_taken(struct peer_out *o, enum peer_status status)
 
 	peer_succeeded(p);
 	net->counts.sent++;
-	net->counts.sent_bytes += o->body.n;
-	if (status == PEER_COMPLETED) {
-		peer_out_drop(o->run, o->party);
-	} else if (o->keep) {
-		o->delivered_ms = peer_now_ms(net);
-		list_move(o, OUT_KEPT);
+	net->counts.sent_bytes += o->body->b.n;
+	if (o->keep) { /* also if it says COMPLETED: it may be killed before it has stored that */
+		list_move(o, o->again ? state_to_send(o) : OUT_KEPT);
+		o->again = false;
 		spare_limit(p);
+	} else if (status == PEER_COMPLETED) {
+		peer_out_drop(o->run, o->party);
 	} else {
 		out_free(o);
 	}
@@ -180,7 +231,7 @@ static bool out_send(struct peer_out *o)
 {
 	struct peer *p = o->peer;
 	const struct rpc_call call = {.path = PEER_PATH_SEND,
-				      .message = buf_view(&o->body),
+				      .message = buf_view(&o->body->b),
 				      .timeout_ms = p->net->opt.call_ms,
 				      .reply_max = REPLY_MAX};
 
@@ -188,6 +239,7 @@ static bool out_send(struct peer_out *o)
 		peer_failed(p, "no call can be made");
 		return false;
 	}
+	o->sent_ms = peer_now_ms(p->net);
 	list_move(o, OUT_FLYING);
 	return true;
 }
@@ -200,7 +252,7 @@ static bool has_room(const struct peer *p, const struct peer_out *o)
 	if (flying->n == 0)
 		return true;
 	return p->failures == 0 && flying->n < PEER_FLYING_MAX &&
-	       flying->bytes + o->body.n <= PEER_FLYING_BYTES_MAX;
+	       flying->bytes + o->body->b.n <= PEER_FLYING_BYTES_MAX;
 }
 
 static void timer_arm(struct peer *p, int64_t now)
@@ -289,12 +341,10 @@ enum err peer_out_add(struct peer_run *run, unsigned party, const char *sender, 
 	if (!o)
 		return ERR_NOMEM;
 	(void)snprintf(m.sender, sizeof(m.sender), "%s", sender);
-	o->body = buf_make(value.n + PEER_WIRE_EXTRA);
-	e = buf_reserve(&o->body, o->body.size_max); /* in one piece: no copies of shares */
-	if (e == ERR_OK)
-		e = peer_wire_write(&o->body, &m);
+	/* What is kept is what everybody is told alike; the rest goes soon. */
+	o->body = keep ? body_find(run, round, value) : NULL;
+	e = o->body ? ERR_OK : body_new(&o->body, &m);
 	if (e != ERR_OK) {
-		buf_wipe(&o->body);
 		free(o);
 		return e;
 	}
@@ -339,12 +389,17 @@ void peer_out_again(struct peer_run *run, unsigned party, int64_t since_ms)
 {
 	bool any = false;
 
-	for (struct peer_out *o = run->out[party - 1]; o; o = o->next_of_run)
-		if (o->state == OUT_KEPT && o->delivered_ms <= since_ms) {
+	for (struct peer_out *o = run->out[party - 1]; o; o = o->next_of_run) {
+		if (!o->keep || o->sent_ms > since_ms)
+			continue;
+		if (o->state == OUT_KEPT) {
 			run->net->counts.resent++;
 			list_move(o, state_to_send(o));
 			any = true;
+		} else if (o->state == OUT_FLYING) {
+			o->again = true; /* its answer may be of the process that is gone */
 		}
+	}
 	if (any)
 		peer_out_pump(run->party[party - 1]);
 }

@@ -39,7 +39,7 @@ static void party_make(struct world *w, unsigned party)
 	(void)snprintf(p->host, sizeof(p->host), "127.0.0.1");
 	w->ca[party - 1] = authority_make(&w->certs, p->identity);
 	pem_of(&p->ca_pem, w->ca[party - 1].cert);
-	(void)snprintf(san, sizeof(san), "DNS:%s,DNS:localhost", p->identity);
+	(void)snprintf(san, sizeof(san), "DNS:%.40s,DNS:localhost", p->identity);
 	authority_issue(&w->ca[party - 1], &w->certs, p->identity, &(struct cert_plan){.san = san});
 }
 
