@@ -325,6 +325,40 @@ static void test_idle_and_drop(void **state)
 	mpc_open_free(open[1]);
 }
 
+/* Chatter about a session that has too few nodes is no reason to wait longer for them. */
+static void test_chatter_does_not_keep_waiting(void **state)
+{
+	struct world *w = *state;
+	struct mpc_open_task task = {.group = {4, 1, 1}};
+	enum err ended = ERR_OK;
+	struct peer_run_options o = {
+		.context_id = w->context.id,
+		.session = world_session(12),
+		.round_timeout_ms = 1000,
+		.idle_timeout_ms = 1500,
+		.done = on_ended,
+		.ctx = &ended,
+	};
+	struct world_client c;
+	struct mpc_open *open;
+	struct peer_run *run;
+
+	world_node_stop(w, 4);
+	world_client_make(&c, w, "p4.test", 1);
+	mpc_open_to(&task, 0xf, w->shares[0], WORLD_SECRETS);
+	assert_int_equal(mpc_open_new(&open, &task), ERR_OK);
+	o.protocol = mpc_open_protocol(open);
+	assert_int_equal(peer_net_run(&run, w->node[0].net, &o), ERR_OK);
+	for (uint64_t i = 0; i < 1000 && ended == ERR_OK; i++) {
+		world_client_say(&c, "p4.test", o.session, i % 40, BYTES_LIT("and another thing"));
+		world_client_wait(&c);
+		run_for(w->loop, 10);
+	}
+	assert_int_equal(ended, ERR_TIMEOUT);
+	mpc_open_free(open);
+	world_client_free(&c);
+}
+
 /* ---- asking ---- */
 
 static void on_probe(void *ctx, const struct peer_probe_result *result)
@@ -407,6 +441,7 @@ int main(void)
 		WORLD_TEST(test_absent_one_catches_up),
 		WORLD_TEST(test_deadline),
 		WORLD_TEST(test_idle_and_drop),
+		WORLD_TEST(test_chatter_does_not_keep_waiting),
 		WORLD_TEST(test_probe),
 		WORLD_TEST(test_metrics),
 	};
