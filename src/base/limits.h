@@ -113,6 +113,7 @@
 	X(CORE_LOOKS_MAX, 16, "calls at once that look into the vaults, or ask the peers")         \
 	X(CORE_PROBE_TIMEOUT_MS, 5000, "asking a peer whether it is there")                        \
 	X(CORE_BENCH_TIMEOUT_MS, 60000, "one payload of a bandwidth benchmark")                    \
+	X(CORE_BENCH_BYTES_MAX, 512 << 20, "its payloads to all peers on their way at once")       \
 	X(CORE_POLL_WAIT_MS, 60000, "how long a call waits for a result")                          \
 	X(PEER_ANSWER_MAX, 256, "what a peer is answered when it asks something")                  \
 	X(PEER_CONTEXTS_MAX, 16, "MPC contexts that a node knows")                                 \
@@ -126,6 +127,7 @@
 	X(PEER_COMPLETED_MS, 86400000, "how long they are")                                        \
 	X(PEER_LINGER_MS, 3600000, "how long words are kept after their session's end")            \
 	X(PEER_SYNC_LINGER_MS, 60000, "and where each round had its time")                         \
+	X(PEER_QUIET_MS, 5000, "after the last session's end memory is given back")                \
 	X(PEER_QUEUE_BYTES_MAX, 128 << 20, "bytes that wait for a peer")                           \
 	X(PEER_SPARE_BYTES_MAX, 8 << 20, "of messages that it has, or of sessions that are over")  \
 	X(PEER_FLYING_MAX, 64, "messages on their way to a peer at once")                          \

@@ -232,6 +232,8 @@ static const char *bounds_break(const Kms__V1__BandwidthBenchmarkRequest *q,
 	const struct bound bounds[] = {
 		{q->payload_size_per_session, 0, l->max_payload_bytes,
 		 "payload_size_per_session is over bandwidth_benchmark.max_payload_bytes"},
+		{q->payload_size_per_session, 0, PEER_MESSAGE_MAX,
+		 "payload_size_per_session is over what one message between nodes may have"},
 		{q->number_sessions, 1, l->max_sessions,
 		 "number_sessions is 0 or over bandwidth_benchmark.max_sessions"},
 		{(uint64_t)q->payload_size_per_session * q->number_sessions, 0, l->max_total_bytes,
@@ -312,6 +314,13 @@ static void bench_begin(struct visit *v, const Kms__V1__BandwidthBenchmarkReques
 	c = context_find(&s->o.peers, context_id);
 	if (!c) {
 		visit_fail_status(v, GRPC_NOT_FOUND, "no such context");
+		return;
+	}
+	/* The configured bounds are for each peer; what they take of this node is for all. */
+	if ((uint64_t)q->payload_size_per_session * q->number_sessions * (c->n - 1) >
+	    CORE_BENCH_BYTES_MAX) {
+		visit_fail_status(v, GRPC_RESOURCE_EXHAUSTED,
+				  "payload times sessions times peers is over 512 MiB");
 		return;
 	}
 	if (s->benchmarks_n >= s->o.bandwidth.max_concurrent_runs) {

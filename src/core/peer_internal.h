@@ -129,6 +129,7 @@ struct peer_net {
 	struct peer_table runs; /* also those that are over and linger */
 	struct run_list active, over;
 	struct timer linger;
+	struct timer quiet;
 	struct peer_table parked;
 	struct parked_session *parked_first, *parked_last; /* by age */
 	struct timer parked_timer;

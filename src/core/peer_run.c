@@ -88,9 +88,14 @@ static void on_linger(void *ctx)
 	struct peer_net *net = ctx;
 
 	over_tidy(net);
-	/* What was said in a burst is gone, and must not set the size of the idle node. */
-	if (!net->over.first)
-		(void)malloc_trim(0);
+}
+
+/* No session has ended for a while: what a burst took must not set the size of the idle node. What
+ * still lingers stays. */
+static void on_quiet(void *ctx)
+{
+	(void)ctx;
+	(void)malloc_trim(0);
 }
 
 /* Nobody is told any more: it lingers if it has something to say. */
@@ -103,6 +108,7 @@ static void run_settle(struct peer_run *run)
 		run_free(run);
 	else if (run->synchronous) /* its rounds are past: only who is a little late needs it */
 		clock_timer_set(net->clock, &run->timer, PEER_SYNC_LINGER_MS, on_short_linger, run);
+	clock_timer_set(net->clock, &net->quiet, PEER_QUIET_MS, on_quiet, net);
 	over_tidy(net);
 }
 
@@ -387,5 +393,6 @@ void peer_runs_free(struct peer_net *net)
 	while (net->over.first)
 		run_free(net->over.first);
 	clock_timer_cancel(net->clock, &net->linger);
+	clock_timer_cancel(net->clock, &net->quiet);
 	peer_table_free(&net->runs);
 }

@@ -476,6 +476,31 @@ static void test_bench_bounds(void **state)
 			 GRPC_INVALID_ARGUMENT);
 }
 
+/* What the configured bounds allow for each peer may be too much for all of them. */
+static void test_bench_memory(void **state)
+{
+	struct state *s = *state;
+	static const struct {
+		uint32_t payload, sessions;
+		enum grpc_status status;
+	} rows[] = {
+		{1 << 20, 171, GRPC_RESOURCE_EXHAUSTED},
+		{(64 << 20) + 1, 1, GRPC_INVALID_ARGUMENT},
+		{1 << 20, 2, GRPC_OK},
+	};
+	Kms__V1__BandwidthBenchmarkRequest q = bench_request();
+	struct answer a;
+
+	node_up(&s->f);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		q.payload_size_per_session = rows[i].payload;
+		q.number_sessions = rows[i].sessions;
+		a = bench_run(s, &q);
+		assert_int_equal(a.status, rows[i].status);
+		answer_free(&a);
+	}
+}
+
 /* One at a time; the next may begin when it has ended. */
 static void test_bench_concurrent(void **state)
 {
@@ -525,9 +550,10 @@ int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_health),       CASE(test_health_status),    CASE(test_health_contexts),
-		CASE(test_looks),        CASE(test_bench_once),       CASE(test_bench_duration),
-		CASE(test_bench_bounds), CASE(test_bench_concurrent), CASE(test_centralised),
+		CASE(test_health),       CASE(test_health_status), CASE(test_health_contexts),
+		CASE(test_looks),        CASE(test_bench_once),    CASE(test_bench_duration),
+		CASE(test_bench_bounds), CASE(test_bench_memory),  CASE(test_bench_concurrent),
+		CASE(test_centralised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
