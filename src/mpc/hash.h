@@ -11,7 +11,8 @@
 
 enum {
 	MPC_SESSION_ID_SIZE = 16,
-	MPC_OPENING_SIZE = 16
+	MPC_OPENING_SIZE = 16,
+	MPC_KEY_SIZE = 16 /* of a set of parties (prss.h) */
 };
 
 /* Little endian, as it is mixed into keys and written to the wire. */

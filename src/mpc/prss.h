@@ -20,7 +20,7 @@
 #include "mpc/hash.h"
 
 enum {
-	PRSS_KEY_SIZE = 16,
+	PRSS_KEY_SIZE = MPC_KEY_SIZE,
 	PRSS_MASK_LOG =
 		110 /* a mask is the sum over all sets of two uniform numbers in [-2^110, 2^110) */
 };

@@ -55,6 +55,47 @@ enum err mpc_wire_get_rings(struct gr *ret_elements, size_t n, struct bytes mess
 	return reader_end(&r);
 }
 
+/* ---- agreement on keys ---- */
+
+static const size_t agree_item_sizes[] = {
+	[MPC_AGREE_COMMITMENTS] = sizeof(struct hash32),
+	[MPC_AGREE_OPENINGS] = MPC_KEY_SIZE + MPC_OPENING_SIZE,
+	[MPC_AGREE_KEYS] = MPC_KEY_SIZE,
+};
+
+size_t mpc_wire_agree_item_size(enum mpc_agree what)
+{
+	return agree_item_sizes[what];
+}
+
+size_t mpc_wire_agree_size(enum mpc_agree what, size_t n)
+{
+	return 4 + 4 + 8 + n * agree_item_sizes[what];
+}
+
+enum err mpc_wire_put_agree(struct buf *out, enum mpc_agree what, struct bytes items)
+{
+	struct bincode_writer w = {.out = out};
+
+	bincode_put_u32(&w, MPC_VALUE_AGREE);
+	bincode_put_u32(&w, what);
+	bincode_put_u64(&w, items.n / agree_item_sizes[what]);
+	bincode_put_raw(&w, items);
+	return bincode_end(&w);
+}
+
+enum err mpc_wire_get_agree(struct bytes *ret_items, enum mpc_agree what, size_t n,
+			    struct bytes message)
+{
+	struct reader r = reader_of(message);
+
+	if (message.n != mpc_wire_agree_size(what, n) || reader_u32le(&r) != MPC_VALUE_AGREE ||
+	    reader_u32le(&r) != what || reader_u64le(&r) != n)
+		return ERR_MALFORMED;
+	*ret_items = r.in;
+	return ERR_OK;
+}
+
 /* ---- values that are broadcast ---- */
 
 void mpc_wire_skip_rings(struct reader *r)

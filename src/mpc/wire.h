@@ -47,6 +47,22 @@ static inline size_t mpc_wire_rings_size(size_t n)
 	return 4 + 8 + n * GR_SIZE;
 }
 
+/* ---- agreement on a random key of each set (prss_abort.h) ---- */
+
+enum mpc_agree {
+	MPC_AGREE_COMMITMENTS = 0,
+	MPC_AGREE_OPENINGS = 1, /* a part of a key, and what opens its commitment */
+	MPC_AGREE_KEYS = 2
+};
+size_t mpc_wire_agree_item_size(enum mpc_agree what);
+size_t mpc_wire_agree_size(enum mpc_agree what, size_t n);
+
+/* u32 variant || u32 what || u64 n || n items, which stand behind each other. The reader:
+ * ERR_MALFORMED for another variant, another number than `n`, or more bytes; a view. */
+enum err mpc_wire_put_agree(struct buf *out, enum mpc_agree what, struct bytes items) MUST_USE;
+enum err mpc_wire_get_agree(struct bytes *ret_items, enum mpc_agree what, size_t n,
+			    struct bytes message) MUST_USE;
+
 /*
  * The next value that somebody broadcasts, as its bytes, whatever it says: its form alone is
  * checked. Latches ERR_MALFORMED, ERR_TRUNCATED; ERR_UNSUPPORTED for a variant that our protocols

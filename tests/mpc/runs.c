@@ -12,5 +12,6 @@ const struct mpc_run_row mpc_runs[] = {
 	{"vss", run_vss, ON_ANY | ON_CASTS | ON_DEALS, 13, 20},
 	{"coin", run_coin, ON_ANY | ON_CASTS | ON_DEALS | ON_LISTS, 13, 20},
 	{"prss-init", run_prss_init, ON_ANY | ON_CASTS | ON_DEALS | ON_LISTS, 7, 20},
+	{"prss-abort", run_prss_abort, ON_ANY, 7, 5},
 };
 const size_t mpc_runs_n = ARRAY_LEN(mpc_runs);

@@ -15,6 +15,7 @@ struct mpc_run {
 	uint64_t seed;
 	/* What came of it. */
 	mpc_set hostile, corrupt;
+	mpc_set finished; /* prss-abort: honest ones with keys */
 	uint64_t delivered, rounds;
 };
 
@@ -35,6 +36,14 @@ const char *run_broadcast(struct mpc_run *r);
 const char *run_vss(struct mpc_run *r);
 const char *run_coin(struct mpc_run *r);
 const char *run_prss_init(struct mpc_run *r);
+const char *run_prss_abort(struct mpc_run *r);
+/* Its session: who lies about commitments has to make them. */
+#define RUN_PRSS_ABORT_SESSION                                                                     \
+	{                                                                                          \
+		{                                                                                  \
+			0xab, [15] = 1                                                             \
+		}                                                                                  \
+	}
 const char *run_public_decryption(struct mpc_run *r);
 const char *run_user_decryption(struct mpc_run *r);
 
