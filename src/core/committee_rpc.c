@@ -133,8 +133,8 @@ static enum err epoch_read(struct visit *v, struct request_where *where)
 	TRY(field_where(where, m->context_id, m->epoch_id, &v->note));
 	v->id = where->epoch_id;
 	if (m->previous_epoch)
-		return err_say(&v->note, ERR_STATE_MOVED,
-			       "not built yet: resharing (previous_epoch)");
+		return err_say(&v->note, ERR_STATE_MOVED, "%s",
+			       not_built[NOT_BUILT_RESHARING].refusal);
 	c = committees_context(s->o.committees, where->context_id);
 	if (!c)
 		return err_say(&v->note, ERR_NOT_FOUND, "context_id is not known to this node");
@@ -210,21 +210,21 @@ void epoch_result_handle(void *ctx, struct grpc_call *call)
 
 /* ---- what is not there ---- */
 
-static void not_built(struct core_service *s, struct grpc_call *call,
-		      enum metrics_operation operation, const char *text)
+static void refuse(struct core_service *s, struct grpc_call *call, enum metrics_operation operation,
+		   enum not_built what)
 {
 	struct visit *v = begin(s, call, operation);
 
 	if (v)
-		visit_fail_status(v, GRPC_FAILED_PRECONDITION, text);
+		visit_fail_status(v, GRPC_FAILED_PRECONDITION, not_built[what].refusal);
 }
 
 void context_destroy_handle(void *ctx, struct grpc_call *call)
 {
-	not_built(ctx, call, METRICS_DESTROY_MPC_CONTEXT, "not built yet: destroying a context");
+	refuse(ctx, call, METRICS_DESTROY_MPC_CONTEXT, NOT_BUILT_CONTEXT_END);
 }
 
 void epoch_destroy_handle(void *ctx, struct grpc_call *call)
 {
-	not_built(ctx, call, METRICS_DESTROY_MPC_EPOCH, "not built yet: destroying an epoch");
+	refuse(ctx, call, METRICS_DESTROY_MPC_EPOCH, NOT_BUILT_EPOCH_END);
 }

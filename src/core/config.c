@@ -97,7 +97,7 @@ static const struct config_row core_rows[] = {
 	 .type = CONFIG_ENDPOINT,
 	 FIELD(core_config, metrics_bind_address),
 	 .def = "127.0.0.1:9646",
-	 .doc = "Where /metrics, /healthz, /liveness and /version are served."},
+	 .doc = "Where /metrics, /healthz, /liveness, /status and /version are served."},
 	{.path = "telemetry.log_level",
 	 .type = CONFIG_STRING,
 	 FIELD(core_config, log_level),

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/monitoring.h"
 
+#include "core/not_built.h"
+
 enum {
 	BODY_MAX = 256 << 10
 };
 
+static const char *const phases[] = {
+	[CORE_STARTING] = "starting",
+	[CORE_SERVING] = "serving",
+	[CORE_STOPPING] = "stopping",
+	[CORE_BROKEN] = "broken",
+};
 static const char json[] = "application/json";
 
 static void reply_text(struct http_exchange *x, enum err built, int status, const char *type,
@@ -54,6 +62,29 @@ static void healthz_handle(void *ctx, struct http_exchange *x)
 	reply_text(x, e, healthy ? 200 : 503, json, &body);
 }
 
+static enum err status_print(struct buf *out, const struct core_service *service)
+{
+	const char *mode = core_service_peers(service) ? "threshold" : "centralised";
+
+	TRY(buf_addf(out, "{\"mode\":\"%s\",\"phase\":\"%s\",\"fhe_keys\":%zu,\"not_built\":[",
+		     mode, phases[core_service_phase(service)],
+		     core_service_gauges(service).fhe_keys));
+	if (core_service_peers(service)) {
+		TRY(buf_add_str(out, "\""));
+		TRY(not_built_print(out, "\",\""));
+		TRY(buf_add_str(out, "\""));
+	}
+	return buf_add_str(out, "]}");
+}
+
+static void status_handle(void *ctx, struct http_exchange *x)
+{
+	const struct monitoring *m = ctx;
+	CLEANUP(buf_free) struct buf body = buf_make(BODY_MAX);
+
+	reply_text(x, status_print(&body, m->service), 200, json, &body);
+}
+
 static void liveness_handle(void *ctx, struct http_exchange *x)
 {
 	(void)ctx;
@@ -71,10 +102,8 @@ static void version_handle(void *ctx, struct http_exchange *x)
 }
 
 static const struct http_route routes[] = {
-	{"/metrics", metrics_handle},
-	{"/healthz", healthz_handle},
-	{"/liveness", liveness_handle},
-	{"/version", version_handle},
+	{"/metrics", metrics_handle}, {"/healthz", healthz_handle}, {"/liveness", liveness_handle},
+	{"/status", status_handle},   {"/version", version_handle},
 };
 
 enum err monitoring_init(struct monitoring *m, struct loop *loop, const char *listen,

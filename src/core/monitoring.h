@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
-/* The monitoring port of a node: /metrics, /healthz, /liveness, /version. Loop thread. */
+/* The monitoring port of a node: /metrics, /healthz, /liveness, /status,
+ * /version. Loop thread. */
 #ifndef CORE_MONITORING_H
 #define CORE_MONITORING_H
 

@@ -10,6 +10,7 @@
 #include "core/client_port.h"
 #include "core/monitoring.h"
 #include "core/node_committee.h"
+#include "core/not_built.h"
 #include "core/publish.h"
 #include "core/request_store.h"
 #include "eth/text.h"
@@ -18,6 +19,7 @@
 enum {
 	VAULT_LOCK_TRIES = 50,
 	VAULT_LOCK_PAUSE_NS = 100 * 1000 * 1000,
+	NOT_BUILT_TEXT_MAX = 1024,
 };
 
 struct node {
@@ -178,10 +180,25 @@ static enum err service_open(struct node *n, struct err_note *note)
 			     });
 }
 
+/* What clients of a committee's node will be refused: to be known before one asks. */
+static enum err not_built_tell(const struct node *n)
+{
+	CLEANUP(buf_free) struct buf list = buf_make(NOT_BUILT_TEXT_MAX);
+
+	if (!n->committee.committees)
+		return ERR_OK;
+	TRY(not_built_print(&list, ", "));
+	TRY(buf_add_u8(&list, 0));
+	LOG_INFO(n->o.log, "Not built yet: answered with FAILED_PRECONDITION",
+		 log_s("operations", (const char *)list.p));
+	return ERR_OK;
+}
+
 static enum err ports_open(struct node *n, struct err_note *note)
 {
 	const char *monitoring = n->o.config->metrics_bind_address;
 
+	TRY(not_built_tell(n));
 	TRY(client_port_listen(n->port, n->service, note));
 	TRY(monitoring_init(&n->monitoring, n->o.loop, monitoring, n->service, n->port,
 			    n->o.version, note));

@@ -235,9 +235,9 @@ void service_request_handle(struct core_service *s, struct grpc_call *call, enum
 	if (!v)
 		return;
 	v->sync = sync;
-	if (s->o.committees && works[kind].key)
+	if (s->o.committees && works[kind].committee != BUILT)
 		visit_fail_status(v, GRPC_FAILED_PRECONDITION,
-				  "not built yet: generation of keys and CRSs by a committee");
+				  not_built[works[kind].committee].refusal);
 	else if (s->phase != CORE_SERVING) {
 		visit_fail_status(v, GRPC_UNAVAILABLE, "the node is starting or stopping");
 	} else if (grpc_call_request(call).n <= PROTOBUF_INLINE_MAX) {

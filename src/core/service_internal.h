@@ -19,6 +19,7 @@
 #include "core/crs_publish.h"
 #include "core/decryption.h"
 #include "core/key_publish.h"
+#include "core/not_built.h"
 #include "core/opening.h"
 #include "core/request_store.h"
 #include "core/service.h"
@@ -39,8 +40,9 @@ struct work {
 	const char *name;                        /* in logs */
 	const char *accepted, *answered, *ended; /* events of the log; the last: it failed */
 	const char *failure;                     /* what clients read of it */
-	bool key;     /* ids that failed stay failed; results are never evicted */
-	bool alone;   /* one of the kind runs at a time, and it may be interrupted */
+	bool key;                 /* ids that failed stay failed; results are never evicted */
+	bool alone;               /* one of the kind runs at a time, and it may be interrupted */
+	enum not_built committee; /* of a committee */
 	bool no_wait; /* who asks for the result is told at once that it is not there yet */
 	enum metrics_operation request, result, inner;
 	/* What is asked: id, digest, and what the log says of it. Any thread. */

@@ -6,9 +6,15 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "core/dealer/deal.h"
+#include "core/not_built.h"
 #include "net/protobuf.h"
 #include "support.h"
 
@@ -465,7 +471,7 @@ static void test_contexts_and_epochs(void **state)
 	static const struct hash32 context = {{[0] = 0x07, [31] = 2}},
 				   other = {{[0] = 0x07, [31] = 3}},
 				   epoch = {{[0] = 0x08, [31] = 2}};
-	struct buf id = id_pack(epoch), keygen = id_pack(request_number(9));
+	struct buf id = id_pack(epoch);
 	struct world w;
 	struct request q;
 
@@ -503,15 +509,86 @@ static void test_contexts_and_epochs(void **state)
 	q.m.epoch_id = &q.epoch_id;
 	assert_int_equal(ask_once(&w, 1, RPC_DECRYPT, &q), GRPC_NOT_FOUND);
 
-	static const char *const not_built[] = {RPC("KeyGenPreproc"), RPC("KeyGen"), RPC("CrsGen"),
-						RPC("DestroyMpcContext"), RPC("DestroyMpcEpoch")};
-
-	for (size_t i = 0; i < ARRAY_LEN(not_built); i++)
-		assert_int_equal(call_once(&w.node[0], not_built[i], buf_view(&keygen), NULL),
-				 GRPC_FAILED_PRECONDITION);
 	buf_free(&id);
-	buf_free(&keygen);
 	world_free(&w);
+}
+
+/* ---- what is not built ---- */
+
+static void status_expect(struct fixture *f, const char *body)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)node_monitoring_port(f->node)),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	static const char ask[] = "GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[4096];
+	size_t n = 0;
+	ssize_t got = -1;
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(send(fd, ask, sizeof(ask) - 1, MSG_NOSIGNAL), sizeof(ask) - 1);
+	for (unsigned waited = 0; waited < WAIT_MS && got != 0; waited += 5) {
+		loop_pause(f->loop, 5);
+		got = recv(fd, &text[n], sizeof(text) - 1 - n, MSG_DONTWAIT);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	text[n] = '\0';
+	(void)close(fd);
+	assert_non_null(strstr(text, "HTTP/1.1 200"));
+	assert_non_null(strstr(text, "\r\n\r\n"));
+	assert_string_equal(strstr(text, "\r\n\r\n") + 4, body);
+}
+
+/* What is refused is what the status says, and nothing else. */
+static void test_not_built(void **state)
+{
+	static const struct hash32 context = {{[0] = 0x07, [31] = 2}},
+				   epoch = {{[0] = 0x08, [31] = 2}};
+	struct buf id = id_pack(request_number(9));
+	size_t methods = 0;
+	struct world w;
+
+	(void)state;
+	world_make(&w, 0);
+	all_up(&w);
+	for (unsigned i = BUILT + 1; i < NOT_BUILT_ROWS; i++) {
+		char path[128];
+		struct call c;
+
+		(void)snprintf(path, sizeof(path), RPC("%s"), not_built[i].operation);
+		if (i == NOT_BUILT_RESHARING) {
+			assert_int_equal(epoch_new(&w, 1, context, epoch, true),
+					 GRPC_FAILED_PRECONDITION);
+			continue;
+		}
+		methods++;
+		call_start(&c, w.loop, w.node[0].channel, path, buf_view(&id), WAIT_MS);
+		call_wait(&c);
+		assert_int_equal(c.status, GRPC_FAILED_PRECONDITION);
+		assert_string_equal(c.text, not_built[i].refusal);
+		call_free(&c);
+	}
+	assert_int_equal(methods, 5);
+	status_expect(&w.node[0], "{\"mode\":\"threshold\",\"phase\":\"serving\",\"fhe_keys\":1,"
+				  "\"not_built\":[\"KeyGenPreproc\",\"KeyGen\",\"CrsGen\","
+				  "\"NewMpcEpoch with previous_epoch\",\"DestroyMpcContext\","
+				  "\"DestroyMpcEpoch\"]}");
+	buf_free(&id);
+	world_free(&w);
+}
+
+/* A node of its own does all that it knows. */
+static void test_centralised_status(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f, KEY_TEST);
+	node_up(&f);
+	status_expect(&f, "{\"mode\":\"centralised\",\"phase\":\"serving\",\"fhe_keys\":1,"
+			  "\"not_built\":[]}");
+	fixture_remove(&f);
 }
 
 int main(void)
@@ -523,6 +600,8 @@ int main(void)
 		cmocka_unit_test(test_too_few),
 		cmocka_unit_test(test_sessions_used_once),
 		cmocka_unit_test(test_contexts_and_epochs),
+		cmocka_unit_test(test_not_built),
+		cmocka_unit_test(test_centralised_status),
 	};
 
 	ciphertext = vector_read("tfhe/nat_test_csq64.bin");
