@@ -132,8 +132,9 @@
 	 .def = "3600",
 	 .min = 1,
 	 .max = 86400,
-	 .doc = "How many seconds after the end of a decryption its words are kept for who is late "
-		"or was restarted; the oldest go first when they are many."},
+	 .doc = "How many seconds after the end of a decryption its words are kept, in the "
+		"database too, for who was away or was restarted; the oldest go first when they "
+		"are many."},
 	{.path = "threshold.core_to_core_net.max_opened_inactive_sessions_per_party",
 	 .type = CONFIG_U64,
 	 FIELD(core_config, threshold.parked_sessions),

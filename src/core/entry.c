@@ -159,6 +159,7 @@ static void entry_free(struct entry *e)
 		visit_drop(e->waiters);
 	buf_free(&e->message);
 	buf_wipe(&e->answer);
+	buf_wipe(&e->words);
 	opening_free(e->opening);
 	fhe_client_key_free(e->key);
 	free(e);
@@ -335,8 +336,16 @@ void entry_save(struct entry *e)
 	enum err err;
 
 	if (e->err == ERR_OK) {
-		err = request_store_complete(s->o.store, e->name, buf_view(&e->answer), now_ms(s),
-					     entry_saved, e);
+		const struct request_success success = {
+			.answer = buf_view(&e->answer),
+			.words = buf_view(&e->words),
+			.sessions_n = e->words_n,
+			.context_id = e->words_context,
+			.linger_ms = s->o.linger_ms,
+		};
+
+		err = request_store_complete(s->o.store, e->name, &success, now_ms(s), entry_saved,
+					     e);
 	} else {
 		const struct request_failure failure = {
 			.cause = e->err,

@@ -6,6 +6,7 @@
  */
 #include "base/limits.h"
 #include "core/service_internal.h"
+#include "core/word_store.h"
 
 bool entry_may_open(const struct entry *e)
 {
@@ -92,4 +93,53 @@ void entry_open_cancel(struct entry *e)
 {
 	drop(e);
 	entry_requeue(e, false);
+}
+
+/* ---- at start ---- */
+
+/* The last one is said at once: the others hear that we are back, and from then on ask for what
+ * they need by saying their own. */
+static enum err word_linger(struct core_service *s, const struct store_result *result, size_t at)
+{
+	int64_t now = clock_wall_ms(loop_clock(s->o.loop));
+	struct word_record r;
+
+	TRY(word_store_record(&r, result, at));
+
+	const struct opening_words w = {
+		.id = r.id,
+		.context_id = r.context_id,
+		.n = r.sessions_n,
+		.words = r.words,
+		.age_ms = now > r.ended_ms ? now - r.ended_ms : 0,
+		.say = at + 1 == word_store_count(result),
+	};
+
+	return opening_words_linger(s->o.net, &w);
+}
+
+static void words_loaded(void *ctx, const struct store_result *result)
+{
+	struct core_service *s = ctx;
+	size_t n = result->err == ERR_OK ? word_store_count(result) : 0;
+	enum err e = result->err;
+
+	/* One that cannot be said is missed by who was away then; the others are good all the same.
+	 * Its context may have gone from the configuration. */
+	for (size_t i = 0; i < n; i++) {
+		enum err one = word_linger(s, result, i);
+
+		if (e == ERR_OK)
+			e = one;
+	}
+	if (e != ERR_OK)
+		LOG_WARN(s->o.log, "Not all words of decryptions that are done can be said again",
+			 log_e(e), log_s("detail", result->note.text));
+}
+
+enum err words_load(struct core_service *s)
+{
+	int64_t now = clock_wall_ms(loop_clock(s->o.loop));
+
+	return word_store_list(s->o.store, now - s->o.linger_ms, words_loaded, s);
 }

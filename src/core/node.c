@@ -174,6 +174,7 @@ static enum err service_open(struct node *n, struct err_note *note)
 				     .net = n->committee.peers,
 				     .epochs = n->committee.epochs,
 				     .idle_timeout_ms = (int64_t)c->threshold.idle_timeout_s * 1000,
+				     .linger_ms = (int64_t)c->threshold.linger_s * 1000,
 				     .seed = seed,
 				     .broken = n->o.broken,
 				     .broken_ctx = n->o.broken_ctx,

@@ -51,4 +51,24 @@ enum err opening_start(struct opening *o, struct peer_net *net, int64_t idle_tim
 /* No `done`. It can be started again in another process; in this one its sessions are over. */
 void opening_cancel(struct opening *o);
 
+/* ---- opening_words.c ---- */
+
+/*
+ * What we say in these sessions, before they begin (then the blocks are others): masked shares, the
+ * same whenever they are computed. Any thread. ERR_NOMEM.
+ */
+enum err opening_words_pack(struct buf *ret_words, const struct opening *o) MUST_USE;
+
+/* Of a request that an earlier process finished; see peer_net_linger. */
+struct opening_words {
+	struct hash32 id, context_id;
+	size_t n;           /* sessions */
+	struct bytes words; /* packed */
+	int64_t age_ms;     /* since their end */
+	bool say;
+};
+
+/* Errors of peer_net_linger; ERR_TRUNCATED, ERR_MALFORMED. */
+enum err opening_words_linger(struct peer_net *net, const struct opening_words *w) MUST_USE;
+
 #endif

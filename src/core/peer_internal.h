@@ -76,6 +76,7 @@ struct peer {
 	bool reached;
 	bool lost;        /* words of it were thrown away before their session began here */
 	int64_t heard_ms; /* -1: never */
+	int64_t since_ms; /* its newest connection to us */
 
 	size_t parked_sessions; /* not begun here, with messages of this peer */
 	size_t parked_bytes;    /* in them, and for rounds to come of those that run */
@@ -157,6 +158,9 @@ enum err peer_port_open(struct peer_net *net, const char *listen, struct err_not
 /* peer_out.c */
 enum err peer_out_add(struct peer_run *run, unsigned party, const char *sender, uint64_t round,
 		      struct bytes value, bool keep) MUST_USE;
+/* As if the peer had it from an earlier process; peer_out_run_over must follow. */
+enum err peer_out_keep(struct peer_run *run, unsigned party, const char *sender, uint64_t round,
+		       struct bytes value) MUST_USE;
 void peer_out_run_over(struct peer_run *run); /* what waits may still be sent, after the rest */
 void peer_out_drop(struct peer_run *run, unsigned party);
 void peer_out_drop_all(struct peer_run *run);
@@ -170,6 +174,8 @@ void peer_out_ground(struct peer *p); /* takes back what is flying: the channel 
 /* A message for a run: how it is answered, or ERR_BUSY, ERR_NOT_FOUND (not in this session). */
 enum err peer_run_receive(enum peer_status *ret, struct peer_run *run, struct peer *from,
 			  const struct peer_message *m, int64_t since_ms) MUST_USE;
+/* It has a new connection, maybe a new process: it gets our words again in all that runs. */
+void peer_runs_again(struct peer *from, int64_t since_ms);
 /* Of this context: those that run end with ERR_CANCELLED, nothing more is sent. */
 void peer_runs_stop(struct peer_net *net, const struct hash32 *context_id);
 void peer_runs_free(struct peer_net *net);

@@ -129,6 +129,24 @@ enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
  */
 void peer_net_forget(struct peer_net *net, const struct mpc_session_id *session);
 
+/*
+ * What an earlier process of this node said in the one asynchronous round of a session that is
+ * over: it lingers for what is left of linger_ms since the session's end, for who speaks in that
+ * session. With `say` it is sent to all at once, which tells them that this process is a new one:
+ * they say again what they said in the sessions that run there, and so get all that lingers here.
+ */
+struct peer_word {
+	struct hash32 context_id;
+	struct mpc_session_id session;
+	uint64_t round;     /* 1 is the first */
+	struct bytes value; /* copied */
+	int64_t age_ms;     /* since the end; in the order of their end */
+	bool say;
+};
+
+/* ERR_NOT_FOUND: no such context, or we are not in it. ERR_CONFLICT: it runs or is over here. */
+enum err peer_net_linger(struct peer_net *net, const struct peer_word *word) MUST_USE;
+
 /* No `done`. The session's id counts as over. */
 void peer_run_cancel(struct peer_run *run);
 

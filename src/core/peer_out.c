@@ -323,13 +323,48 @@ static size_t queued_bytes(const struct peer *p)
 	return p->out[OUT_WAITING].bytes + p->out[OUT_DELAYED].bytes + p->out[OUT_FLYING].bytes;
 }
 
+/* Of the run, in no list of its peer yet. */
+static enum err out_new(struct peer_out **ret, struct peer_run *run, unsigned party,
+			const struct peer_message *m, bool keep)
+{
+	struct peer_out *o = calloc(1, sizeof(*o));
+	enum err e;
+
+	if (!o)
+		return ERR_NOMEM;
+	/* What is kept is what everybody is told alike; the rest goes soon. */
+	o->body = keep ? body_find(run, m->round, m->value) : NULL;
+	e = o->body ? ERR_OK : body_new(&o->body, m);
+	if (e != ERR_OK) {
+		free(o);
+		return e;
+	}
+	o->peer = run->party[party - 1];
+	o->run = run;
+	o->party = party;
+	o->keep = keep;
+	o->next_of_run = run->out[party - 1];
+	run->out[party - 1] = o;
+	run->outs_n++;
+	*ret = o;
+	return ERR_OK;
+}
+
+static struct peer_message message_of(const struct peer_run *run, const char *sender,
+				      uint64_t round, struct bytes value)
+{
+	struct peer_message m = {.session = run->node.id, .round = round, .value = value};
+
+	(void)snprintf(m.sender, sizeof(m.sender), "%s", sender);
+	return m;
+}
+
 enum err peer_out_add(struct peer_run *run, unsigned party, const char *sender, uint64_t round,
 		      struct bytes value, bool keep)
 {
+	const struct peer_message m = message_of(run, sender, round, value);
 	struct peer *p = run->party[party - 1];
-	struct peer_message m = {.session = run->node.id, .round = round, .value = value};
 	struct peer_out *o;
-	enum err e;
 
 	if (value.n > PEER_MESSAGE_MAX || queued_bytes(p) + value.n > PEER_QUEUE_BYTES_MAX) {
 		/* This peer will miss a word of ours; a fault between the two of us. */
@@ -337,26 +372,21 @@ enum err peer_out_add(struct peer_run *run, unsigned party, const char *sender, 
 		peer_say(run->net, p->identity, "too much waits for it: a message is dropped");
 		return ERR_OK;
 	}
-	o = calloc(1, sizeof(*o));
-	if (!o)
-		return ERR_NOMEM;
-	(void)snprintf(m.sender, sizeof(m.sender), "%s", sender);
-	/* What is kept is what everybody is told alike; the rest goes soon. */
-	o->body = keep ? body_find(run, round, value) : NULL;
-	e = o->body ? ERR_OK : body_new(&o->body, &m);
-	if (e != ERR_OK) {
-		free(o);
-		return e;
-	}
-	o->peer = p;
-	o->run = run;
-	o->party = party;
-	o->keep = keep;
-	o->next_of_run = run->out[party - 1];
-	run->out[party - 1] = o;
-	run->outs_n++;
+	TRY(out_new(&o, run, party, &m, keep));
 	list_append(o, OUT_WAITING);
 	peer_out_pump(p);
+	return ERR_OK;
+}
+
+enum err peer_out_keep(struct peer_run *run, unsigned party, const char *sender, uint64_t round,
+		       struct bytes value)
+{
+	const struct peer_message m = message_of(run, sender, round, value);
+	struct peer_out *o;
+
+	TRY(out_new(&o, run, party, &m, true));
+	o->sent_ms = INT64_MIN;
+	list_append(o, OUT_KEPT);
 	return ERR_OK;
 }
 

@@ -26,6 +26,10 @@ static struct peer *peer_of(struct peer_net *net, struct grpc_call *call, const 
 		return NULL;
 	}
 	peer_out_heard(p);
+	if (who.since_ms > p->since_ms) {
+		p->since_ms = who.since_ms;
+		peer_runs_again(p, who.since_ms);
+	}
 	return p;
 }
 

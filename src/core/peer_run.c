@@ -244,6 +244,23 @@ static void lost_ask(struct peer_run *run)
 	}
 }
 
+/* In no list yet. NULL without memory. */
+static struct peer_run *run_new(struct peer_net *net, const struct mpc_context *c,
+				const struct mpc_session_id *session)
+{
+	struct peer_run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	run->net = net;
+	run->node.id = *session;
+	run->context_id = c->id;
+	run->group = mpc_context_group(c);
+	for (unsigned i = 1; i <= c->n; i++)
+		run->party[i - 1] = i == c->me ? NULL : peer_find(net, c->party[i - 1].identity);
+	return run;
+}
+
 enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 		      const struct peer_run_options *o)
 {
@@ -252,21 +269,15 @@ enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 	enum err e;
 
 	TRY(run_check(net, o, c));
-	run = calloc(1, sizeof(*run));
+	run = run_new(net, c, &o->session);
 	if (!run)
 		return ERR_NOMEM;
-	run->net = net;
-	run->node.id = o->session;
-	run->context_id = o->context_id;
-	run->group = mpc_context_group(c);
 	run->protocol = o->protocol;
 	run->round_timeout_ms = o->round_timeout_ms;
 	run->idle_timeout_ms = o->idle_timeout_ms;
 	run->done = o->done;
 	run->ctx = o->ctx;
 	run->start_ms = run->heard_ms = peer_now_ms(net);
-	for (unsigned i = 1; i <= c->n; i++)
-		run->party[i - 1] = i == c->me ? NULL : peer_find(net, c->party[i - 1].identity);
 	e = mpc_session_new(&run->session, &run->group, o->protocol, on_send, run);
 	if (e == ERR_OK)
 		e = peer_table_add(&net->runs, &run->node);
@@ -288,6 +299,57 @@ enum err peer_net_run(struct peer_run **ret_run, struct peer_net *net,
 	run_on(run, ERR_OK);
 	*ret_run = run;
 	return ERR_OK;
+}
+
+/* ---- of an earlier process ---- */
+
+/* It came before we knew that the session is over: who speaks needs our word. */
+static enum err on_parked_late(void *ctx, struct peer *from, uint64_t round, struct bytes value)
+{
+	struct peer_run *run = ctx;
+	unsigned party = party_of(run, from);
+
+	(void)round;
+	(void)value;
+	run->net->counts.late++;
+	if (party)
+		peer_out_again(run, party, 0);
+	return ERR_OK;
+}
+
+enum err peer_net_linger(struct peer_net *net, const struct peer_word *w)
+{
+	const struct mpc_context *c = peer_context_find(net, &w->context_id);
+	struct peer_run *run;
+	enum err e;
+
+	if (!c || c->me == 0)
+		return ERR_NOT_FOUND;
+	if (peer_table_find(&net->runs, &w->session) || peer_is_completed(net, &w->session))
+		return ERR_CONFLICT;
+	run = run_new(net, c, &w->session);
+	if (!run)
+		return ERR_NOMEM;
+	run->over_ms = peer_now_ms(net) - w->age_ms;
+	e = peer_table_add(&net->runs, &run->node);
+	if (e != ERR_OK) {
+		free(run);
+		return e;
+	}
+	list_append(&net->over, run);
+	peer_completed_add(net, &w->session);
+	for (unsigned i = 1; i <= c->n && e == ERR_OK; i++)
+		if (i != c->me)
+			e = peer_out_keep(run, i, peer_own_identity(c), w->round, w->value);
+	peer_out_run_over(run);
+	for (unsigned i = 1; i <= c->n && w->say; i++)
+		peer_out_again(run, i, 0);
+	if (e == ERR_OK)
+		e = peer_unpark(net, &w->session, on_parked_late, run);
+	if (e != ERR_OK)
+		run_free(run);
+	over_tidy(net);
+	return e;
 }
 
 /* ---- what comes ---- */
@@ -327,6 +389,20 @@ enum err peer_run_receive(enum peer_status *ret, struct peer_run *run, struct pe
 	run_on(run, e);
 	*ret = PEER_ACTIVE;
 	return ERR_OK;
+}
+
+/*
+ * It may be that it has forgotten our word of a session that is over there, and that we wait for
+ * its own, which it only sends to who speaks.
+ */
+void peer_runs_again(struct peer *from, int64_t since_ms)
+{
+	for (struct peer_run *run = from->net->active.first; run; run = run->next) {
+		unsigned party = party_of(run, from);
+
+		if (party)
+			peer_out_again(run, party, since_ms);
+	}
 }
 
 /* ---- from outside ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 #include "core/request_store_internal.h"
+#include "core/word_store.h"
 
 enum {
 	CAUSE_NAME_MAX = 64
@@ -49,6 +50,16 @@ static const char *const migrations[] = {
 	");",
 	/* Listing: of one kind, by state. */
 	"CREATE INDEX request_listed ON request (kind, state, seq);",
+	/* What was said to other nodes in decryptions that are done: word_store.h. */
+	"CREATE TABLE word ("
+	" seq INTEGER PRIMARY KEY,"
+	" id BLOB NOT NULL UNIQUE CHECK (length(id) = 32),"
+	" context_id BLOB NOT NULL CHECK (length(context_id) = 32),"
+	" sessions INTEGER NOT NULL CHECK (sessions > 0),"
+	" words BLOB NOT NULL,"
+	" ended_ms INTEGER NOT NULL"
+	");"
+	"CREATE INDEX word_ended ON word (ended_ms);",
 };
 
 static enum err post(void *loop, void (*fn)(void *ctx), void *ctx)
@@ -147,18 +158,32 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 
 /* ---- end of the work ---- */
 
-enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer,
-				int64_t now_ms, store_done_fn *done, void *ctx)
+static enum err complete_build(struct store_batch *b, struct request_name name,
+			       const struct request_success *r, int64_t now_ms)
 {
-	struct store_batch b = store_batch_make(answer.n + BATCH_EXTRA);
-	enum err e = STORE_ADD(
-		&b, STORE_ONE,
-		"UPDATE request SET state = 1, answer = $3, message = NULL, finished_at = $4"
-		" WHERE kind = $1 AND id = $2 AND state = 0",
-		store_int(name.kind), request_store_id(&name), store_blob(answer),
-		store_int(now_ms));
+	const struct word_record words = {
+		.id = name.id,
+		.context_id = r->context_id,
+		.sessions_n = r->sessions_n,
+		.words = r->words,
+		.ended_ms = now_ms,
+	};
 
-	return request_store_submit(s, &b, e, done, ctx);
+	TRY(STORE_ADD(b, STORE_ONE,
+		      "UPDATE request SET state = 1, answer = $3, message = NULL, finished_at = $4"
+		      " WHERE kind = $1 AND id = $2 AND state = 0",
+		      store_int(name.kind), request_store_id(&name), store_blob(r->answer),
+		      store_int(now_ms)));
+	return r->words.n > 0 ? word_store_add(b, &words, r->linger_ms) : ERR_OK;
+}
+
+enum err request_store_complete(struct store *s, struct request_name name,
+				const struct request_success *success, int64_t now_ms,
+				store_done_fn *done, void *ctx)
+{
+	struct store_batch b = store_batch_make(success->answer.n + success->words.n + BATCH_EXTRA);
+
+	return request_store_submit(s, &b, complete_build(&b, name, success, now_ms), done, ctx);
 }
 
 enum err request_store_fail(struct store *s, struct request_name name,

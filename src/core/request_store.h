@@ -109,9 +109,21 @@ enum err request_store_found(struct request_found *ret, const struct store_resul
 
 /* ---- end of the work ---- */
 
+struct request_success {
+	struct bytes answer;
+
+	/* Of a public decryption by a committee, or empty: what we said to the other nodes, for who
+	 * was away (word_store.h). */
+	struct bytes words;
+	size_t sessions_n;
+	struct hash32 context_id;
+	int64_t linger_ms;
+};
+
 /* Only from pending: otherwise the result is ERR_STATE_MOVED. */
-enum err request_store_complete(struct store *s, struct request_name name, struct bytes answer,
-				int64_t now_ms, store_done_fn *done, void *ctx) MUST_USE;
+enum err request_store_complete(struct store *s, struct request_name name,
+				const struct request_success *success, int64_t now_ms,
+				store_done_fn *done, void *ctx) MUST_USE;
 struct request_failure {
 	enum err cause;
 	const char *error; /* for people */

@@ -312,6 +312,9 @@ enum err core_service_new(struct core_service **ret_service,
 
 	enum err e = crss_load(s);
 
+	/* First, so that what is unfinished begins after it. */
+	if (e == ERR_OK && s->o.net)
+		e = words_load(s);
 	if (e == ERR_OK)
 		e = request_store_survey(s->o.store, surveyed, s);
 	if (e != ERR_OK) {

@@ -45,6 +45,7 @@ struct core_service_options {
 	struct peer_net *net;
 	struct epoch_setup *epochs;
 	int64_t idle_timeout_ms; /* of an opening of which no other node is heard */
+	int64_t linger_ms;       /* after it, its words are kept for who was away */
 	uint64_t seed;           /* of the table of requests */
 	loop_fn *broken;         /* CORE_BROKEN was entered; may be NULL */
 	void *broken_ctx;

@@ -123,6 +123,9 @@ struct entry {
 	 * another one. */
 	struct opening *opening;
 	bool message_held; /* its message stays in memory meanwhile */
+	struct buf words;  /* what it says in its sessions, to be stored with the answer */
+	size_t words_n;    /* sessions */
+	struct hash32 words_context;
 
 	/* Output of the computation. */
 	enum err err;
@@ -235,6 +238,8 @@ bool entry_may_open(const struct entry *e);
 void entry_open(struct entry *e);
 /* Not to its end: it is done from the beginning, after the next start. */
 void entry_open_cancel(struct entry *e);
+/* What earlier processes said in requests that are done, to the nodes that were away. */
+enum err words_load(struct core_service *s) MUST_USE;
 
 /* ---- keys.c ---- */
 

@@ -31,7 +31,11 @@ static enum err decryption_compute(struct entry *e, struct bytes message, struct
 		return threshold_user_answer(&e->answer, &r, o->signer, o->rng, &e->note);
 	if (e->opening)
 		return threshold_public_answer(&e->answer, &r, e->opening, o->signer, &e->note);
-	return threshold_opening_make(&e->opening, &r, &e->note);
+	TRY(threshold_opening_make(&e->opening, &r, &e->note));
+	buf_free(&e->words); /* of a run that was cancelled */
+	e->words_n = e->opening->n;
+	e->words_context = e->opening->context_id;
+	return opening_words_pack(&e->words, e->opening);
 }
 
 /* ---- keys ---- */

@@ -8,6 +8,7 @@
  */
 #include "connector/operation.h"
 #include "core/request_store.h"
+#include "core/word_store.h"
 #include "fuzz.h"
 
 enum {
@@ -85,6 +86,7 @@ static void try_requests(const struct store_value *cells, size_t n)
 	struct request_admission a;
 	struct request_found f;
 	struct request_pending p;
+	struct word_record w;
 
 	if (request_store_found(&f, &found) == ERR_OK && f.known)
 		CHECK(cells[0].type == STORE_INT && cells[0].i == (int64_t)f.state);
@@ -97,10 +99,14 @@ static void try_requests(const struct store_value *cells, size_t n)
 	if (request_store_surveyed(finished, &surveyed) == ERR_OK)
 		for (size_t i = 0; i < two.rows_n; i++)
 			CHECK(cells[2 * i].i >= 1 && cells[2 * i].i < REQUEST_KINDS);
-	for (size_t i = 0; i < rows.rows_n; i++)
+	for (size_t i = 0; i < rows.rows_n; i++) {
 		if (request_store_pending(&p, &surveyed, i) == ERR_OK)
 			CHECK((int64_t)p.message_n == cells[5 * i + 2].i &&
 			      bytes_eq_var(BYTES_OF(p.name.id.b), cells[5 * i + 1].b));
+		if (word_store_record(&w, &surveyed, i) == ERR_OK)
+			CHECK((int64_t)w.sessions_n == cells[5 * i + 2].i &&
+			      bytes_eq_var(w.words, cells[5 * i + 3].b));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /* Committees of real nodes over real sockets: protocols run to their end, also when somebody is
  * late, absent or new; and the time is kept. */
+#include "base/limits.h"
+#include "core/opening.h"
+#include "mpc/wire.h"
 #include "peer_world.h"
 
 #include <stdio.h>
@@ -265,6 +268,109 @@ static void test_absent_one_catches_up(void **state)
 		assert_true(world_opened(w, p));
 }
 
+static enum err linger(const struct world *w, unsigned party, struct mpc_session_id id,
+		       int64_t age_ms, bool say)
+{
+	CLEANUP(buf_free) struct buf value = buf_make(mpc_wire_rings_size(WORLD_SECRETS));
+	struct peer_word word = {.context_id = w->context.id,
+				 .session = id,
+				 .round = 1,
+				 .age_ms = age_ms,
+				 .say = say};
+
+	assert_int_equal(mpc_wire_put_rings(&value, w->shares[party - 1], WORLD_SECRETS), ERR_OK);
+	word.value = buf_view(&value);
+	return peer_net_linger(w->node[party - 1].net, &word);
+}
+
+/* Three have finished it in a process that is gone, and the fourth begins after that, or before:
+ * its word is here already when theirs comes back. */
+static void test_words_of_an_earlier_process(void **state)
+{
+	struct world *w = *state;
+	struct peer_word nowhere = {.context_id = {{9}}, .session = world_session(9), .round = 1};
+
+	for (unsigned p = 1; p <= 3; p++)
+		assert_int_equal(linger(w, p, world_session(1), 1000, false), ERR_OK);
+	run_for(w->loop, 100);
+	assert_int_equal(counts(w, 1).sent, 0); /* nobody has asked for it */
+	world_open(w, 4, world_session(1), false);
+	world_wait(w, 20000);
+	assert_true(world_opened(w, 4));
+
+	world_open(w, 4, world_session(2), false);
+	for (unsigned p = 1; p <= 3; p++)
+		for (int i = 0; i < 2000 && counts(w, p).parked_sessions == 0; i++)
+			run_for(w->loop, 5);
+	for (unsigned p = 1; p <= 3; p++)
+		assert_int_equal(counts(w, p).parked_sessions, 1);
+	for (unsigned p = 1; p <= 3; p++)
+		assert_int_equal(linger(w, p, world_session(2), 0, false), ERR_OK);
+	world_wait(w, 20000);
+	assert_true(world_opened(w, 4));
+	for (unsigned p = 1; p <= 4; p++)
+		assert_int_equal(counts(w, p).parked_sessions, 0);
+
+	assert_int_equal(linger(w, 1, world_session(2), 0, false), ERR_CONFLICT);
+	assert_int_equal(linger(w, 4, world_session(2), 0, false), ERR_CONFLICT);
+	assert_int_equal(peer_net_linger(w->node[0].net, &nowhere), ERR_NOT_FOUND);
+}
+
+/* They had the word of the fourth, and were killed before it had theirs. One word of another
+ * session tells it that they are new. */
+static void test_word_that_tells_all(void **state)
+{
+	struct world *w = *state;
+
+	world_open(w, 4, world_session(1), false);
+	for (int i = 0; i < 2000 && counts(w, 4).sent < 3; i++)
+		run_for(w->loop, 5);
+	assert_int_equal(counts(w, 4).sent, 3);
+	for (unsigned p = 1; p <= 3; p++)
+		world_node_stop(w, p);
+	run_for(w->loop, 50);
+	for (unsigned p = 1; p <= 3; p++) {
+		world_node_start(w, p);
+		assert_int_equal(linger(w, p, world_session(1), 0, false), ERR_OK);
+		assert_int_equal(linger(w, p, world_session(2), 0, true), ERR_OK);
+	}
+	world_wait(w, 20000);
+	assert_true(world_opened(w, 4));
+	assert_true(counts(w, 4).resent >= 2);
+}
+
+static void test_words_that_are_damaged(void **state)
+{
+	struct world *w = *state;
+	struct opening_words words = {.context_id = w->context.id, .n = 1};
+
+	assert_int_equal(opening_words_linger(w->node[0].net, &words), ERR_TRUNCATED);
+	words.words = BYTES_LIT("\4\0\0\0wor");
+	assert_int_equal(opening_words_linger(w->node[0].net, &words), ERR_TRUNCATED);
+	words.words = BYTES_LIT("\4\0\0\0word, and more");
+	assert_int_equal(opening_words_linger(w->node[0].net, &words), ERR_MALFORMED);
+	words.id.b[0] = 1;
+	words.words = BYTES_LIT("\4\0\0\0word");
+	assert_int_equal(opening_words_linger(w->node[0].net, &words), ERR_OK);
+	assert_int_equal(opening_words_linger(w->node[0].net, &words), ERR_CONFLICT);
+}
+
+/* Not for longer than if the process had lived. */
+static void test_words_that_are_too_old(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(linger(w, 1, world_session(1), PEER_LINGER_MS, true), ERR_OK);
+	assert_int_equal(counts(w, 1).queued_bytes, 0);
+	run_for(w->loop, 200);
+	assert_int_equal(counts(w, 1).sent, 0);
+	/* It is over all the same. */
+	assert_int_equal(linger(w, 1, world_session(1), 0, true), ERR_CONFLICT);
+	peer_net_forget(w->node[0].net, &(struct mpc_session_id){{1, 1, 2, 3}});
+	assert_int_equal(linger(w, 1, world_session(1), 0, true), ERR_OK);
+	assert_true(counts(w, 1).queued_bytes > 0);
+}
+
 /* Synchronous: the round ends without it. */
 static void test_deadline(void **state)
 {
@@ -439,6 +545,10 @@ int main(void)
 		WORLD_TEST(test_parked_by_a_liar_first),
 		WORLD_TEST(test_parked_expires_and_begins),
 		WORLD_TEST(test_absent_one_catches_up),
+		WORLD_TEST(test_words_of_an_earlier_process),
+		WORLD_TEST(test_word_that_tells_all),
+		WORLD_TEST(test_words_that_are_damaged),
+		WORLD_TEST(test_words_that_are_too_old),
 		WORLD_TEST(test_deadline),
 		WORLD_TEST(test_idle_and_drop),
 		WORLD_TEST(test_chatter_does_not_keep_waiting),

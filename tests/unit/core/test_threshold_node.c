@@ -326,6 +326,45 @@ static void test_one_dead_or_lying(void **state)
 	world_free(&w);
 }
 
+/*
+ * Two requests that three nodes finish without the fourth: one that it has accepted, one that it is
+ * asked for later. The three are all killed before it comes back: their words are in their
+ * databases.
+ */
+static void test_finished_and_restarted(void **state)
+{
+	(void)state;
+	struct world w;
+	struct request accepted, later;
+	struct buf reply = {0};
+
+	world_make(&w, 0);
+	all_up(&w);
+	for (unsigned i = 1; i <= 3; i++)
+		down(&w, i);
+	request_init(&accepted, 1, buf_view(&ciphertext));
+	accepted.m.n_ciphertexts = 3;
+	request_init(&later, 2, buf_view(&ciphertext));
+	assert_int_equal(ask_once(&w, 4, RPC_DECRYPT, &accepted), GRPC_OK);
+	down(&w, 4);
+	for (unsigned i = 1; i <= 3; i++)
+		up(&w, i);
+	decrypt_by(&w, three, 3, &accepted);
+	decrypt_by(&w, three, 3, &later);
+	for (unsigned k = 0; k < 2; k++) {
+		for (unsigned i = 1; i <= 3; i++) {
+			down(&w, i);
+			up(&w, i);
+		}
+	}
+	up(&w, 4);
+	decrypt_by(&w, (unsigned[]){4}, 1, &later);
+	assert_int_equal(call_result(&w.node[3], 1, &reply), GRPC_OK);
+	answer_check(buf_view(&reply), &accepted, VALUE_U64);
+	buf_free(&reply);
+	world_free(&w);
+}
+
 /* With two dead it waits; and what waits survives a restart. */
 static void test_too_few(void **state)
 {
@@ -597,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_first_start),
 		cmocka_unit_test(test_killed_in_setup),
 		cmocka_unit_test(test_one_dead_or_lying),
+		cmocka_unit_test(test_finished_and_restarted),
 		cmocka_unit_test(test_too_few),
 		cmocka_unit_test(test_sessions_used_once),
 		cmocka_unit_test(test_contexts_and_epochs),
