@@ -171,7 +171,7 @@ static void test_abort(void **state)
 	for (unsigned id = 11; aborted == GRPC_NOT_FOUND && id < 20; id += 2) {
 		first = crs_call_make(id);
 		second = crs_call_make(id + 1);
-		first.bits = 2048;
+		first.bits = 512;
 		first.params = KMS__V1__FHE_PARAMETER__default;
 		assert_int_equal(crs_call(f, &first), GRPC_OK);
 		assert_int_equal(crs_call(f, &second), GRPC_OK);
@@ -186,7 +186,7 @@ static void test_abort(void **state)
 
 	/* One that runs; it may have ended already, but then it has all its objects. */
 	first = crs_call_make(3);
-	first.bits = 2048;
+	first.bits = 512;
 	first.params = KMS__V1__FHE_PARAMETER__default;
 	assert_int_equal(crs_call(f, &first), GRPC_OK);
 	aborted = crs_call_abort(f, &first);
@@ -207,7 +207,7 @@ static void test_stop_in_the_middle(void **state)
 	struct buf reply = {0};
 
 	node_up(f);
-	c.bits = 2048;
+	c.bits = 512;
 	c.params = KMS__V1__FHE_PARAMETER__default;
 	assert_int_equal(crs_call(f, &c), GRPC_OK);
 	node_down(f);
