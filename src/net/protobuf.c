@@ -11,6 +11,10 @@ enum {
 	WIRE_FIXED32 = 5,
 };
 
+enum {
+	KEY_SIZE_MAX = 5 /* a varint of 32 bits */
+};
+
 static uint64_t varint_read(struct reader *r)
 {
 	uint64_t v = 0;
@@ -30,12 +34,15 @@ static uint64_t varint_read(struct reader *r)
 bool protobuf_next(struct reader *r, struct protobuf_field *ret_field)
 {
 	struct protobuf_field f = {0};
+	size_t before = r->in.n;
 	uint64_t key;
 
 	if (r->err != ERR_OK || r->in.n == 0)
 		return false;
 	key = varint_read(r);
-	if (r->err == ERR_OK && (key >> 3 == 0 || key >> 32 != 0))
+	/* Longer than 32 bits need, it is refused as the libraries of protobuf do. */
+	if (r->err == ERR_OK &&
+	    (key >> 3 == 0 || key >> 32 != 0 || before - r->in.n > KEY_SIZE_MAX))
 		reader_fail(r, ERR_MALFORMED);
 	f.number = (uint32_t)(key >> 3);
 	switch (key & 7) {
