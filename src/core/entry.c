@@ -85,8 +85,8 @@ static bool entry_fits(const struct entry *e)
 	return s->running_n == 0 || e->message_n <= CORE_RUNNING_BYTES_MAX - s->running_bytes;
 }
 
-/* Takes out the first that may run, or gives NULL: there is none, or it is too large for now, and
- * smaller ones behind it could keep it waiting for ever. */
+/* Takes out the first that may run; NULL if there is none, or no room yet for the first one:
+ * smaller ones behind it, let past, could keep it waiting for ever. */
 static struct entry *queue_pop(struct core_service *s)
 {
 	struct entry *before = NULL, *e = s->queue_head;

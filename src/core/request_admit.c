@@ -71,19 +71,20 @@ static enum err admit_keygen_build(struct store_batch *b, const struct request_o
 			 kind, id, preproc, prepared);
 }
 
+/* What failed is to be computed again. */
+#define RESTART                                                                                    \
+	"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, cause = NULL,"     \
+	" finished_at = NULL, accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2"
+
 static enum err admit_decryption_build(struct store_batch *b, const struct request_offer *o)
 {
 	struct store_value kind = store_int(o->name.kind), id = request_store_id(&o->name);
 
 	if (!o->lookup_only) {
 		TRY(insert_add(b, o));
-		TRY(STORE_ADD(
-			b, STORE_ANY,
-			"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, "
-			"cause = NULL, finished_at = NULL,"
-			" accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2 RETURNING seq",
-			kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
-			store_int(o->now_ms)));
+		TRY(STORE_ADD(b, STORE_ANY, RESTART " RETURNING seq", kind, id,
+			      store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			      store_int(o->now_ms)));
 	}
 	return lookup_add(b, o);
 }
@@ -106,16 +107,11 @@ static enum err admit_session_build(struct store_batch *b, const struct request_
 			      " ON CONFLICT DO NOTHING RETURNING seq",
 			      kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
 			      store_int(o->now_ms), use));
-		TRY(STORE_ADD(
-			b, STORE_ANY,
-			"UPDATE request SET state = 0, digest = $3, message = $4, error = NULL, "
-			"cause = NULL, finished_at = NULL,"
-			" accepted_at = $5 WHERE kind = $1 AND id = $2 AND state = 2"
-			" AND EXISTS (SELECT 1 FROM session_use u WHERE u.id = $2 AND u.digest = "
-			"$6)"
-			" RETURNING seq",
-			kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
-			store_int(o->now_ms), use));
+		TRY(STORE_ADD(b, STORE_ANY,
+			      RESTART " AND EXISTS (SELECT 1 FROM session_use u WHERE u.id = $2"
+				      " AND u.digest = $6) RETURNING seq",
+			      kind, id, store_blob(BYTES_OF(o->digest.b)), store_blob(o->message),
+			      store_int(o->now_ms), use));
 		TRY(STORE_ADD(b, STORE_ANY,
 			      "INSERT INTO session_use (id, digest) SELECT $2, $3 WHERE EXISTS"
 			      " (SELECT 1 FROM request WHERE kind = $1 AND id = $2 AND state = 0)"

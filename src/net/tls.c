@@ -93,8 +93,7 @@ static enum err openssl_say(struct err_note *note, enum err e, const char *path,
 	return err_say(note, e, "%s: %s%s%s", path, what, reason ? ": " : "", reason ? reason : "");
 }
 
-/* No terminal is asked for a passphrase. */
-static int no_passphrase(char *place, int n, int writing, void *ctx)
+int tls_no_passphrase(char *place, int n, int writing, void *ctx)
 {
 	(void)place;
 	(void)n;
@@ -116,7 +115,7 @@ static enum err certs_load(STACK_OF(X509) * certs, const char *path, struct err_
 	if (!bio)
 		return err_say(note, ERR_NOMEM, "out of memory");
 	ERR_clear_error();
-	while (e == ERR_OK && (x = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
+	while (e == ERR_OK && (x = PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL)))
 		if (sk_X509_push(certs, x) <= 0) {
 			X509_free(x);
 			e = err_say(note, ERR_NOMEM, "out of memory");
@@ -146,7 +145,7 @@ static enum err key_load(EVP_PKEY **ret_key, const char *path, struct err_note *
 	if (!bio)
 		return err_say(note, ERR_NOMEM, "out of memory");
 	ERR_clear_error();
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	key = PEM_read_bio_PrivateKey(bio, NULL, tls_no_passphrase, NULL);
 	BIO_free(bio);
 	if (!key)
 		return openssl_say(note, ERR_CONFIG_FILE, path, "no unencrypted private key (PEM)");

@@ -45,22 +45,13 @@ static const struct anchor *anchor_find(const struct tls_anchors *a, const char 
 	return NULL;
 }
 
-static int no_passphrase(char *place, int n, int writing, void *ctx)
-{
-	(void)place;
-	(void)n;
-	(void)writing;
-	(void)ctx;
-	return -1;
-}
-
 /* One certificate, and no second one behind it. */
 static X509 *pem_one(struct bytes pem)
 {
 	BIO *bio =
 		pem.n > 0 && pem.n <= TLS_FILE_SIZE_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
-	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
-	X509 *more = cert ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL) : NULL;
+	X509 *more = cert ? PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL) : NULL;
 
 	if (more) {
 		X509_free(more);

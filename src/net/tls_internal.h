@@ -20,6 +20,9 @@ enum {
  * except for its name. NULL without memory. */
 SSL *tls_ssl_new(const struct tls *t);
 
+/* OpenSSL's question for a passphrase: nobody is asked, and a file that needs one is not read. */
+int tls_no_passphrase(char *place, int n, int writing, void *ctx);
+
 struct tls_names {
 	const char *const *v;
 	size_t n;

@@ -8,6 +8,7 @@
 #include "fhe/compact_public_key.h"
 #include "fhe/key_set.h"
 #include "fuzz.h"
+#include "support_params.h"
 
 enum {
 	OBJECTS = 3,
@@ -15,26 +16,11 @@ enum {
 	OBJECT_SIZE_MAX = 1 << 16,
 };
 
-/* The set "test" with polynomials of two coefficients. */
-static struct fhe_params tiny_params(void)
-{
-	struct fhe_params p = fhe_params_test;
-
-	p.compute.polynomial_size = 2;
-	p.pke.dimension = 2;
-	p.compression.polynomial_size = 2;
-	p.compression.lwe_per_glwe = 2;
-	p.sns.polynomial_size = 2;
-	p.sns_compression.polynomial_size = 2;
-	p.sns_compression.lwe_per_glwe = 2;
-	return p;
-}
-
 static struct bytes base_make(unsigned which)
 {
 	static const uint8_t seed[24] = {'T', 'F', 'H', 'E', '_', 'G', 'E', 'N', 1, 2, 3};
 	static const uint8_t words[4096];
-	struct fhe_params p = tiny_params();
+	struct fhe_params p = fuzz_tiny_params();
 	struct buf out = buf_make(OBJECT_SIZE_MAX);
 	struct fhe_key_set set;
 
@@ -75,7 +61,7 @@ static void expand(const struct fhe_key_set *set, struct err_note *note)
 
 static void check_fitting(const struct fhe_key_set *set, enum fhe_key_object object)
 {
-	struct fhe_params p = tiny_params();
+	struct fhe_params p = fuzz_tiny_params();
 	struct err_note note = {0};
 	size_t size = 0;
 

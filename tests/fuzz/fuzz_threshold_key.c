@@ -8,6 +8,7 @@
 #include "codec/safe_serialize.h"
 #include "core/threshold_key.h"
 #include "fuzz.h"
+#include "support_params.h"
 
 enum {
 	BITS_MAX = 512,
@@ -16,24 +17,10 @@ enum {
 
 static struct gr elements[BITS_MAX];
 
-static struct fhe_params tiny_params(void)
-{
-	struct fhe_params p = fhe_params_test;
-
-	p.compute.polynomial_size = 2;
-	p.pke.dimension = 2;
-	p.compression.polynomial_size = 2;
-	p.compression.lwe_per_glwe = 2;
-	p.sns.polynomial_size = 2;
-	p.sns_compression.polynomial_size = 2;
-	p.sns_compression.lwe_per_glwe = 2;
-	return p;
-}
-
 static struct bytes base(void)
 {
 	static struct buf object;
-	const struct fhe_params params = tiny_params();
+	const struct fhe_params params = fuzz_tiny_params();
 	struct fhe_key_metadata m = {.digests_n = 1};
 	struct threshold_key_parts parts = {
 		.group = {.n = 4, .t = 1, .me = 3}, .params = &params, .metadata = &m};

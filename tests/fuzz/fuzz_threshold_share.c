@@ -10,6 +10,7 @@
 #include "fhe/dealer/dealer.h"
 #include "fhe/expanded.h"
 #include "fuzz.h"
+#include "support_params.h"
 
 enum {
 	FORMS = 3,
@@ -20,20 +21,6 @@ static struct fhe_client_key *key;
 static struct threshold_key *share;
 static struct prss *prss[MPC_PARTIES_MAX];
 static struct buf forms[FORMS];
-
-static struct fhe_params tiny_params(void)
-{
-	struct fhe_params p = fhe_params_test;
-
-	p.compute.polynomial_size = 2;
-	p.pke.dimension = 2;
-	p.compression.polynomial_size = 2;
-	p.compression.lwe_per_glwe = 2;
-	p.sns.polynomial_size = 4;
-	p.sns_compression.polynomial_size = 4;
-	p.sns_compression.lwe_per_glwe = 4;
-	return p;
-}
 
 static void block_make(const void *context, uint64_t i, void *ret_block)
 {
@@ -50,7 +37,7 @@ static void block_make(const void *context, uint64_t i, void *ret_block)
 
 static void setup(void)
 {
-	const struct fhe_params params = tiny_params();
+	const struct fhe_params params = fuzz_tiny_params();
 	const struct fhe_plaintext value = {.le = {0x5a}, .n = 1};
 	const struct fhe_type_row *row = fhe_type_find(FHE_UINT8);
 	size_t size = 16 * (fhe_params_key_bits(&params, FHE_KEY_SNS) + 1);

@@ -6,22 +6,18 @@
  * the parent says which seed it was and goes on.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../jobs.h"
 #include "plants.h"
 #include "runs.h"
 
 enum {
-	RUN_MAX_S = 600,
-	JOBS_MAX = 64
+	RUN_MAX_S = 600
 };
 
 struct command {
@@ -122,8 +118,18 @@ static void run_one(const struct command *c, struct board *b, const struct mpc_r
 	failed(c, seed, row->name, text);
 }
 
-static void child_main(const struct command *c, struct board *b, unsigned index)
+/* What a child knows. */
+struct share {
+	const struct command *c;
+	struct board *b;
+};
+
+static void work(void *ctx, unsigned index)
 {
+	const struct share *share = ctx;
+	const struct command *c = share->c;
+	struct board *b = share->b;
+
 	for (;;) {
 		uint64_t n = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
 
@@ -141,45 +147,14 @@ static void child_main(const struct command *c, struct board *b, unsigned index)
 	}
 }
 
-static void child_start(const struct command *c, struct board *b, unsigned index, pid_t *ret_pid)
+static void died(void *ctx, unsigned index)
 {
-	(void)fflush(NULL);
-	*ret_pid = fork();
-	CHECK(*ret_pid != -1);
-	if (*ret_pid != 0)
-		return;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)setrlimit(RLIMIT_CORE, &(const struct rlimit){0});
-	child_main(c, b, index);
-	(void)fflush(NULL);
-	_exit(0);
-}
+	const struct share *share = ctx;
+	struct board *b = share->b;
 
-static void run_jobs(const struct command *c, struct board *b)
-{
-	pid_t pids[JOBS_MAX];
-	unsigned left = c->jobs;
-	int status;
-
-	for (unsigned i = 0; i < c->jobs; i++)
-		child_start(c, b, i, &pids[i]);
-	while (left > 0) {
-		pid_t pid = wait(&status);
-		unsigned i = 0;
-
-		while (i < c->jobs && pids[i] != pid)
-			i++;
-		if (i == c->jobs)
-			continue;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-			left--;
-			continue;
-		}
-		b->runs++;
-		b->failures++;
-		failed(c, b->at[i], b->in[i], "the program aborted");
-		child_start(c, b, i, &pids[i]);
-	}
+	b->runs++;
+	b->failures++;
+	failed(share->c, b->at[index], b->in[index], "the program aborted");
 }
 
 static int verdict(const struct command *c, const struct board *b)
@@ -263,6 +238,6 @@ int main(int argc, char **argv)
 		c.only = mpc_plant_find(c.plant)->run;
 	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(b != MAP_FAILED);
-	run_jobs(&c, b);
+	jobs_run(&(const struct jobs){c.jobs, &(struct share){&c, b}, work, died});
 	return verdict(&c, b);
 }

@@ -5,15 +5,12 @@
  */
 #include <inttypes.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../jobs.h"
 #include "sim.h"
 
 enum {
@@ -34,7 +31,7 @@ struct board {
 	uint64_t next;
 	uint64_t runs, failures, steps, requests, kills, faults;
 	int64_t virtual_ms;
-	uint64_t at[64]; /* the seed that each child is at */
+	uint64_t at[JOBS_MAX]; /* the seed that each child is at */
 };
 
 static int usage(void)
@@ -79,7 +76,7 @@ static bool option(struct command *c, const char *name, const char *value)
 		c->count = (uint64_t)n;
 	else if (strcmp(name, "--hours") == 0)
 		c->hours = n;
-	else if (strcmp(name, "--jobs") == 0 && n >= 1 && n <= 64)
+	else if (strcmp(name, "--jobs") == 0 && n >= 1 && n <= JOBS_MAX)
 		c->jobs = (unsigned)n;
 	else
 		return false;
@@ -144,8 +141,18 @@ static uint64_t seed_at(const struct command *c, uint64_t n)
 	return c->first + n;
 }
 
-static void child_main(const struct command *c, struct board *b, unsigned index)
+/* What a child knows. */
+struct share {
+	const struct command *c;
+	struct board *b;
+};
+
+static void work(void *ctx, unsigned index)
 {
+	const struct share *share = ctx;
+	const struct command *c = share->c;
+	struct board *b = share->b;
+
 	for (;;) {
 		uint64_t n = __atomic_fetch_add(&b->next, 1, __ATOMIC_RELAXED);
 
@@ -156,45 +163,13 @@ static void child_main(const struct command *c, struct board *b, unsigned index)
 	}
 }
 
-static void child_start(const struct command *c, struct board *b, unsigned index, pid_t *ret_pid)
+static void died(void *ctx, unsigned index)
 {
-	(void)fflush(NULL);
-	*ret_pid = fork();
-	CHECK(*ret_pid != -1);
-	if (*ret_pid != 0)
-		return;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)setrlimit(RLIMIT_CORE, &(const struct rlimit){0});
-	child_main(c, b, index);
-	(void)fflush(NULL);
-	_exit(0);
-}
+	const struct share *share = ctx;
 
-static void run_jobs(const struct command *c, struct board *b)
-{
-	pid_t pids[64];
-	unsigned left = c->jobs;
-	int status;
-
-	for (unsigned i = 0; i < c->jobs; i++)
-		child_start(c, b, i, &pids[i]);
-	while (left > 0) {
-		pid_t pid = wait(&status);
-		unsigned i = 0;
-
-		while (i < c->jobs && pids[i] != pid)
-			i++;
-		if (i == c->jobs)
-			continue;
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-			left--;
-			continue;
-		}
-		b->runs++;
-		b->failures++;
-		failed(c, b->at[i], "the program aborted");
-		child_start(c, b, i, &pids[i]);
-	}
+	share->b->runs++;
+	share->b->failures++;
+	failed(share->c, share->b->at[index], "the program aborted");
 }
 
 static int verdict(const struct command *c, const struct board *b)
@@ -253,9 +228,12 @@ int main(int argc, char **argv)
 	struct board *b =
 		mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(b != MAP_FAILED);
+
+	struct share share = {&c, b};
+
 	if (c.trace)
-		child_main(&c, b, 0);
+		work(&share, 0);
 	else
-		run_jobs(&c, b);
+		jobs_run(&(const struct jobs){c.jobs, &share, work, died});
 	return verdict(&c, b);
 }

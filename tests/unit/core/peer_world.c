@@ -153,6 +153,11 @@ void world_free(struct world *w)
 
 /* ---- protocols ---- */
 
+struct peer_net_counts world_counts(const struct world *w, unsigned party)
+{
+	return peer_net_counts(w->node[party - 1].net);
+}
+
 struct mpc_session_id world_session(uint8_t n)
 {
 	return (struct mpc_session_id){{n, 1, 2, 3}};

@@ -56,6 +56,8 @@ void world_node_start(struct world *w, unsigned party);
 void world_node_stop(struct world *w, unsigned party); /* as kill -9 does: without a word */
 void world_node_context(struct world *w, unsigned party, const struct mpc_context *c);
 
+struct peer_net_counts world_counts(const struct world *w, unsigned party);
+
 struct mpc_session_id world_session(uint8_t n);
 
 /* An opening of w->secrets, asynchronous or not; the world waits for it to end. */

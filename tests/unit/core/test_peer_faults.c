@@ -24,11 +24,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct peer_net_counts counts(const struct world *w, unsigned party)
-{
-	return peer_net_counts(w->node[party - 1].net);
-}
-
 /* ---- dying ---- */
 
 /*
@@ -41,10 +36,11 @@ static void test_killed_and_restarted(void **state)
 
 	world_open(w, 1, world_session(1), false);
 	world_open(w, 2, world_session(1), false);
-	for (int i = 0; i < 2000 && counts(w, 3).parked + counts(w, 4).parked < 4; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 3).parked + world_counts(w, 4).parked < 4; i++)
 		run_for(w->loop, 5);
-	assert_int_equal(counts(w, 3).parked + counts(w, 4).parked, 4);
-	for (int i = 0; i < 2000 && (counts(w, 1).sent < 3 || counts(w, 2).sent < 3); i++)
+	assert_int_equal(world_counts(w, 3).parked + world_counts(w, 4).parked, 4);
+	for (int i = 0; i < 2000 && (world_counts(w, 1).sent < 3 || world_counts(w, 2).sent < 3);
+	     i++)
 		run_for(w->loop, 5);
 	world_node_stop(w, 3);
 	world_node_stop(w, 4);
@@ -56,7 +52,7 @@ static void test_killed_and_restarted(void **state)
 	world_wait(w, 30000);
 	for (unsigned p = 1; p <= 4; p++)
 		assert_true(world_opened(w, p));
-	assert_true(counts(w, 1).resent + counts(w, 2).resent >= 2);
+	assert_true(world_counts(w, 1).resent + world_counts(w, 2).resent >= 2);
 }
 
 /* One dies after its word and comes back when all is over. */
@@ -72,7 +68,8 @@ static void test_killed_after_its_word(void **state)
 	world_open(w, 2, world_session(2), false);
 	world_wait(w, 30000);
 	assert_true(world_opened(w, 2));
-	assert_true(counts(w, 1).late + counts(w, 3).late + counts(w, 4).late > 0);
+	assert_true(world_counts(w, 1).late + world_counts(w, 3).late + world_counts(w, 4).late >
+		    0);
 }
 
 /* Killed in the middle of a synchronous protocol: the others finish it. */
@@ -111,7 +108,9 @@ static void test_connections_that_break(void **state)
 		world_prss(w, p, world_session(4), 4, 30000);
 	world_wait(w, 120000);
 	world_check_keys(w, 0xf);
-	assert_true(counts(w, 1).retries + counts(w, 3).retries + counts(w, 4).retries > 0);
+	assert_true(world_counts(w, 1).retries + world_counts(w, 3).retries +
+			    world_counts(w, 4).retries >
+		    0);
 	for (unsigned p = 1; p <= 4; p++)
 		peer_net_context_drop(w->node[p - 1].net, &w->context.id);
 	mpc_context_clear(&through);
@@ -128,7 +127,7 @@ static void issue(struct world *w, unsigned party, const char *name, const struc
 /* A client with this certificate gets no answer from node 1, and node 1 says why. */
 static void assert_refused(struct world *w, const char *cert, const char *why)
 {
-	uint64_t before = counts(w, 1).connections_refused;
+	uint64_t before = world_counts(w, 1).connections_refused;
 	struct world_client c;
 
 	world_client_make(&c, w, cert, 1);
@@ -136,12 +135,12 @@ static void assert_refused(struct world *w, const char *cert, const char *why)
 	world_client_wait(&c);
 	assert_int_equal(c.status, GRPC_UNAVAILABLE);
 	/* It says so when the other side has read why. */
-	for (int i = 0; i < 2000 && counts(w, 1).connections_refused == before; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 1).connections_refused == before; i++)
 		run_for(w->loop, 5);
-	assert_true(counts(w, 1).connections_refused > before);
+	assert_true(world_counts(w, 1).connections_refused > before);
 	if (!strstr(w->node[0].note, why))
 		fail_msg("\"%s\" is not in \"%s\"", why, w->node[0].note);
-	assert_int_equal(counts(w, 1).received, 0);
+	assert_int_equal(world_counts(w, 1).received, 0);
 	world_client_free(&c);
 }
 
@@ -185,8 +184,8 @@ static void test_expired(void **state)
 	world_client_say(&c, "p2.test", world_session(9), 1, BYTES_LIT("x"));
 	world_client_wait(&c);
 	assert_int_equal(c.status, GRPC_UNAVAILABLE);
-	assert_int_equal(counts(w, 1).received, 0);
-	for (int i = 0; i < 2000 && counts(w, 1).connections_refused == 0; i++)
+	assert_int_equal(world_counts(w, 1).received, 0);
+	for (int i = 0; i < 2000 && world_counts(w, 1).connections_refused == 0; i++)
 		run_for(w->loop, 5);
 	assert_non_null(strstr(w->node[0].note, "expired"));
 	world_client_free(&c);
@@ -208,8 +207,8 @@ static void test_claims_anothers_name(void **state)
 	world_client_send(&c, PEER_PATH_HEALTH, buf_view(&health));
 	world_client_wait(&c);
 	assert_int_equal(c.status, GRPC_UNAUTHENTICATED);
-	assert_int_equal(counts(w, 1).refused_sender, 2);
-	assert_int_equal(counts(w, 1).received + counts(w, 1).parked_sessions, 0);
+	assert_int_equal(world_counts(w, 1).refused_sender, 2);
+	assert_int_equal(world_counts(w, 1).received + world_counts(w, 1).parked_sessions, 0);
 	assert_int_equal(peer_net_peer(w->node[0].net, &w->context.id, 3).heard_ms, -1);
 	world_client_free(&c);
 	buf_free(&health);
@@ -233,7 +232,7 @@ static void test_garbage(void **state)
 		world_client_wait(&c);
 		assert_int_equal(c.status, GRPC_ABORTED);
 	}
-	assert_int_equal(counts(w, 1).refused_malformed, 2 * ARRAY_LEN(WRONG));
+	assert_int_equal(world_counts(w, 1).refused_malformed, 2 * ARRAY_LEN(WRONG));
 	assert_int_equal(buf_add_zero(&big, (size_t)PEER_MESSAGE_MAX + 2048), ERR_OK);
 	world_client_send(&c, PEER_PATH_SEND, buf_view(&big));
 	world_client_wait(&c);
@@ -241,7 +240,7 @@ static void test_garbage(void **state)
 	world_client_send(&c, "/ddec_networking.gnetworking/Other", BYTES_NONE);
 	world_client_wait(&c);
 	assert_int_equal(c.status, GRPC_UNIMPLEMENTED);
-	assert_int_equal(counts(w, 1).received, 0);
+	assert_int_equal(world_counts(w, 1).received, 0);
 	world_client_free(&c);
 	buf_free(&big);
 }
@@ -265,14 +264,14 @@ static void test_lies_in_a_session(void **state)
 	world_client_say(&c, "p4.test", world_session(5), 0, BYTES_LIT("none"));
 	world_client_wait(&c);
 	assert_int_equal(c.answer, PEER_ACTIVE);
-	assert_int_equal(counts(w, 1).parked_bytes, 0);
+	assert_int_equal(world_counts(w, 1).parked_bytes, 0);
 	/* Before its session: so many rounds, and only once each. */
 	for (uint64_t round = 0; round < 50; round++)
 		for (int again = 0; again < 2; again++)
 			world_client_say(&c, "p4.test", world_session(6), round, BYTES_LIT("x"));
 	world_client_wait(&c);
 	assert_int_equal(c.answer, PEER_INACTIVE);
-	assert_int_equal(counts(w, 1).parked, 32);
+	assert_int_equal(world_counts(w, 1).parked, 32);
 	world_open(w, 2, world_session(5), false);
 	world_open(w, 3, world_session(5), false);
 	world_wait(w, 30000);
@@ -305,8 +304,8 @@ static void test_flood_of_sessions(void **state)
 	}
 	assert_int_equal(c.answers[GRPC_OK], PEER_PARKED_SESSIONS_MAX);
 	assert_int_equal(c.answers[GRPC_RESOURCE_EXHAUSTED], n - PEER_PARKED_SESSIONS_MAX);
-	assert_int_equal(counts(w, 1).parked_sessions, PEER_PARKED_SESSIONS_MAX);
-	assert_int_equal(counts(w, 1).refused_limit, n - PEER_PARKED_SESSIONS_MAX);
+	assert_int_equal(world_counts(w, 1).parked_sessions, PEER_PARKED_SESSIONS_MAX);
+	assert_int_equal(world_counts(w, 1).refused_limit, n - PEER_PARKED_SESSIONS_MAX);
 	world_client_free(&c);
 	for (unsigned p = 1; p <= 4; p++)
 		world_open(w, p, world_session(7), false);
@@ -330,7 +329,7 @@ static void test_flood_of_bytes(void **state)
 	}
 	assert_int_equal(c.answers[GRPC_OK], 4);
 	assert_int_equal(c.answers[GRPC_RESOURCE_EXHAUSTED], 2);
-	assert_int_equal(counts(w, 1).parked_bytes, 4 * size);
+	assert_int_equal(world_counts(w, 1).parked_bytes, 4 * size);
 	world_client_free(&c);
 	buf_free(&much);
 }

@@ -25,11 +25,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct peer_net_counts counts(const struct world *w, unsigned party)
-{
-	return peer_net_counts(w->node[party - 1].net);
-}
-
 /* ---- all well ---- */
 
 static void test_opening(void **state)
@@ -40,7 +35,7 @@ static void test_opening(void **state)
 		world_open(w, p, world_session(1), true);
 	world_wait(w, 20000);
 	for (unsigned p = 1; p <= 4; p++) {
-		struct peer_net_counts c = counts(w, p);
+		struct peer_net_counts c = world_counts(w, p);
 
 		assert_true(world_opened(w, p));
 		assert_int_equal(c.runs_done, 1);
@@ -64,7 +59,7 @@ static void test_many_sessions_at_once(void **state)
 		for (unsigned p = 1; p <= 4; p++)
 			assert_true(world_opened(w, p));
 	}
-	assert_int_equal(counts(w, 1).runs_done, 50);
+	assert_int_equal(world_counts(w, 1).runs_done, 50);
 }
 
 static void test_prss_of_four(void **state)
@@ -88,7 +83,7 @@ static void prss_of(unsigned n, unsigned t)
 	world_wait(&w, 300000);
 	world_check_keys(&w, (mpc_set)((1u << n) - 1));
 	for (unsigned p = 1; p <= n; p++)
-		assert_int_equal(counts(&w, p).dropped_outgoing, 0);
+		assert_int_equal(world_counts(&w, p).dropped_outgoing, 0);
 	world_free(&w);
 }
 
@@ -155,11 +150,11 @@ static void test_parked(void **state)
 
 	world_open(w, 1, world_session(5), false);
 	world_open(w, 2, world_session(5), false);
-	for (int i = 0; i < 1000 && counts(w, 3).parked + counts(w, 4).parked < 4; i++)
+	for (int i = 0; i < 1000 && world_counts(w, 3).parked + world_counts(w, 4).parked < 4; i++)
 		run_for(w->loop, 5);
-	assert_int_equal(counts(w, 3).parked_sessions, 1);
-	assert_int_equal(counts(w, 3).parked, 2);
-	assert_true(counts(w, 3).parked_bytes > 0);
+	assert_int_equal(world_counts(w, 3).parked_sessions, 1);
+	assert_int_equal(world_counts(w, 3).parked, 2);
+	assert_true(world_counts(w, 3).parked_bytes > 0);
 	assert_non_null(w->node[0].run);
 	assert_int_equal(peer_run_silent(w->node[0].run), 0xc);
 
@@ -169,8 +164,8 @@ static void test_parked(void **state)
 	world_wait(w, 20000);
 	for (unsigned p = 1; p <= 4; p++)
 		assert_true(world_opened(w, p));
-	assert_int_equal(counts(w, 3).parked_sessions + counts(w, 3).parked_bytes, 0);
-	assert_int_equal(counts(w, 4).parked_sessions + counts(w, 4).parked_bytes, 0);
+	assert_int_equal(world_counts(w, 3).parked_sessions + world_counts(w, 3).parked_bytes, 0);
+	assert_int_equal(world_counts(w, 4).parked_sessions + world_counts(w, 4).parked_bytes, 0);
 }
 
 static void test_parked_expires(void **state)
@@ -181,10 +176,10 @@ static void test_parked_expires(void **state)
 	w->options.parked_ms = 50;
 	world_node_start(w, 3);
 	world_open(w, 1, world_session(6), false);
-	for (int i = 0; i < 2000 && counts(w, 3).parked_expired == 0; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 3).parked_expired == 0; i++)
 		run_for(w->loop, 5);
-	assert_int_equal(counts(w, 3).parked_expired, 1);
-	assert_int_equal(counts(w, 3).parked_sessions + counts(w, 3).parked_bytes, 0);
+	assert_int_equal(world_counts(w, 3).parked_expired, 1);
+	assert_int_equal(world_counts(w, 3).parked_sessions + world_counts(w, 3).parked_bytes, 0);
 	peer_run_cancel(w->node[0].run);
 	w->node[0].run = NULL;
 }
@@ -212,8 +207,8 @@ static void test_parked_by_a_liar_first(void **state)
 	world_open(w, 2, world_session(11), false);
 	while (clock_mono_ms(loop_clock(w->loop)) < begin_ms + 3200)
 		run_for(w->loop, 20);
-	assert_int_equal(counts(w, 3).parked_sessions, 1);
-	assert_int_equal(counts(w, 3).parked_expired, 0);
+	assert_int_equal(world_counts(w, 3).parked_sessions, 1);
+	assert_int_equal(world_counts(w, 3).parked_expired, 0);
 	world_open(w, 3, world_session(11), false);
 	world_wait(w, 20000);
 	for (unsigned p = 1; p <= 3; p++)
@@ -235,19 +230,19 @@ static void test_parked_expires_and_begins(void **state)
 	for (unsigned p = 1; p <= 3; p++)
 		world_open(w, p, world_session(13), false);
 	world_wait(w, 20000);
-	parked = counts(w, 3).parked;
+	parked = world_counts(w, 3).parked;
 	world_open(w, 1, world_session(12), false);
 	world_open(w, 2, world_session(12), false);
-	for (int i = 0; i < 2000 && counts(w, 3).parked < parked + 2; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 3).parked < parked + 2; i++)
 		run_for(w->loop, 5);
-	for (int i = 0; i < 2000 && counts(w, 3).parked_sessions > 0; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 3).parked_sessions > 0; i++)
 		run_for(w->loop, 5);
-	assert_true(counts(w, 3).parked_expired > 0);
+	assert_true(world_counts(w, 3).parked_expired > 0);
 	world_open(w, 3, world_session(12), false);
 	world_wait(w, 20000);
 	for (unsigned p = 1; p <= 3; p++)
 		assert_true(world_opened(w, p));
-	assert_true(counts(w, 1).resent + counts(w, 2).resent >= 2);
+	assert_true(world_counts(w, 1).resent + world_counts(w, 2).resent >= 2);
 }
 
 /* One is not there at all: the others do not notice; when it comes it gets everything. */
@@ -259,7 +254,7 @@ static void test_absent_one_catches_up(void **state)
 	for (unsigned p = 1; p <= 3; p++)
 		world_open(w, p, world_session(7), false);
 	world_wait(w, 20000);
-	assert_true(counts(w, 1).queued_bytes > 0);
+	assert_true(world_counts(w, 1).queued_bytes > 0);
 	assert_false(peer_net_peer(w->node[0].net, &w->context.id, 4).reached);
 	world_node_start(w, 4);
 	world_open(w, 4, world_session(7), false);
@@ -293,23 +288,23 @@ static void test_words_of_an_earlier_process(void **state)
 	for (unsigned p = 1; p <= 3; p++)
 		assert_int_equal(linger(w, p, world_session(1), 1000, false), ERR_OK);
 	run_for(w->loop, 100);
-	assert_int_equal(counts(w, 1).sent, 0); /* nobody has asked for it */
+	assert_int_equal(world_counts(w, 1).sent, 0); /* nobody has asked for it */
 	world_open(w, 4, world_session(1), false);
 	world_wait(w, 20000);
 	assert_true(world_opened(w, 4));
 
 	world_open(w, 4, world_session(2), false);
 	for (unsigned p = 1; p <= 3; p++)
-		for (int i = 0; i < 2000 && counts(w, p).parked_sessions == 0; i++)
+		for (int i = 0; i < 2000 && world_counts(w, p).parked_sessions == 0; i++)
 			run_for(w->loop, 5);
 	for (unsigned p = 1; p <= 3; p++)
-		assert_int_equal(counts(w, p).parked_sessions, 1);
+		assert_int_equal(world_counts(w, p).parked_sessions, 1);
 	for (unsigned p = 1; p <= 3; p++)
 		assert_int_equal(linger(w, p, world_session(2), 0, false), ERR_OK);
 	world_wait(w, 20000);
 	assert_true(world_opened(w, 4));
 	for (unsigned p = 1; p <= 4; p++)
-		assert_int_equal(counts(w, p).parked_sessions, 0);
+		assert_int_equal(world_counts(w, p).parked_sessions, 0);
 
 	assert_int_equal(linger(w, 1, world_session(2), 0, false), ERR_CONFLICT);
 	assert_int_equal(linger(w, 4, world_session(2), 0, false), ERR_CONFLICT);
@@ -323,9 +318,9 @@ static void test_word_that_tells_all(void **state)
 	struct world *w = *state;
 
 	world_open(w, 4, world_session(1), false);
-	for (int i = 0; i < 2000 && counts(w, 4).sent < 3; i++)
+	for (int i = 0; i < 2000 && world_counts(w, 4).sent < 3; i++)
 		run_for(w->loop, 5);
-	assert_int_equal(counts(w, 4).sent, 3);
+	assert_int_equal(world_counts(w, 4).sent, 3);
 	for (unsigned p = 1; p <= 3; p++)
 		world_node_stop(w, p);
 	run_for(w->loop, 50);
@@ -336,7 +331,7 @@ static void test_word_that_tells_all(void **state)
 	}
 	world_wait(w, 20000);
 	assert_true(world_opened(w, 4));
-	assert_true(counts(w, 4).resent >= 2);
+	assert_true(world_counts(w, 4).resent >= 2);
 }
 
 static void test_words_that_are_damaged(void **state)
@@ -361,14 +356,14 @@ static void test_words_that_are_too_old(void **state)
 	struct world *w = *state;
 
 	assert_int_equal(linger(w, 1, world_session(1), PEER_LINGER_MS, true), ERR_OK);
-	assert_int_equal(counts(w, 1).queued_bytes, 0);
+	assert_int_equal(world_counts(w, 1).queued_bytes, 0);
 	run_for(w->loop, 200);
-	assert_int_equal(counts(w, 1).sent, 0);
+	assert_int_equal(world_counts(w, 1).sent, 0);
 	/* It is over all the same. */
 	assert_int_equal(linger(w, 1, world_session(1), 0, true), ERR_CONFLICT);
 	peer_net_forget(w->node[0].net, &(struct mpc_session_id){{1, 1, 2, 3}});
 	assert_int_equal(linger(w, 1, world_session(1), 0, true), ERR_OK);
-	assert_true(counts(w, 1).queued_bytes > 0);
+	assert_true(world_counts(w, 1).queued_bytes > 0);
 }
 
 /* Synchronous: the round ends without it. */
@@ -426,7 +421,7 @@ static void test_idle_and_drop(void **state)
 	assert_int_equal(ended[1], ERR_CANCELLED);
 	assert_int_equal(peer_net_run(&run, w->node[0].net, &o), ERR_NOT_FOUND);
 	assert_null(peer_net_context(w->node[0].net, &w->context.id));
-	assert_int_equal(counts(w, 1).runs_failed, 2);
+	assert_int_equal(world_counts(w, 1).runs_failed, 2);
 	mpc_open_free(open[0]);
 	mpc_open_free(open[1]);
 }
@@ -518,7 +513,8 @@ static void test_metrics(void **state)
 	for (unsigned p = 1; p <= 4; p++)
 		world_open(w, p, world_session(11), true);
 	world_wait(w, 20000);
-	for (int i = 0; i < 2000 && counts(w, 1).sent < 3; i++) /* it may hear before it is told */
+	for (int i = 0; i < 2000 && world_counts(w, 1).sent < 3;
+	     i++) /* it may hear before it is told */
 		run_for(w->loop, 5);
 	assert_int_equal(peer_net_metrics_print(&out, w->node[0].net, "kms_"), ERR_OK);
 	assert_int_equal(buf_cstr(&out, &text), ERR_OK);
