@@ -15,8 +15,8 @@
  * Why no two nodes end with different keys as long as nodes only stop and start again: DONE a is
  * said by who has heard PREPARED a, or DONE a, of all. Who is PREPARED a leaves it only for having
  * heard of a node that will never be PREPARED a, or has left it. The first to leave would have
- *heard of such a node; but all were PREPARED a once, and nobody goes there from TRYING a + 1. So
- *nobody leaves.
+ * heard of such a node; but all were PREPARED a once, and nobody goes there from TRYING a + 1. So
+ * nobody leaves.
  *
  * Why it ends: while all nodes are there, all come to the highest number that one of them says,
  * and begin it within the time between two questions. All n must be there, as who is absent has no

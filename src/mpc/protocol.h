@@ -8,13 +8,13 @@
  * until it is done. Its caller keeps the counter of rounds, gives it only the first message of each
  * party for this round (`mpc/session.h`), and in a synchronous round tells it when the time is up.
  *
- *	begin:  enum err e = protocol_send(p, &out, &wants);      deliver `out`
- *	again:  e = protocol_take(p, &in, late, &progress);       with every arrival, and at the
- *deadline MPC_WAIT: wait on;  MPC_ROUND_OVER: begin;  MPC_DONE: the protocol's own result
+ *	begin   protocol_send(p, &out, &wants): deliver `out`
+ *	again   protocol_take(p, &in, late, &progress), with every arrival and at the deadline
+ *		MPC_WAIT: wait on; MPC_ROUND_OVER: begin; MPC_DONE: the protocol's own result
  *
  * A hostile party can make a message of any bytes: they never make `take` fail, they make that
  * party's word absent or wrong. An error is our own trouble (memory), or one that the protocol
- *names.
+ * names.
  */
 #ifndef MPC_PROTOCOL_H
 #define MPC_PROTOCOL_H

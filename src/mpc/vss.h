@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause-Clear */
 /*
  * Verifiable secret sharing, every party a dealer of m secrets at once: afterwards the honest
- *parties hold shares of one polynomial of degree t for each secret of each dealer, whatever the
- *dealer did, and of 0 for a dealer whom all found corrupt. One round between pairs, then two or
- *three broadcasts: bivariate polynomials, compared at the crossings under one-time pads.
+ * parties hold shares of one polynomial of degree t for each secret of each dealer, whatever the
+ * dealer did, and of 0 for a dealer whom all found corrupt. One round between pairs, then two or
+ * three broadcasts: bivariate polynomials, compared at the crossings under one-time pads.
  *
  *	1  dealer k to party i: F(X, alpha_i), F(alpha_i, Y) of each secret; i to j: pads
  *	2  everybody broadcasts its padded crossings

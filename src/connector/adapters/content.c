@@ -56,7 +56,7 @@ static enum err add_vec(struct buf *out, struct bytes v)
  * and, where the form is unified,
  *
  *	n x (contract || owner) || u32 k || k addresses || start || duration || u32 length ||
- *signature
+ * signature
  *
  * It holds nothing that differs between the generations of one event, so that its digest is the
  * request's identity.
